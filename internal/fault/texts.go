@@ -1,0 +1,70 @@
+package fault
+
+import "golang.org/x/text/language"
+
+// Language is one of the languages that the gateway speaks to people.
+type Language int
+
+// The languages.
+const (
+	English Language = iota
+	Chinese
+)
+
+var matcher = language.NewMatcher([]language.Tag{language.English, language.SimplifiedChinese})
+
+// Speak picks the language for an Accept-Language header; English where it names none of ours.
+func Speak(acceptLanguage string) Language {
+	if len(acceptLanguage) > 256 {
+		return English
+	}
+	tags, _, err := language.ParseAcceptLanguage(acceptLanguage)
+	if err != nil || len(tags) == 0 {
+		return English
+	}
+	_, i, _ := matcher.Match(tags...)
+	return Language(i)
+}
+
+// texts is the catalogue: every sentence in each language, with the same arguments.
+var texts = map[string][2]string{
+	"internal":        {"Something went wrong on our side; the trace id tells us what.", "服务端出错；请凭 traceId 与我们联系。"},
+	"unauthenticated": {"Sign in first: send Authorization: Bearer with a valid token.", "请先登录：在 Authorization 头中携带有效的 Bearer 令牌。"},
+	"unavailable":     {"The store does not answer; nothing was changed. Try again soon.", "存储暂不可用，未作任何更改，请稍后重试。"},
+	"deadline":        {"The request took longer than it may.", "请求超时。"},
+	"forbidden":       {"Policy does not let you see this.", "策略不允许您查看该内容。"},
+	"policy_denied":   {"Policy refuses this.", "策略拒绝了该操作。"},
+	"complex":         {"The query is too large or too deep: {0}.", "查询过大或过深：{0}。"},
+
+	"id_malformed":      {"“{0}” is no id of a {1}.", "“{0}”不是 {1} 的 id。"},
+	"reason_required":   {"Say why: the reason must not be empty.", "请填写原因。"},
+	"text_too_long":     {"At most {0} characters; this has {1}.", "最多 {0} 个字符，现有 {1} 个。"},
+	"text_malformed":    {"The text is not valid UTF-8 or holds control characters.", "文本不是有效的 UTF-8，或含有控制字符。"},
+	"expiry_past":       {"expiresAt must lie in the future.", "expiresAt 必须晚于当前时间。"},
+	"key_malformed":     {"An idempotency key has 1 to 200 printable characters.", "幂等键须为 1 到 200 个可打印字符。"},
+	"no_common_account": {"The two have no workspace in common.", "双方没有共同的工作空间。"},
+	"not_on_workspace":  {"The two are not both on one of the workspaces named.", "双方并不都在所指定的工作空间上。"},
+	"workspace_twice":   {"A workspace is named twice.", "工作空间重复。"},
+	"datetime":          {"A moment is written in RFC 3339 with an offset: 2026-11-21T09:00:00+08:00.", "时间须为带时区的 RFC 3339 格式，例如 2026-11-21T09:00:00+08:00。"},
+	"too_many":          {"At most {0} entries; this has {1}.", "最多 {0} 项，现有 {1} 项。"},
+	"exactly_one":       {"Give exactly one of {0}.", "请在 {0} 中恰好提供一个。"},
+
+	"not_found_target":       {"There is no such member or contact, or you may not see it.", "该成员或外部联系人不存在，或您无权查看。"},
+	"not_found_relationship": {"There is no such relationship, or you may not see it.", "该关系不存在，或您无权查看。"},
+	"not_found_approval":     {"There is no such approval, or you may not see it.", "该审批不存在，或您无权查看。"},
+
+	"conflict_live":     {"One of this kind stands between the two already: {0}.", "双方之间已有同类关系：{0}。"},
+	"conflict_review":   {"This waits for review already: {0}.", "该操作已在审批中：{0}。"},
+	"conflict_voted":    {"You have given your verdict on this already.", "您已对该审批表态。"},
+	"conflict_race":     {"Others keep changing it at the same moment; look again.", "数据正被他人修改，请刷新后重试。"},
+	"key_reused":        {"This idempotency key was used for another request.", "该幂等键已用于另一请求。"},
+	"transition_lift":   {"The relationship is {0}: there is nothing to lift.", "该关系当前状态为 {0}，无可解除。"},
+	"transition_decide": {"The approval is {0}: there is nothing to decide.", "该审批当前状态为 {0}，无需再表态。"},
+	"transition_cancel": {"The approval is {0}: there is nothing to take back.", "该审批当前状态为 {0}，无可撤回。"},
+	"approval_void":     {"What was to be approved has changed meanwhile; the approval is void.", "申请内容已变化，该审批作废。"},
+
+	"page_both":        {"Page forwards with first and after or backwards with last and before, not both.", "请使用 first/after 向前翻页，或 last/before 向后翻页，不可同时使用。"},
+	"page_size":        {"{0} must lie between 0 and {1}; it is {2}.", "{0} 须在 0 到 {1} 之间，现为 {2}。"},
+	"cursor_malformed": {"This cursor is none of ours, or of another list.", "该游标不是本系统或本列表的游标。"},
+	"cursor_expired":   {"This cursor is older than what is kept; read the lists anew.", "游标过旧，请重新读取列表。"},
+}

@@ -1,0 +1,182 @@
+package im
+
+import "time"
+
+// Outcome is one of the three answers of policy.
+type Outcome string
+
+// The outcomes.
+const (
+	Allow  Outcome = "ALLOW"
+	Deny   Outcome = "DENY"
+	Review Outcome = "REVIEW"
+)
+
+// Need is how many people of one role must agree. Role is a role of the policy files or one of the terms that
+// are worked out from the facts (manager_of_actor, owner_dept_manager, group_owner).
+type Need struct {
+	Role  string `json:"role"`
+	Count int    `json:"count"`
+}
+
+// RuleRef names one policy line that decided, as it stood in one version of the files.
+type RuleRef struct {
+	ID   ID     `json:"id"` // of the line in its version: see authz.Rule
+	Name string `json:"name"`
+	File string `json:"file"`
+	Line int    `json:"line"`
+}
+
+// Decision (决策) is an answer of policy, kept as a row for every command and every refusal.
+type Decision struct {
+	ID            ID
+	At            time.Time
+	Action        string
+	ActorID       ID
+	Target        Ref
+	WorkspaceID   ID
+	Outcome       Outcome
+	Rules         []RuleRef
+	Needs         []Need
+	Obligations   []string
+	Facts         map[string]string
+	PolicyVersion string
+}
+
+// ApprovalState is where an approval stands.
+type ApprovalState string
+
+// The states of an approval.
+const (
+	ApprovalPending   ApprovalState = "PENDING"
+	ApprovalApproved  ApprovalState = "APPROVED"
+	ApprovalRejected  ApprovalState = "REJECTED"
+	ApprovalExpired   ApprovalState = "EXPIRED"
+	ApprovalCancelled ApprovalState = "CANCELLED"
+)
+
+// Approval (审批) is a request that waits for people. It binds to what was asked for by RequestHash.
+type Approval struct {
+	ID              ID
+	Action          string
+	Subject         Ref
+	WorkspaceID     ID
+	RequestedBy     ID
+	Reason          Text `json:"-"`
+	About           ID   // whose data key seals Reason and comments: the target of the subject
+	RequestHash     []byte
+	Needs           []Need
+	DecisionID      ID
+	FinalDecisionID ID
+	State           ApprovalState
+	Version         int
+	CreatedAt       time.Time
+	ExpiresAt       time.Time
+	EndedAt         time.Time
+}
+
+// StateAt is the state as anyone may see it at t: running out needs no job.
+func (a Approval) StateAt(t time.Time) ApprovalState {
+	if a.State == ApprovalPending && !a.ExpiresAt.IsZero() && !t.Before(a.ExpiresAt) {
+		return ApprovalExpired
+	}
+	return a.State
+}
+
+// Verdict is one person's word on an approval.
+type Verdict struct {
+	ID         ID
+	ApprovalID ID
+	ByID       ID
+	Approved   bool
+	Comment    Text
+	About      ID // whose data key seals Comment: the approval's
+	At         time.Time
+}
+
+// Candidate is a person who may satisfy a need of an approval.
+type Candidate struct {
+	ApprovalID ID
+	MemberID   ID
+	Role       string // of the need
+}
+
+// AuditEvent (审计记录) is one line of the trail: who did what to whom, when and by which decision. It is
+// inserted unlinked; the sealer gives it its place in the chain.
+type AuditEvent struct {
+	ID          ID
+	At          time.Time
+	Actor       Ref
+	ActorName   string
+	Action      string
+	Outcome     Outcome
+	Subject     Ref
+	SubjectName string
+	About       ID // whose data key seals SubjectName and Detail
+	WorkspaceID ID
+	DecisionID  ID
+	RequestID   string
+	Detail      Text
+	Sequence    int64 // zero until sealed
+	Hash        []byte
+	Previous    []byte
+}
+
+// Change is one step of a relationship that subscribers hear of. Snapshot is the relationship as that step left
+// it, without its reason.
+type Change struct {
+	ID            ID
+	At            time.Time
+	Relationship  Relationship
+	PreviousState RelationshipState // empty: it was just made
+	Number        int64             // zero until sealed
+}
+
+// RiskLevel grades alerts.
+type RiskLevel string
+
+// The levels.
+const (
+	RiskLow    RiskLevel = "LOW"
+	RiskMedium RiskLevel = "MEDIUM"
+	RiskHigh   RiskLevel = "HIGH"
+)
+
+// AlertKind says what an alert is about.
+type AlertKind string
+
+// KeyContactBlocked: a contact who matters was blocked (R-014).
+const KeyContactBlocked AlertKind = "KEY_CONTACT_BLOCKED"
+
+// Alert is something that people should look at.
+type Alert struct {
+	ID             ID
+	Kind           AlertKind
+	Severity       RiskLevel
+	At             time.Time
+	Subject        Ref // the relationship
+	PersonID       ID  // whose doing: that person's superiors may read it
+	ContactID      ID  // its owner may read it
+	AcknowledgedBy ID
+	AcknowledgedAt time.Time
+}
+
+// Intent (意图) is a wished effect on a platform. Its key is the same on every attempt.
+type Intent struct {
+	ID          ID
+	Key         string
+	Kind        string
+	WorkspaceID ID
+	Subject     Ref
+	State       DeliveryState
+	CreatedAt   time.Time
+	SettledAt   time.Time
+}
+
+// The roles of needs that are worked out from the facts of a request; every other one is a role of the policy files.
+const (
+	ManagerOfActor   = "manager_of_actor"   // the requester's own manager
+	OwnerDeptManager = "owner_dept_manager" // the nearest dept_manager up the departments of the contact's owner
+	GroupOwner       = "group_owner"        // the owner of the group in question
+	AsMade           = "as_made"            // the needs on which the relationship itself was made
+)

@@ -1,0 +1,229 @@
+package im
+
+import (
+	"log/slog"
+	"time"
+)
+
+// Employment is where a member stands with the company.
+type Employment string
+
+// The states of employment.
+const (
+	Employed  Employment = "ACTIVE"
+	Departing Employment = "DEPARTING"
+	Departed  Employment = "DEPARTED"
+)
+
+// JobFunction is what a member does for a living; policies read it.
+type JobFunction string
+
+// The job functions.
+const (
+	General         JobFunction = "GENERAL"
+	Sales           JobFunction = "SALES"
+	CustomerService JobFunction = "CUSTOMER_SERVICE"
+	HR              JobFunction = "HR"
+	IT              JobFunction = "IT"
+	Legal           JobFunction = "LEGAL"
+	Management      JobFunction = "MANAGEMENT"
+)
+
+// Member (成员) is a person with an account in the organisation.
+type Member struct {
+	ID           ID
+	Name         string
+	SortKey      string // pinyin of Name; the order of lists on both databases
+	EmployeeNo   string
+	AccountName  string // unique; what a token names
+	Position     string
+	Rank         int // job rank; higher is more senior
+	Phone        string
+	Roles        []string // as the directory gives them; what they imply is policy
+	JobFunction  JobFunction
+	Region       string
+	ManagerID    ID
+	DepartmentID ID   // the primary one
+	Departments  []ID // all of them, the primary first; filled where asked for
+	Employment   Employment
+}
+
+// LogValue keeps names and phone numbers out of logs.
+func (m Member) LogValue() slog.Value { return slog.StringValue(m.ID.String()) }
+
+// Ref points at the member.
+func (m Member) Ref() Ref { return Ref{KindMember, m.ID} }
+
+// Department (部门) is a node of the organisation's tree.
+type Department struct {
+	ID        ID
+	Name      string
+	SortKey   string
+	ParentID  ID
+	ManagerID ID
+	// Path is the ids from the root to here, each followed by a slash: a department is below another when its
+	// path starts with the other's.
+	Path string
+}
+
+// Workspace is one connected organisation on one platform.
+type Workspace struct {
+	ID              ID
+	Name            string
+	Platform        string
+	Region          string
+	TimeZone        string // IANA name; "the same day" is a day there
+	CustomerContact bool   // the licence for customer contact (客户联系)
+}
+
+// AccountKind says who is behind an account.
+type AccountKind string
+
+// The kinds of accounts.
+const (
+	HumanAccount  AccountKind = "HUMAN"
+	SharedAccount AccountKind = "SHARED"
+	BotAccount    AccountKind = "BOT"
+)
+
+// AccountStatus (账号状态) is what an account may still do.
+type AccountStatus string
+
+// The states of an account.
+const (
+	AccountActive   AccountStatus = "ACTIVE"
+	AccountFrozen   AccountStatus = "FROZEN"
+	AccountDormant  AccountStatus = "DORMANT"
+	AccountDisabled AccountStatus = "DISABLED"
+)
+
+// AccountScope narrows what an active account may do.
+type AccountScope string
+
+// The scopes of an account. EXPORT_ONLY counts as not active (C-04).
+const (
+	FullScope       AccountScope = "FULL"
+	ExportOnlyScope AccountScope = "EXPORT_ONLY"
+)
+
+// Account is one person's account on one workspace.
+type Account struct {
+	ID           ID
+	MemberID     ID
+	WorkspaceID  ID
+	Kind         AccountKind
+	PlatformID   string
+	Status       AccountStatus
+	StatusUntil  time.Time
+	StatusScope  AccountScope
+	LastActiveAt time.Time
+}
+
+// Standing is the word that policies read as the actor's status on a workspace.
+func (a Account) Standing() string {
+	if a.StatusScope == ExportOnlyScope {
+		return string(ExportOnlyScope)
+	}
+	return string(a.Status)
+}
+
+// Importance is what a contact weighs for the business.
+type Importance string
+
+// The weights of a contact.
+const (
+	NormalContact Importance = "NORMAL"
+	KeyContact    Importance = "KEY"
+)
+
+// ContactStatus is where a contact stands as a customer.
+type ContactStatus string
+
+// The states of a contact.
+const (
+	ContactActive      ContactStatus = "ACTIVE"
+	ContactBlacklisted ContactStatus = "BLACKLISTED"
+	ContactAtRisk      ContactStatus = "AT_RISK"
+	ContactLost        ContactStatus = "LOST"
+)
+
+// ExternalContact (外部联系人) is a person outside the company whom members talk to on one workspace.
+type ExternalContact struct {
+	ID               ID
+	WorkspaceID      ID
+	PlatformID       string
+	Name             string
+	SortKey          string
+	Company          string
+	Phone            string
+	Verified         bool // a verified enterprise user (已认证企业用户)
+	Region           string
+	Importance       Importance
+	Status           ContactStatus
+	OwnerID          ID
+	PoolDepartmentID ID
+	Tags             []string
+}
+
+// LogValue keeps names and phone numbers out of logs.
+func (c ExternalContact) LogValue() slog.Value { return slog.StringValue(c.ID.String()) }
+
+// Ref points at the contact.
+func (c ExternalContact) Ref() Ref { return Ref{KindContact, c.ID} }
+
+// Follow is one member's tie with a contact.
+type Follow struct {
+	ContactID ID
+	MemberID  ID
+	Since     time.Time
+	Source    string
+}
+
+// Opportunity is business that is under way with a contact.
+type Opportunity struct {
+	ID        ID
+	ContactID ID
+	Title     string
+	Amount    int64 // hundredths of Currency
+	Currency  string
+	Stage     string
+	Open      bool
+	OwnerID   ID
+}
+
+// GroupKind says what a group is for.
+type GroupKind string
+
+// The kinds of groups.
+const (
+	DepartmentGroup    GroupKind = "DEPARTMENT"
+	ProjectGroup       GroupKind = "PROJECT"
+	CollaborationGroup GroupKind = "EXTERNAL_COLLABORATION"
+	CustomerGroup      GroupKind = "CUSTOMER"
+	GeneralGroup       GroupKind = "GENERAL"
+)
+
+// Group (群) is a chat group, not a department.
+type Group struct {
+	ID            ID
+	WorkspaceID   ID
+	PlatformID    string
+	Name          string
+	SortKey       string
+	Kind          GroupKind
+	OwnerID       ID
+	ProjectClosed *bool // project groups only
+	Announcement  string
+	DissolvedAt   time.Time
+}
+
+// Membership is one party's place in a group.
+type Membership struct {
+	ID        ID
+	GroupID   ID
+	Party     Ref
+	Admin     bool
+	JoinedAt  time.Time
+	LeftAt    time.Time
+	InvitedBy ID
+}

@@ -1,0 +1,43 @@
+package im
+
+import "slices"
+
+// Scope is what policy lets somebody read of one kind of thing: a set of terms, of which any one suffices. None
+// shows nothing. The store turns the terms into SQL.
+type Scope []string
+
+// Has reports whether the scope holds the term.
+func (s Scope) Has(term string) bool { return slices.Contains(s, term) }
+
+// Viewer is the person who asks, and what of each kind of thing that person may read.
+type Viewer struct {
+	Member Member
+	Roles  []string // what the person's roles imply, by policy
+	Scopes map[Kind]Scope
+	Unmask Scope // of which people and contacts phone numbers and platform ids show in full
+}
+
+// Is reports whether the viewer holds the role, by name or by implication.
+func (v Viewer) Is(role string) bool { return slices.Contains(v.Roles, role) }
+
+// The terms of scopes. A policy file that names another one for its kind of thing is refused. "His departments" are
+// all that the viewer belongs to; "below" adds the departments under them ([Department.Path]).
+const (
+	ScopeAll                  = "all"                     // every row; it swallows the other terms
+	ScopeOwnDepartments       = "own_departments"         // members, accounts: those of his departments
+	ScopeFollows              = "follows"                 // contacts: those he owns or follows
+	ScopeDepartmentsBelow     = "departments_below"       // contacts: owned in his departments and below
+	ScopeIn                   = "in"                      // groups: those he is in
+	ScopeOwnedBelow           = "owned_below"             // groups: his own, and those owned in his departments and below
+	ScopeInitiated            = "initiated"               // relationships: those he initiated
+	ScopeInitiatedBelow       = "initiated_below"         // relationships: initiated in his departments and below
+	ScopeAsActor              = "as_actor"                // audit: what he did
+	ScopeOnPolicyAndPlatforms = "on_policy_and_platforms" // audit: about policy, workspaces and platforms
+	ScopeAllButArchive        = "all_but_archive"         // audit: everything but reads of the archive
+	ScopeOwn                  = "own"                     // departures: his own; of unmasking: his own numbers and ids
+	ScopePersonBelow          = "person_below"            // departures: of members of his departments and below
+	ScopePersonSubordinate    = "person_subordinate"      // alerts: about subordinates at any distance
+	ScopeContactOwner         = "contact_owner"           // alerts: about contacts he owns
+	ScopeRequested            = "requested"               // approvals: those he asked for
+	ScopeCandidate            = "candidate"               // approvals: those he may satisfy
+)

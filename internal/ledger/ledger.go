@@ -1,0 +1,47 @@
+// Package ledger is what one command writes, as data: the decision, the state, the evidence and the wished effects
+// on platforms. A use-case works a [Unit] out as a value, and the store writes it in one transaction, committed
+// together or not at all.
+package ledger
+
+import (
+	"errors"
+	"time"
+
+	"github.com/guanxi-im/guanxi/internal/im"
+)
+
+// Unit is everything that one command writes. The zero Unit writes nothing.
+type Unit struct {
+	Answer        *Answer // where the caller gave an idempotency key
+	Decisions     []im.Decision
+	Relationships []im.Relationship // new ones
+	Steps         []im.Relationship // existing ones as they shall be: Version is the new one, one above the stored
+	Approvals     []im.Approval     // new ones
+	ApprovalSteps []im.Approval     // existing ones as they shall be, as for Steps
+	Candidates    []im.Candidate
+	Verdicts      []im.Verdict
+	Events        []im.AuditEvent
+	Changes       []im.Change
+	Intents       []im.Intent
+	Alerts        []im.Alert
+}
+
+// Answer is the record of an idempotency key: what was asked and what came of it.
+type Answer struct {
+	ActorID     im.ID
+	Key         string
+	Operation   string
+	RequestHash []byte
+	Result      []byte // JSON of the use-case's own result; never holds what a person wrote
+	At          time.Time
+}
+
+// Why a Unit was not written. Nothing of it is then in the store.
+var (
+	// ErrAnswered: the idempotency key has been used; read the answer it got.
+	ErrAnswered = errors.New("ledger: the idempotency key has an answer")
+	// ErrLive: a live relationship of the kind stands between the two.
+	ErrLive = errors.New("ledger: a live relationship stands in the way")
+	// ErrStale: a row was changed since it was read; read again and decide again.
+	ErrStale = errors.New("ledger: changed by somebody else meanwhile")
+)
