@@ -1,0 +1,62 @@
+// Package adapters is the contract between guanxi and the platforms behind it. An integrator adds a platform by
+// writing one folder here: it says what the platform can do and brings the policy lines of that platform's house
+// rules. This package and the folders import nothing of ours but this package.
+package adapters
+
+import (
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+)
+
+// Enforcement (执行程度) is how far a platform really carries an action out.
+type Enforcement string
+
+// The degrees of enforcement.
+const (
+	Native      Enforcement = "NATIVE"      // the platform itself refuses
+	Emulated    Enforcement = "EMULATED"    // reached by another lever
+	Recorded    Enforcement = "RECORDED"    // only the gateway knows and obeys; the platform stops nothing
+	Unsupported Enforcement = "UNSUPPORTED" // makes no sense there
+)
+
+// Action is something that an adapter may carry out.
+type Action string
+
+// The actions.
+const (
+	BlockMember  Action = "block_member"
+	BlockContact Action = "block_contact"
+)
+
+// Description is what an adapter declares of its platform. It is constant.
+type Description struct {
+	Platform string // the name in policy files and workspaces: wecom
+	Title    string // for people: WeCom (企业微信)
+	// Organisation says that people have a place in a hierarchy there. Guardrails hold on such platforms only.
+	Organisation bool
+	// Rules holds the platform's house rules: *.csv, as package authz reads them. They may name no other platform.
+	Rules fs.FS
+	// Enforces says how far each action is carried out. An action that is missing is Recorded.
+	Enforces map[Action]Enforcement
+	// Notes explain an enforcement to people, by action.
+	Notes map[Action]string
+}
+
+var registered []Description
+
+// Register makes a platform known. It is called from an adapter's init, and panics where two claim one name.
+func Register(d Description) {
+	if d.Platform == "" {
+		panic("adapters: a platform without a name")
+	}
+	if slices.ContainsFunc(registered, func(o Description) bool { return o.Platform == d.Platform }) {
+		panic(fmt.Sprintf("adapters: two adapters for %s", d.Platform))
+	}
+	registered = append(registered, d)
+	slices.SortFunc(registered, func(a, b Description) int { return strings.Compare(a.Platform, b.Platform) })
+}
+
+// All lists what is registered, by name.
+func All() []Description { return slices.Clone(registered) }

@@ -1,0 +1,70 @@
+package authz
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// arguments says what the product's own duties take; a duty that is not named here takes what its fulfiller likes. Each
+// returns what was expected, or nothing where the argument is right.
+var arguments = map[string]func(arg string, roles []string) string{
+	DutyUndo: func(arg string, _ []string) string {
+		if arg == "same_day" || isDuration(arg) {
+			return ""
+		}
+		return "a duration such as 72h, or same_day"
+	},
+	DutyExpire: func(arg string, _ []string) string {
+		if isDuration(arg) {
+			return ""
+		}
+		return "a duration such as 72h"
+	},
+	DutyUndoReview: func(arg string, roles []string) string {
+		if _, err := parseBy(arg, roles); err != nil {
+			return "approvers as in the by column (" + err.Error() + ")"
+		}
+		return ""
+	},
+	DutyAlert: func(arg string, _ []string) string {
+		if arg == "" || strings.Trim(arg, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_") != "" {
+			return "a kind of alert such as KEY_CONTACT_BLOCKED"
+		}
+		return ""
+	},
+}
+
+func isDuration(s string) bool {
+	d, err := time.ParseDuration(s)
+	return err == nil && d > 0
+}
+
+// parseDuties reads the duty column: duty{|duty}, where a duty is name or name:argument. The terms of reading and
+// unmasking come back apart from what somebody else fulfils.
+func parseDuties(s string, known, roles []string) (duties, terms []string, err error) {
+	if s == "" {
+		return nil, nil, nil
+	}
+	at := 0
+	for field := range strings.SplitSeq(s, "|") {
+		duty := strings.TrimSpace(field)
+		start := at + strings.Index(field, duty)
+		at += len(field) + 1
+		name, arg, _ := strings.Cut(duty, ":")
+		switch {
+		case name == dutyScope || name == dutyUnmask:
+			terms = append(terms, duty)
+			continue
+		case !slices.Contains(known, name):
+			return nil, nil, misfitAt(start, "nobody fulfils a duty called %q; known are %s%s", name, strings.Join(known, ", "), hint(name, known))
+		}
+		if check := arguments[name]; check != nil {
+			if expected := check(arg, roles); expected != "" {
+				return nil, nil, misfitAt(start+len(name), "%q says nothing to the duty %s; expected %s", arg, name, expected)
+			}
+		}
+		duties = append(duties, duty)
+	}
+	return duties, terms, nil
+}

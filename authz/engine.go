@@ -1,0 +1,296 @@
+package authz
+
+import (
+	"context"
+	"encoding/json"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/guanxi-im/guanxi/internal/im"
+)
+
+// Platform is what policy knows of a platform. One that is not named in Sources is taken for a platform with an
+// organisation that nobody wrote rules for.
+type Platform struct {
+	Name string `json:"name"`
+	// Organisation: it has members in a company; `*` lines hold there. A personal messenger has none.
+	Organisation bool `json:"organisation"`
+}
+
+// Layer is the policy files of one author.
+type Layer struct {
+	Name   string // guard, default, company, or platform: and the Domain
+	Domain string // of a platform layer: the only domain that its lines may name
+	Files  fs.FS  // *.csv at its root: policy lines, and reasons.csv
+}
+
+// Sources is all that an engine is made of.
+type Sources struct {
+	Platforms []Platform
+	Layers    []Layer
+	Duties    []string // the duties that somebody fulfils; a rule with another one is refused
+}
+
+// Decision is what policy says to a request.
+type Decision struct {
+	Outcome im.Outcome
+	// Rules is every line that decided, in the order of layers, files and lines. It is empty where a refusal comes from
+	// the want of a line that allows.
+	Rules []Rule
+	// Needs is who must agree, sorted by role; empty unless the outcome is REVIEW.
+	Needs []im.Need
+	// Obligations is the duties of the deciding lines, sorted; of a review also those of the lines that allow what is
+	// reviewed.
+	Obligations []string
+	Version     string
+
+	policy *Policy
+}
+
+// Refs names the deciding rules as rows keep them.
+func (d Decision) Refs() []im.RuleRef {
+	out := make([]im.RuleRef, len(d.Rules))
+	for i, r := range d.Rules {
+		out[i] = r.Ref()
+	}
+	return out
+}
+
+// Args lists the arguments of all obligations with this name: of undo:72h it is 72h.
+func (d Decision) Args(duty string) []string {
+	var out []string
+	for _, o := range d.Obligations {
+		if name, arg, _ := strings.Cut(o, ":"); name == duty {
+			out = append(out, arg)
+		}
+	}
+	return out
+}
+
+// Within is the shortest of the durations that obligations with this name give; false where none does.
+func (d Decision) Within(duty string) (time.Duration, bool) {
+	least, found := time.Duration(0), false
+	for _, arg := range d.Args(duty) {
+		if t, err := time.ParseDuration(arg); err == nil && (!found || t < least) {
+			least, found = t, true
+		}
+	}
+	return least, found
+}
+
+// Engine decides by one version of the files. It never changes and is safe for concurrent use; new files make a new
+// one.
+type Engine struct {
+	*Policy
+	lines     []compiled
+	hierarchy hierarchy
+	sites     map[string]*site // by the name of a platform
+	other     *site            // for a platform that Sources do not name
+	casbin    *reference
+}
+
+// site is what holds on one platform.
+type site struct {
+	roles map[string]roleSet // what each role implies
+	lines map[place][]*compiled
+}
+
+// place narrows the lines down to those that may be about a request. Unknown actions and types are empty.
+type place struct{ action, object string }
+
+// Build makes an engine of policy files, or says all that is wrong with them: its error is a [*Problems]. It does not
+// touch what runs already.
+func Build(s Sources) (*Engine, error) {
+	problems := &Problems{}
+	layers := gather(s, problems)
+	b := read(layers, problems)
+	c := newCompiler(b, s, problems)
+	lines := c.compile()
+	if len(problems.List) > 0 {
+		c.sorted()
+		return nil, problems
+	}
+	platforms := slices.SortedFunc(slices.Values(s.Platforms), func(a, b Platform) int { return strings.Compare(a.Name, b.Name) })
+	blob, err := json.Marshal(bundle{Model: model, Platforms: platforms, Layers: layers})
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{Policy: newPolicy(blob, b), lines: lines, hierarchy: c.hierarchy, sites: map[string]*site{}}
+	for _, p := range s.Platforms {
+		e.sites[p.Name] = e.newSite(c, holds(s, b, p.Name))
+	}
+	e.other = e.newSite(c, holds(s, b, ""))
+	if e.casbin, err = newReference(e, s, b); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// holds makes the test whether lines of a domain hold on a platform; the empty name is a platform that Sources do not
+// name.
+func holds(s Sources, b *book, platform string) func(domain string) bool {
+	organisation := true
+	for _, p := range s.Platforms {
+		if p.Name == platform {
+			organisation = p.Organisation
+		}
+	}
+	ruled := slices.ContainsFunc(b.lines, func(l *line) bool { return platform != "" && l.layer.Domain == platform })
+	return func(domain string) bool {
+		switch domain {
+		case everywhere:
+			return organisation
+		case elsewhere:
+			return organisation && !ruled
+		}
+		return domain == platform
+	}
+}
+
+// newSite indexes the lines that hold on a platform.
+func (e *Engine) newSite(c *compiler, holds func(domain string) bool) *site {
+	s := &site{roles: e.hierarchy.closures(holds), lines: map[place][]*compiled{}}
+	for i := range e.lines {
+		x := &e.lines[i]
+		r := e.rules[x.ordinal]
+		if !holds(r.Domain) {
+			continue
+		}
+		for _, a := range append([]string{""}, actions...) {
+			if r.Action != everywhere && r.Action != a && !slices.Contains(c.sets[r.Action], a) {
+				continue
+			}
+			for _, t := range append([]string{""}, types...) {
+				if r.Target == everywhere || r.Target == t {
+					s.lines[place{a, t}] = append(s.lines[place{a, t}], x)
+				}
+			}
+		}
+	}
+	return s
+}
+
+// site finds what holds on a platform.
+func (e *Engine) site(platform string) *site {
+	if s := e.sites[platform]; s != nil {
+		return s
+	}
+	return e.other
+}
+
+// at gives the lines that may be about an object.
+func (s *site) at(action, object string) []*compiled {
+	if lines, ok := s.lines[place{action, object}]; ok {
+		return lines
+	}
+	if !slices.Contains(actions, action) {
+		action = ""
+	}
+	if !slices.Contains(types, object) {
+		object = ""
+	}
+	return s.lines[place{action, object}]
+}
+
+// held is the union of what roles imply on the platform.
+func (e *Engine) held(s *site, names []string) roleSet {
+	if len(names) == 1 {
+		if set := s.roles[names[0]]; set != nil {
+			return set
+		}
+	}
+	out := newRoleSet(len(e.hierarchy.number))
+	out.union(s.roles[Anyone])
+	for _, name := range names {
+		out.union(s.roles[name])
+	}
+	return out
+}
+
+// matching gives the lines that are about a request.
+func (e *Engine) matching(r *Request, found []*compiled) []*compiled {
+	s := e.site(r.Platform)
+	f := &facts{r, e.held(s, r.Actor.Roles)}
+	for _, x := range s.at(r.Action, r.Object.Type) {
+		if f.roles.has(x.role) && x.when(f) {
+			found = append(found, x)
+		}
+	}
+	return found
+}
+
+// Decide answers a request. It fails only where ctx has ended; the decision is then a refusal.
+func (e *Engine) Decide(ctx context.Context, r Request) (Decision, error) {
+	if err := ctx.Err(); err != nil {
+		return e.combine(nil), err
+	}
+	var room [16]*compiled
+	return e.combine(e.matching(&r, room[:0])), nil
+}
+
+// combine makes a decision of the lines that matched: deny beats review beats allow, and what no line grants is
+// denied. Lines that narrow grant nothing.
+func (e *Engine) combine(matched []*compiled) Decision {
+	d := Decision{Outcome: im.Deny, Version: e.version, policy: e.Policy}
+	granted, reviewed, denied := false, false, false
+	for _, x := range matched {
+		granted = granted || !x.narrows && x.effect != im.Deny
+		reviewed = reviewed || x.effect == im.Review
+		denied = denied || x.effect == im.Deny
+	}
+	switch {
+	case denied:
+	case !granted:
+		return d
+	case reviewed:
+		d.Outcome = im.Review
+	default:
+		d.Outcome = im.Allow
+	}
+	var total needs
+	for _, x := range matched {
+		if x.effect == d.Outcome {
+			d.Rules = append(d.Rules, e.rules[x.ordinal])
+			if len(x.needs) > 0 {
+				if total == nil {
+					total = needs{}
+				}
+				total.add(x.needs)
+			}
+		}
+		if x.effect == d.Outcome || d.Outcome == im.Review {
+			d.Obligations = append(d.Obligations, x.duties...)
+		}
+	}
+	if total != nil {
+		d.Needs = total.list()
+	}
+	slices.Sort(d.Obligations)
+	d.Obligations = slices.Compact(d.Obligations)
+	return d
+}
+
+// Roles is what these roles of the directory imply on a platform with an organisation, themselves among it, sorted.
+func (e *Engine) Roles(names []string) []string {
+	set := e.held(e.other, names)
+	out := slices.DeleteFunc(e.hierarchy.names(), func(name string) bool { return !set.has(e.hierarchy.number[name]) })
+	for _, name := range names { // a role that the files do not know implies itself
+		if _, known := e.hierarchy.number[name]; !known && !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// Implying lists the roles that imply this one on a platform with an organisation, itself among them, sorted: whoever
+// has one of them in the directory may act as it.
+func (e *Engine) Implying(role string) []string {
+	n, known := e.hierarchy.number[role]
+	if !known {
+		return nil
+	}
+	return slices.DeleteFunc(e.hierarchy.names(), func(name string) bool { return !e.other.roles[name].has(n) })
+}

@@ -1,0 +1,321 @@
+package authz
+
+import (
+	"cmp"
+	"encoding/csv"
+	"errors"
+	"io"
+	"io/fs"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/guanxi-im/guanxi/internal/im"
+)
+
+const (
+	maxFile = 1 << 20 // bytes
+	maxLine = 4 << 10
+)
+
+// The names of layers. That of a platform is platformPrefix and its domain.
+const (
+	GuardLayer     = "guard"
+	DefaultLayer   = "default"
+	CompanyLayer   = "company"
+	platformPrefix = "platform:"
+)
+
+// PlatformLayer is the name of a platform's layer.
+func PlatformLayer(platform string) string { return platformPrefix + platform }
+
+const reasonsFile = "reasons.csv"
+
+// layerOrder is the order in which layers are read.
+func layerOrder(name string) int {
+	switch {
+	case name == GuardLayer:
+		return 0
+	case name == DefaultLayer:
+		return 1
+	case strings.HasPrefix(name, platformPrefix):
+		return 2
+	}
+	return 3
+}
+
+// gather reads the files of all layers, sorted.
+func gather(s Sources, problems *Problems) []bundledLayer {
+	platforms := map[string]bool{}
+	for _, p := range s.Platforms {
+		if platforms[p.Name] || !validName.MatchString(p.Name) || p.Name == elsewhere {
+			problems.add("platforms", 0, 0, "%q is given twice or is no name of a platform", p.Name)
+		}
+		platforms[p.Name] = true
+	}
+	var out []bundledLayer
+	for _, l := range s.Layers {
+		named := l.Name == GuardLayer || l.Name == DefaultLayer || l.Name == CompanyLayer
+		switch {
+		case slices.ContainsFunc(out, func(o bundledLayer) bool { return o.Name == l.Name }):
+			problems.add(l.Name, 0, 0, "the layer is given twice")
+			continue
+		case named != (l.Domain == "") || !named && l.Name != platformPrefix+l.Domain:
+			problems.add(l.Name, 0, 0, "expected a layer called guard, default, company, or platform: and its domain %q", l.Domain)
+			continue
+		case l.Domain != "" && !platforms[l.Domain]:
+			problems.add(l.Name, 0, 0, "there is no platform %q", l.Domain)
+			continue
+		case l.Files == nil:
+			problems.add(l.Name, 0, 0, "the layer has no files")
+			continue
+		}
+		layer := bundledLayer{Name: l.Name, Domain: l.Domain}
+		names, _ := fs.Glob(l.Files, "*.csv") // its only error is a malformed pattern
+		slices.Sort(names)
+		for _, name := range names {
+			text, err := readFile(l.Files, name)
+			if err != nil {
+				problems.add(l.shown(name), 0, 0, "cannot be read: %v", err)
+				continue
+			}
+			layer.Files = append(layer.Files, document{Path: l.shown(name), Text: text})
+		}
+		out = append(out, layer)
+	}
+	slices.SortStableFunc(out, func(a, b bundledLayer) int {
+		return cmp.Or(cmp.Compare(layerOrder(a.Name), layerOrder(b.Name)), cmp.Compare(a.Name, b.Name))
+	})
+	return out
+}
+
+// shown is how people know the file: by its path in the sources, or by its name in the company's directory.
+func (l Layer) shown(name string) string {
+	switch {
+	case l.Domain != "":
+		return "adapters/" + l.Domain + "/" + name
+	case l.Name == CompanyLayer:
+		return name
+	}
+	return "authz/policies/" + name
+}
+
+// readFile reads one byte more than a file may have at the most.
+func readFile(files fs.FS, name string) (string, error) {
+	f, err := files.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	return string(b), err
+}
+
+// line is a record of a CSV file. A record stands on one line, so that a rule has a line.
+type line struct {
+	layer  bundledLayer
+	file   string
+	n      int
+	text   string
+	fields []string
+	at     []int // where each field starts in text
+}
+
+// The columns of a p line.
+const (
+	colID = iota + 1
+	colDomain
+	colRole
+	colAction
+	colTarget
+	colWhen
+	colEffect
+	colBy
+	colDuty
+)
+
+func (l *line) rule() Rule {
+	f := l.fields
+	return Rule{
+		Name: f[colID], File: l.file, Line: l.n, Text: l.text, Layer: l.layer.Name, Domain: f[colDomain], Role: f[colRole],
+		Action: f[colAction], Target: f[colTarget], When: f[colWhen], Effect: f[colEffect], By: f[colBy], Duty: f[colDuty],
+	}
+}
+
+// column is where in the line, in characters from 1, the byte of a field stands.
+func (l *line) column(field, offset int) int {
+	if field >= len(l.at) {
+		return utf8.RuneCountInString(l.text) + 1
+	}
+	at := l.at[field]
+	if strings.HasPrefix(l.text[at:], `"`) {
+		at++
+	}
+	at += len(l.text[at:]) - len(strings.TrimLeft(l.text[at:], " \t")) + offset // fields are trimmed
+	return utf8.RuneCountInString(l.text[:min(at, len(l.text))]) + 1
+}
+
+// book is what stands in all files, before anything is made of it.
+type book struct {
+	lines   []*line // p
+	links   []*line // g
+	sets    []*line // g2
+	texts   map[string]*sentence
+	reasons []*line
+	company map[string]bool // the ids of company lines
+	files   []string        // in the order of reading
+}
+
+// replaced reports whether a company line stands in the place of this one.
+func (b *book) replaced(l *line) bool {
+	switch layerOrder(l.layer.Name) {
+	case 1, 2:
+		return b.company[l.fields[colID]]
+	}
+	return false
+}
+
+// read takes the files apart. It refuses what is no table of policy lines; what the fields say is judged by compile.
+func read(layers []bundledLayer, problems *Problems) *book {
+	b := &book{texts: map[string]*sentence{}, company: map[string]bool{}}
+	for _, layer := range layers {
+		for _, d := range layer.Files {
+			b.files = append(b.files, d.Path)
+			isReasons := d.Path == reasonsFile || strings.HasSuffix(d.Path, "/"+reasonsFile)
+			for _, l := range records(layer, d, !isReasons, problems) {
+				if isReasons {
+					b.addReason(l, problems)
+				} else {
+					b.addLine(l, problems)
+				}
+			}
+		}
+	}
+	return b
+}
+
+func (b *book) addLine(l *line, problems *Problems) {
+	// Casbin's own loader drops what is too much, and its string adapter whole lines.
+	sections := map[string]struct {
+		to    *[]*line
+		names string
+	}{
+		"p":  {&b.lines, "p, id, dom, role, act, target, when, eft, by, duty"},
+		"g":  {&b.links, "g, role, implied role, platform"},
+		"g2": {&b.sets, "g2, action, set of actions"},
+	}
+	section, known := sections[l.fields[0]]
+	if !known {
+		problems.add(l.file, l.n, l.column(0, 0), "a line starts with p, g, g2 or #, not with %q", l.fields[0])
+		return
+	}
+	if want := strings.Count(section.names, ",") + 1; len(l.fields) != want {
+		problems.add(l.file, l.n, l.column(min(len(l.fields), want), 0), "expected %d fields (%s), found %d", want, section.names, len(l.fields))
+		return
+	}
+	*section.to = append(*section.to, l)
+	if l.fields[0] == "p" && l.layer.Name == CompanyLayer {
+		b.company[l.fields[colID]] = true
+	}
+}
+
+func (b *book) addReason(l *line, problems *Problems) {
+	if len(l.fields) != 3 {
+		problems.add(l.file, l.n, l.column(min(len(l.fields), 3), 0), "expected 3 fields (id, en, zh), found %d", len(l.fields))
+		return
+	}
+	id, en, zh := l.fields[0], l.fields[1], l.fields[2]
+	if id == "id" && en == "en" && zh == "zh" {
+		return // the heading
+	}
+	for i, text := range l.fields {
+		if text == "" {
+			problems.add(l.file, l.n, l.column(i, 0), "a sentence is missing; expected id, en, zh")
+			return
+		}
+	}
+	for _, other := range b.reasons {
+		if other.fields[0] == id && other.layer.Name == l.layer.Name {
+			problems.add(l.file, l.n, l.column(0, 0), "%s has a sentence at %s:%d already", id, other.file, other.n)
+			return
+		}
+	}
+	b.reasons = append(b.reasons, l)
+	b.texts[id] = &sentence{en, zh} // of a later layer: its words win
+}
+
+// records reads the records of a file, each by itself, so that a fault spoils one line and no more.
+func records(layer bundledLayer, d document, strict bool, problems *Problems) []*line {
+	text, marked := strings.CutPrefix(d.Text, "\ufeff")
+	switch {
+	case len(text) > maxFile:
+		problems.add(d.Path, 0, 0, "the file is over 1 MiB")
+		return nil
+	case marked:
+		problems.add(d.Path, 1, 1, "the file starts with a byte order mark; save it as UTF-8 without one")
+	}
+	var out []*line
+	n := 0
+	for raw := range strings.SplitSeq(text, "\n") {
+		n++
+		l := &line{layer: layer, file: d.Path, n: n, text: strings.TrimSuffix(raw, "\r")}
+		trimmed := strings.TrimSpace(l.text)
+		switch {
+		case len(l.text) > maxLine:
+			problems.add(l.file, n, 0, "the line is over 4 KiB")
+			continue
+		case !utf8.ValidString(l.text):
+			problems.add(l.file, n, firstInvalid(l.text), "not UTF-8; save the file as UTF-8")
+			continue
+		case trimmed == "" || trimmed[0] == '#':
+			continue
+		}
+		if strict {
+			if i := strings.IndexAny(l.text, "\uff0c\uff1b\u3001"); i >= 0 {
+				problems.add(l.file, n, utf8.RuneCountInString(l.text[:i])+1, "a full-width %s; fields are parted by the plain comma", string([]rune(l.text[i:])[0]))
+				continue
+			}
+		}
+		if l.parse(problems) {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+func firstInvalid(s string) int {
+	column := 1
+	for len(s) > 0 {
+		r, size := utf8.DecodeRuneInString(s)
+		if r == utf8.RuneError && size == 1 {
+			break
+		}
+		s = s[size:]
+		column++
+	}
+	return column
+}
+
+func (l *line) parse(problems *Problems) bool {
+	r := csv.NewReader(strings.NewReader(l.text))
+	r.FieldsPerRecord = -1
+	r.TrimLeadingSpace = true
+	fields, err := r.Read()
+	if err != nil {
+		column, what := 0, err.Error()
+		if bad, ok := errors.AsType[*csv.ParseError](err); ok {
+			column, what = utf8.RuneCountInString(l.text[:min(bad.Column-1, len(l.text))])+1, bad.Err.Error()
+		}
+		problems.add(l.file, l.n, column, "no CSV: %s; a record stands on one line, with double quotes around a field that holds a comma", what)
+		return false
+	}
+	for i, f := range fields {
+		_, column := r.FieldPos(i)
+		l.fields = append(l.fields, strings.TrimSpace(f))
+		l.at = append(l.at, column-1)
+	}
+	return true
+}
+
+// outcomes are the words of the eft column.
+var outcomes = map[string]im.Outcome{"allow": im.Allow, "review": im.Review, "deny": im.Deny}

@@ -1,0 +1,94 @@
+package authz
+
+import (
+	"fmt"
+	"strings"
+)
+
+// SeverityError marks a problem for which files are refused.
+const SeverityError = "error"
+
+// Problem is one fault of the policy files.
+type Problem struct {
+	File     string // as shown in rules; the layer's name where no file is at fault
+	Line     int    // from 1; 0: the file as a whole
+	Column   int    // in characters, from 1; 0: the line as a whole
+	Message  string // what was found, what was expected
+	Severity string
+}
+
+// String is file:line:column: message, as far as they are known.
+func (p Problem) String() string {
+	switch {
+	case p.Line == 0:
+		return p.File + ": " + p.Message
+	case p.Column == 0:
+		return fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.Message)
+	}
+	return fmt.Sprintf("%s:%d:%d: %s", p.File, p.Line, p.Column, p.Message)
+}
+
+// maxProblems is how many faults are told: who saved a picture as CSV need not hear of each line.
+const maxProblems = 1000
+
+// Problems is why files were refused: all their faults in reading order, the first thousand that were found.
+type Problems struct{ List []Problem }
+
+// Error has one line for each problem.
+func (p *Problems) Error() string {
+	lines := make([]string, len(p.List))
+	for i, x := range p.List {
+		lines[i] = x.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (p *Problems) add(file string, line, column int, format string, args ...any) {
+	if len(p.List) >= maxProblems {
+		return
+	}
+	p.List = append(p.List, Problem{file, line, column, fmt.Sprintf(format, args...), SeverityError})
+}
+
+// choice lists known words for a message, the first two dozen of them.
+func choice(known []string) string {
+	if more := len(known) - 24; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(known[:24], ", "), more)
+	}
+	return strings.Join(known, ", ")
+}
+
+// hint is a question that ends a message about an unknown word, or nothing where no known word is near.
+func hint(word string, known []string) string {
+	best, least := "", 3
+	for _, k := range known {
+		if d := distance(strings.ToLower(word), strings.ToLower(k)); d < least && d < len(k) {
+			best, least = k, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean %s?", best)
+}
+
+// distance counts the letters to change, add or drop to make b of a.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

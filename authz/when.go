@@ -1,0 +1,318 @@
+package authz
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// condition is a compiled `when`. It cannot fail, and it changes nothing.
+type condition func(*facts) bool
+
+func always(*facts) bool { return true }
+
+// compileWhen compiles a condition against the attributes. The language is the part of Casbin's own (govaluate) that
+// means the same in both:
+//
+//	or         = and { "||" and }
+//	and        = not { "&&" not }
+//	not        = [ "!" ] ( "(" or ")" | comparison )
+//	comparison = term [ ( "==" | "!=" | "<" | "<=" | ">" | ">=" ) term ]
+//	           | attribute "in" "(" word "," word { "," word } ")"
+//	           | word "in" "r.sub.Roles"
+//	term       = attribute | word | number | "true" | "false"
+//	word       = "'" letters "'"
+//
+// What is negated is a truth by itself or stands in parentheses. Faults are misfits with the place in the text.
+func compileWhen(text string, h hierarchy) (condition, error) {
+	if text == "true" {
+		return always, nil
+	}
+	p := &parser{text: text, roles: h}
+	p.next()
+	c := p.or()
+	if p.token != "" {
+		p.fail(p.at, "found %s where && or || or the end was expected", p.token)
+	}
+	if p.err != nil {
+		return nil, p.err
+	}
+	return c, nil
+}
+
+// parser reads a condition by recursive descent. After a fault it sees nothing but the end of the text.
+type parser struct {
+	text  string
+	roles hierarchy
+	at    int    // where token starts
+	end   int    // where it ends
+	token string // empty at the end of the text
+	err   error  // the first fault
+}
+
+func (p *parser) fail(at int, format string, args ...any) {
+	if p.err == nil {
+		p.err = misfitAt(at, format, args...)
+	}
+	p.at, p.end, p.token = len(p.text), len(p.text), ""
+}
+
+var comparisons = []string{"==", "!=", "<", "<=", ">", ">=", "in"}
+
+const (
+	digits  = "0123456789"
+	letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_"
+)
+
+// next reads a token.
+func (p *parser) next() {
+	rest := strings.TrimLeft(p.text[p.end:], " \t")
+	p.at = len(p.text) - len(rest)
+	n := 0
+	switch {
+	case rest == "":
+	case rest[0] == '\'':
+		n = strings.IndexByte(rest[1:], '\'') + 2
+		if n < 2 {
+			p.fail(p.at, "the word that starts here has no closing '")
+			return
+		}
+	case strings.IndexByte(digits, rest[0]) >= 0:
+		n = len(rest) - len(strings.TrimLeft(rest, digits+"."))
+	case strings.IndexByte(letters, rest[0]) >= 0:
+		n = len(rest) - len(strings.TrimLeft(rest, letters+digits+"."))
+	case strings.IndexByte("(),", rest[0]) >= 0:
+		n = 1
+	default:
+		// Casbin takes operators that touch for one, and does not know it.
+		n = len(rest) - len(strings.TrimLeft(rest, "&|=!<>"))
+		if !slices.Contains(comparisons, rest[:n]) && !slices.Contains([]string{"&&", "||", "!"}, rest[:n]) {
+			found, _, _ := strings.Cut(rest, " ")
+			p.fail(p.at, "cannot read %q; conditions are made of attributes, 'words', numbers and && || ! == != < <= > >= in ( ), operators apart", found)
+			return
+		}
+	}
+	p.end = p.at + n
+	p.token = rest[:n]
+}
+
+// expect reads over a token that has to be there.
+func (p *parser) expect(token string) {
+	if p.token != token {
+		p.fail(p.at, "expected %s, found %s", token, p.found())
+		return
+	}
+	p.next()
+}
+
+func (p *parser) found() string {
+	if p.token == "" {
+		return "the end"
+	}
+	return p.token
+}
+
+func (p *parser) or() condition {
+	left := p.and()
+	for p.token == "||" {
+		p.next()
+		a, b := left, p.and()
+		left = func(f *facts) bool { return a(f) || b(f) }
+	}
+	return left
+}
+
+func (p *parser) and() condition {
+	left := p.not()
+	for p.token == "&&" {
+		p.next()
+		a, b := left, p.not()
+		left = func(f *facts) bool { return a(f) && b(f) }
+	}
+	return left
+}
+
+func (p *parser) not() condition {
+	switch p.token {
+	case "!":
+		p.next()
+		if p.token == "(" {
+			c := p.not()
+			return func(f *facts) bool { return !c(f) }
+		}
+		// Casbin binds ! closer than a comparison.
+		t := p.term()
+		if t.kind != truth || slices.Contains(comparisons, p.token) {
+			p.fail(t.at, "put what ! negates in parentheses")
+		}
+		return func(f *facts) bool { return !t.truth(f) }
+	case "(":
+		p.next()
+		c := p.or()
+		p.expect(")")
+		return c
+	}
+	return p.comparison()
+}
+
+// term is one side of a comparison.
+type term struct {
+	attribute
+	at      int
+	source  string
+	literal bool
+	value   string // of a literal word
+}
+
+func (p *parser) term() term {
+	t := term{at: p.at, source: p.token}
+	known, isAttribute := attributes[p.token]
+	switch {
+	case isAttribute:
+		t.attribute = known
+	case p.token == "true" || p.token == "false":
+		value := p.token == "true"
+		t.attribute, t.literal = flags(func(*facts) bool { return value }), true
+	case p.token == "":
+		p.fail(p.at, "expected an attribute, a 'word' or a number, found the end")
+	case p.token[0] == '\'':
+		t.kind, t.literal, t.value = word, true, p.token[1:len(p.token)-1]
+	case strings.IndexByte(digits, p.token[0]) >= 0:
+		value, err := strconv.ParseFloat(p.token, 64)
+		if err != nil {
+			p.fail(p.at, "%s is no number", p.token)
+		}
+		t.attribute, t.literal = numbers(func(*facts) float64 { return value }), true
+	case strings.IndexByte(letters, p.token[0]) >= 0:
+		p.fail(p.at, "there is no attribute %s%s", p.token, hint(p.token, attributeNames))
+	default:
+		p.fail(p.at, "expected an attribute, a 'word' or a number, found %s", p.token)
+	}
+	p.next()
+	return t
+}
+
+func (p *parser) comparison() condition {
+	left := p.term()
+	operator, at := p.token, p.at
+	switch operator {
+	case "==", "!=":
+		p.next()
+		equal := p.equal(left, p.term())
+		if operator == "!=" {
+			return func(f *facts) bool { return !equal(f) }
+		}
+		return equal
+	case "<", "<=", ">", ">=":
+		p.next()
+		return p.order(left, operator, p.term())
+	case "in":
+		p.next()
+		return p.in(left)
+	}
+	if left.kind != truth {
+		p.fail(at, "%s is %s; expected a comparison after it, found %s", left.source, left.kind, p.found())
+	}
+	return left.truth
+}
+
+func (p *parser) equal(a, b term) condition {
+	if a.literal && !b.literal {
+		a, b = b, a
+	}
+	switch {
+	case p.err != nil:
+	case a.kind == identity && b.literal:
+		p.fail(b.at, "%s is an id; it can be compared with another id only", a.source)
+	case a.kind == roles || b.kind == roles:
+		p.fail(b.at, "ask for a role as in 'admin' in r.sub.Roles")
+	case a.kind != b.kind:
+		p.fail(b.at, "%s is %s, %s is %s", a.source, a.kind, b.source, b.kind)
+	case a.literal:
+		p.fail(b.at, "nothing to compare: neither %s nor %s is an attribute", a.source, b.source)
+	case a.kind == number:
+		x, y := a.number, b.number
+		return func(f *facts) bool { return x(f) == y(f) }
+	case a.kind == truth:
+		x, y := a.truth, b.truth
+		return func(f *facts) bool { return x(f) == y(f) }
+	case !b.literal:
+		x, y := a.text, b.text
+		return func(f *facts) bool { return x(f) == y(f) }
+	default:
+		p.checkWord(a, b.at, b.value)
+		x, value := a.text, b.value
+		return func(f *facts) bool { return x(f) == value }
+	}
+	return always
+}
+
+// checkWord refuses a word that the attribute never is.
+func (p *parser) checkWord(a term, at int, value string) {
+	if !slices.Contains(a.words, value) {
+		p.fail(at, "%s is never '%s'; it is one of '%s'%s", a.source, value, strings.Join(a.words, "', '"), hint(value, a.words))
+	}
+}
+
+func (p *parser) order(a term, operator string, b term) condition {
+	for _, t := range []term{a, b} {
+		if t.kind != number {
+			p.fail(t.at, "%s compares numbers; %s is %s", operator, t.source, t.kind)
+		}
+	}
+	if a.literal && b.literal {
+		p.fail(a.at, "nothing to compare: neither %s nor %s is an attribute", a.source, b.source)
+	}
+	x, y := a.number, b.number
+	switch operator {
+	case "<":
+		return func(f *facts) bool { return x(f) < y(f) }
+	case "<=":
+		return func(f *facts) bool { return x(f) <= y(f) }
+	case ">":
+		return func(f *facts) bool { return x(f) > y(f) }
+	default:
+		return func(f *facts) bool { return x(f) >= y(f) }
+	}
+}
+
+// in reads what stands behind the word in.
+func (p *parser) in(left term) condition {
+	if p.token != "(" {
+		set := p.term()
+		n, known := p.roles.number[left.value]
+		switch {
+		case p.err != nil:
+		case set.kind != roles:
+			p.fail(set.at, "expected a list such as ('a', 'b') or r.sub.Roles after in, found %s", set.source)
+		case left.kind != word || !left.literal:
+			p.fail(left.at, "expected a role such as 'admin' before in r.sub.Roles, found %s", left.source)
+		case !known:
+			p.fail(left.at, "no role is called %s%s", left.source, hint(left.value, p.roles.names()))
+		}
+		return func(f *facts) bool { return f.roles.has(n) }
+	}
+	if left.kind != word || left.literal {
+		p.fail(left.at, "expected an attribute that is a word before in, found %s", left.source)
+	}
+	var list []string
+	start := p.at
+	for p.token == "(" || p.token == "," {
+		p.next()
+		item := p.term()
+		switch {
+		case p.err != nil:
+		case item.kind != word || !item.literal:
+			p.fail(item.at, "expected a 'word' in the list, found %s", item.source)
+		default:
+			p.checkWord(left, item.at, item.value)
+		}
+		list = append(list, item.value)
+	}
+	p.expect(")")
+	if len(list) == 1 {
+		p.fail(start, "a list of one is no list to Casbin: write %s == '%s'", left.source, list[0])
+	}
+	text := left.text
+	return func(f *facts) bool { return slices.Contains(list, text(f)) }
+}
