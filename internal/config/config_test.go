@@ -1,0 +1,575 @@
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/pflag"
+)
+
+// write makes a file in a directory of the test's own.
+func write(t *testing.T, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// load loads what a command line, an environment and a file's text give. An empty text is no file.
+func load(t *testing.T, args, environ []string, file string) (Config, error) {
+	t.Helper()
+	if file != "" {
+		args = append(args, "--config="+write(t, "guanxi.yaml", file))
+	}
+	flags := pflag.NewFlagSet("guanxi", pflag.ContinueOnError)
+	flags.Bool("json", false, "a flag of the command")
+	Flags(flags)
+	if err := flags.Parse(args); err != nil {
+		t.Fatal(err)
+	}
+	return Load(flags, environ)
+}
+
+// real is the least that the real server needs.
+func real(t *testing.T) []string {
+	t.Helper()
+	return []string{
+		"HOME=/home/operator",
+		"GUANXI_AUTH_SECRET_FILE=" + write(t, "secret", strings.Repeat("s", 32)+"\n"),
+		"GUANXI_AUTH_ISSUER=https://sso.example.com",
+		"GUANXI_ENCRYPTION_KEYSET_FILE=" + write(t, "keyset.json", "{}"),
+	}
+}
+
+// faults are the faults of err, each without the directory of its file and what it expected.
+func faults(t *testing.T, err error) []Fault {
+	t.Helper()
+	var all Faults
+	if err != nil && !errors.As(err, &all) {
+		t.Fatalf("an error of another kind: %v", err)
+	}
+	var out []Fault
+	for _, f := range all {
+		if f.Expected == "" {
+			t.Errorf("%s: nothing expected", f.Path)
+		}
+		if i := strings.Index(f.Source, "guanxi.yaml"); i >= 0 {
+			f.Source = f.Source[i:]
+		}
+		f.Expected = ""
+		out = append(out, f)
+	}
+	return out
+}
+
+func TestDefaults(t *testing.T) {
+	environ := real(t)
+	got, err := load(t, nil, environ, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Config{
+		Listen: "127.0.0.1:8080",
+		DB:     "sqlite:/home/operator/.local/share/guanxi/guanxi.db",
+		Log:    Log{slog.LevelInfo, "text"},
+		Auth: Auth{
+			SecretFile: lookup(environ, "GUANXI_AUTH_SECRET_FILE"),
+			Issuer:     "https://sso.example.com",
+			Audience:   "guanxi",
+			Leeway:     30 * time.Second,
+		},
+		Encryption:    Encryption{lookup(environ, "GUANXI_ENCRYPTION_KEYSET_FILE")},
+		Currency:      "CNY",
+		ShutdownGrace: 10 * time.Second,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if err := got.Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestDefaultsOfTheDemo(t *testing.T) {
+	got, err := load(t, []string{"--demo"}, nil, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Config{
+		Listen: "127.0.0.1:8080", Demo: true, Log: Log{Format: "text"}, Currency: "CNY", ShutdownGrace: 10 * time.Second,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if err := got.Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestEverySetting(t *testing.T) {
+	environ := real(t)
+	secret, keyset := lookup(environ, "GUANXI_AUTH_SECRET_FILE"), lookup(environ, "GUANXI_ENCRYPTION_KEYSET_FILE")
+	policies := t.TempDir()
+	want := Config{
+		Listen: "[::]:0", DB: "postgres://guanxi@db/guanxi", Policies: policies,
+		Log: Log{slog.LevelWarn, "json"}, Auth: Auth{secret, "0123", "im", time.Minute},
+		Encryption: Encryption{keyset}, Currency: "EUR", ShutdownGrace: 0,
+	}
+	tests := map[string]struct {
+		args, environ []string
+		file          string
+	}{
+		"file": {file: fmt.Sprintf(`
+listen: "[::]:0"
+db: postgres://guanxi@db/guanxi
+policies: %s
+demo: false
+log: {level: warn, format: json}
+auth:
+  secret_file: %s
+  issuer: 0123
+  audience: im
+  leeway: 1m
+encryption.keyset_file: %s
+currency: EUR
+shutdown_grace: 0s
+`, policies, secret, keyset)},
+		"environment": {environ: []string{
+			"GUANXI_LISTEN=[::]:0", "GUANXI_DB=postgres://guanxi@db/guanxi", "GUANXI_POLICIES=" + policies,
+			"GUANXI_DEMO=false", "GUANXI_LOG_LEVEL=warn", "GUANXI_LOG_FORMAT=json", "GUANXI_AUTH_SECRET_FILE=" + secret,
+			"GUANXI_AUTH_ISSUER=0123", "GUANXI_AUTH_AUDIENCE=im", "GUANXI_AUTH_LEEWAY=1m",
+			"GUANXI_ENCRYPTION_KEYSET_FILE=" + keyset, "GUANXI_CURRENCY=EUR", "GUANXI_SHUTDOWN_GRACE=0s",
+		}},
+		"flags": {args: []string{
+			"--listen=[::]:0", "--db=postgres://guanxi@db/guanxi", "--policies=" + policies,
+			"--demo=false", "--log-level=warn", "--log-format=json", "--auth-secret-file=" + secret,
+			"--auth-issuer=0123", "--auth-audience=im", "--auth-leeway=1m",
+			"--encryption-keyset-file=" + keyset, "--currency=EUR", "--shutdown-grace=0s", "--json",
+		}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, err := load(t, tt.args, tt.environ, tt.file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestPrecedence(t *testing.T) {
+	const file = "listen: localhost:1\ncurrency: EUR\nlog:\n  level: debug\n"
+	environ := append(real(t), "GUANXI_LISTEN=localhost:2", "GUANXI_LOG_LEVEL=warn", "GUANXI_CURRENCY=")
+	got, err := load(t, []string{"--listen=localhost:3"}, environ, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Listen != "localhost:3" {
+		t.Errorf("a flag over the rest: got %s", got.Listen)
+	}
+	if got.Log.Level != slog.LevelWarn {
+		t.Errorf("the environment over the file: got %s", got.Log.Level)
+	}
+	if got.Currency != "EUR" {
+		t.Errorf("an empty variable is none: got %s", got.Currency)
+	}
+
+	_, err = load(t, []string{"--listen=localhost:3"}, real(t), "listen: nonsense\n")
+	if err != nil {
+		t.Errorf("a text that is overridden: %v", err)
+	}
+}
+
+func TestTheFileMayBeNamedByAVariable(t *testing.T) {
+	path := write(t, "guanxi.yaml", "currency: EUR\n")
+	got, err := load(t, nil, append(real(t), "GUANXI_CONFIG="+path), "")
+	if err != nil || got.Currency != "EUR" {
+		t.Errorf("got %s, %v", got.Currency, err)
+	}
+}
+
+func TestDefaultDatabase(t *testing.T) {
+	tests := []struct {
+		name    string
+		environ []string
+		want    Database
+	}{
+		{"the data directory", []string{"HOME=/h", "XDG_DATA_HOME=/data"}, "sqlite:/data/guanxi/guanxi.db"},
+		{"none that is relative", []string{"HOME=/h", "XDG_DATA_HOME=data"}, "sqlite:/h/.local/share/guanxi/guanxi.db"},
+		{"no home", []string{"HOME="}, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := load(t, nil, append(real(t), tt.environ...), "")
+			if tt.want == "" {
+				if diff := cmp.Diff([]Fault{{Path: "db"}}, faults(t, err)); diff != "" {
+					t.Errorf("(-want +got)\n%s", diff)
+				}
+				return
+			}
+			if err != nil || string(got.DB) != string(tt.want) {
+				t.Errorf("got %s, %v", got.DB, err)
+			}
+		})
+	}
+}
+
+func TestValues(t *testing.T) {
+	good := map[string][]string{
+		"listen": {"127.0.0.1:0", ":8080", "[::1]:65535", "gateway.example.com:80", "guanxi-0:443", "[fe80::1%eth0]:80"},
+		"db": {"sqlite:guanxi.db", "sqlite:/var/lib/guanxi.db", "sqlite::memory:", "postgres://u:p@h:5432/db?sslmode=require",
+			"postgres:///db?host=/run/postgresql"},
+		"log.level":      {"debug", "info", "warn", "error"},
+		"log.format":     {"text", "json"},
+		"auth.leeway":    {"0s", "90s", "5m"},
+		"currency":       {"CNY", "EUR", "JPY"},
+		"shutdown_grace": {"0s", "1h"},
+		"demo":           {"false", "0"},
+	}
+	bad := map[string][]string{
+		"listen": {"8080", "localhost", "localhost:", "localhost:65536", "localhost:-1", "localhost:http", "256.1.1.1:80",
+			"127.1:80", "::1:80", "a b:80", "-a:80", "http://localhost:80"},
+		"db":             {"guanxi.db", "sqlite:", "sqlite::memry:", "mysql://h/db", "postgres://h:p%zz@h/db", "sqlite3:x"},
+		"log.level":      {"INFO", "warning", "info+1", "trace"},
+		"log.format":     {"JSON", "logfmt"},
+		"auth.leeway":    {"30", "-1s", "5m1s", "soon"},
+		"currency":       {"cny", "RMB", "CN", "¥"},
+		"shutdown_grace": {"10", "-1s", "61m"},
+		"demo":           {"maybe", "on"},
+	}
+	environ := real(t)
+	at := func(path, text string) []string {
+		return append(environ[:len(environ):len(environ)], setting{path: path}.variable()+"="+text)
+	}
+	for path, texts := range good {
+		for _, text := range texts {
+			if _, err := load(t, nil, at(path, text), ""); err != nil {
+				t.Errorf("%s of %q: %v", path, text, err)
+			}
+		}
+	}
+	for path, texts := range bad {
+		for _, text := range texts {
+			_, err := load(t, nil, at(path, text), "")
+			shown := text
+			if path == "db" && !strings.HasPrefix(text, "sqlite:") {
+				shown = redacted
+			}
+			want := []Fault{{Source: setting{path: path}.variable(), Path: path, Value: shown}}
+			if diff := cmp.Diff(want, faults(t, err)); diff != "" {
+				t.Errorf("%s of %q (-want +got)\n%s", path, text, diff)
+			}
+		}
+	}
+}
+
+func TestFaults(t *testing.T) {
+	short := write(t, "secret", strings.Repeat("s", 31)+"\r\n")
+	empty := write(t, "keyset.json", "")
+	tests := []struct {
+		name    string
+		args    []string
+		environ []string // instead of real's
+		more    []string // besides real's
+		file    string
+		want    []Fault
+	}{
+		{
+			name: "an unknown key", file: "\nlisten: localhost:0\nlisen: localhost:0\n",
+			want: []Fault{{Source: "guanxi.yaml:3:1", Path: "lisen", Nearest: "listen"}},
+		},
+		{
+			name: "an unknown key in a section", file: "auth:\n  secret: canary\n  leewy: 1s\n",
+			want: []Fault{
+				{Source: "guanxi.yaml:2:3", Path: "auth.secret", Nearest: ""},
+				{Source: "guanxi.yaml:3:3", Path: "auth.leewy", Nearest: "auth.leeway"},
+			},
+		},
+		{
+			name: "an unknown key far from all", file: "kubernetes: canary\n",
+			want: []Fault{{Source: "guanxi.yaml:1:1", Path: "kubernetes"}},
+		},
+		{
+			name: "an unknown variable", more: []string{"GUANXI_LISEN=canary", "GUANXI_BATTERY=canary", "LISTEN=x", "guanxi_x=x", "GUANXI_LISTEN"},
+			want: []Fault{
+				{Source: "environment", Path: "GUANXI_BATTERY"},
+				{Source: "environment", Path: "GUANXI_LISEN", Nearest: "GUANXI_LISTEN"},
+			},
+		},
+		{
+			name: "variables of others", more: []string{"GUANXI_SERVER=x", "GUANXI_TOKEN=x", "GUANXI_TEST_POSTGRES=x", "GUANXI_CONFIG="},
+		},
+		{
+			name: "a section that is none", file: "auth: canary\n",
+			want: []Fault{{Source: "guanxi.yaml:1:1", Path: "auth"}},
+		},
+		{
+			name: "a setting that is a section", file: "listen:\n  host: canary\n",
+			want: []Fault{{Source: "guanxi.yaml:2:3", Path: "listen.host", Nearest: "listen"}},
+		},
+		{
+			name: "a list", file: "listen: [localhost:0]\n",
+			want: []Fault{{Source: "guanxi.yaml:1:1", Path: "listen", Value: "a list or a mapping"}},
+		},
+		{
+			name: "empty sections and settings", file: "auth:\nlog: {}\nlisten:\ndb: ~\ncurrency: ''\n",
+		},
+		{
+			name: "one setting twice", file: "log:\n  level: info\nlog.level: warn\n",
+			want: []Fault{{Source: "guanxi.yaml:3:1", Path: "log.level"}},
+		},
+		{
+			name: "an alias", file: "log:\n  format: &f json\ncurrency: *f\n",
+			want: []Fault{{Source: "guanxi.yaml:3:1", Path: "currency", Value: "json"}},
+		},
+		{
+			name: "no YAML", file: "listen: [\n",
+			want: []Fault{{Source: "guanxi.yaml", Path: "config"}},
+		},
+		{
+			name: "two documents", file: "listen: localhost:0\n---\nlisten: localhost:1\n",
+			want: []Fault{{Source: "guanxi.yaml", Path: "config"}},
+		},
+		{
+			name: "no mapping", file: "canary\n",
+			want: []Fault{{Source: "guanxi.yaml", Path: "config"}},
+		},
+		{
+			name: "one key twice", file: "currency: EUR\ncurrency: CNY\n",
+			want: []Fault{{Source: "guanxi.yaml", Path: "config"}},
+		},
+		{
+			name: "no file", args: []string{"--config=/nowhere/guanxi.yaml"},
+			want: []Fault{{Source: "guanxi.yaml", Path: "config"}},
+		},
+		{
+			name: "nothing for the real server", environ: []string{"HOME=/h"},
+			want: []Fault{{Path: "auth.secret_file"}, {Path: "auth.issuer"}, {Path: "encryption.keyset_file"}},
+		},
+		{
+			name: "files that are not there", environ: []string{"HOME=/h"},
+			args: []string{"--auth-issuer=i", "--auth-secret-file=canary", "--encryption-keyset-file=canary"},
+			want: []Fault{
+				{Source: "--auth-secret-file", Path: "auth.secret_file", Value: redacted},
+				{Source: "--encryption-keyset-file", Path: "encryption.keyset_file", Value: redacted},
+			},
+		},
+		{
+			name: "files that will not do", environ: []string{"HOME=/h"},
+			args: []string{"--auth-issuer=i", "--auth-secret-file=" + short, "--encryption-keyset-file=" + empty},
+			want: []Fault{
+				{Source: "--auth-secret-file", Path: "auth.secret_file", Value: redacted},
+				{Source: "--encryption-keyset-file", Path: "encryption.keyset_file", Value: redacted},
+			},
+		},
+		{
+			name: "directories for files", environ: []string{"HOME=/h"},
+			args: []string{"--auth-issuer=i", "--auth-secret-file=/", "--encryption-keyset-file=/"},
+			want: []Fault{
+				{Source: "--auth-secret-file", Path: "auth.secret_file", Value: redacted},
+				{Source: "--encryption-keyset-file", Path: "encryption.keyset_file", Value: redacted},
+			},
+		},
+		{
+			name: "policies that are not there", args: []string{"--policies=/nowhere"},
+			want: []Fault{{Source: "--policies", Path: "policies", Value: "/nowhere"}},
+		},
+		{
+			name: "policies in a file", args: []string{"--policies=" + os.Args[0]},
+			want: []Fault{{Source: "--policies", Path: "policies", Value: os.Args[0]}},
+		},
+		{
+			name: "secrets for the demo", args: []string{"--demo", "--auth-leeway=0s"}, more: []string{"GUANXI_AUTH_AUDIENCE=guanxi"},
+			want: []Fault{
+				{Source: "GUANXI_AUTH_SECRET_FILE", Path: "auth.secret_file"},
+				{Source: "GUANXI_AUTH_ISSUER", Path: "auth.issuer"},
+				{Source: "GUANXI_AUTH_AUDIENCE", Path: "auth.audience"},
+				{Source: "--auth-leeway", Path: "auth.leeway"},
+				{Source: "GUANXI_ENCRYPTION_KEYSET_FILE", Path: "encryption.keyset_file"},
+			},
+		},
+		{
+			name: "a demo or none", environ: []string{"HOME=/h", "GUANXI_DEMO=perhaps"},
+			want: []Fault{{Source: "GUANXI_DEMO", Path: "demo", Value: "perhaps"}},
+		},
+		{
+			name: "one fault for one value", environ: []string{}, args: []string{"--demo", "--listen=nonsense"},
+			want: []Fault{{Source: "--listen", Path: "listen", Value: "nonsense"}},
+		},
+		{
+			name: "all at once", environ: []string{"GUANXI_LOGLEVEL=debug", "GUANXI_LOG_FORMAT=xml", "GUANXI_DB=mysql://u:canary@h/d"},
+			args: []string{"--currency=RMB", "--policies=/nowhere"},
+			file: "auth:\n  leeway: 30\nlistn: x\nshutdown_grace: soon\n",
+			want: []Fault{
+				{Source: "guanxi.yaml:3:1", Path: "listn", Nearest: "listen"},
+				{Source: "environment", Path: "GUANXI_LOGLEVEL", Nearest: "GUANXI_LOG_LEVEL"},
+				{Source: "GUANXI_DB", Path: "db", Value: redacted},
+				{Source: "GUANXI_LOG_FORMAT", Path: "log.format", Value: "xml"},
+				{Source: "guanxi.yaml:2:3", Path: "auth.leeway", Value: "30"},
+				{Source: "--currency", Path: "currency", Value: "RMB"},
+				{Source: "guanxi.yaml:4:1", Path: "shutdown_grace", Value: "soon"},
+				{Path: "auth.secret_file"}, {Path: "auth.issuer"}, {Path: "encryption.keyset_file"},
+				{Source: "--policies", Path: "policies", Value: "/nowhere"},
+			},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			environ := tt.environ
+			if environ == nil {
+				environ = append(real(t), tt.more...)
+			}
+			c, err := load(t, tt.args, environ, tt.file)
+			if diff := cmp.Diff(tt.want, faults(t, err)); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+			if err == nil {
+				return
+			}
+			if strings.Contains(err.Error(), "canary") {
+				t.Errorf("a secret is shown:\n%v", err)
+			}
+			if c != (Config{}) {
+				t.Error("settings in spite of faults")
+			}
+		})
+	}
+}
+
+func TestTheDemoListensOnLoopbackAlone(t *testing.T) {
+	for listen, ok := range map[string]bool{
+		"127.0.0.1:0": true, "127.8.9.10:80": true, "[::1]:80": true, "localhost:80": true, "LocalHost:80": true,
+		":80": false, "0.0.0.0:80": false, "[::]:80": false, "192.168.1.1:80": false, "localhost.example.com:80": false,
+		"128.0.0.1:80": false,
+	} {
+		_, err := load(t, []string{"--demo", "--listen=" + listen}, nil, "")
+		var want []Fault
+		if !ok {
+			want = []Fault{{Source: "--listen", Path: "listen", Value: listen}}
+		}
+		if diff := cmp.Diff(want, faults(t, err)); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", listen, diff)
+		}
+	}
+}
+
+func TestValidate(t *testing.T) {
+	demo := Config{Demo: true, Listen: "localhost:0"}
+	if err := demo.Validate(); err != nil {
+		t.Error(err)
+	}
+	demo.Auth.Issuer = "i"
+	demo.Listen = ":0"
+	want := []Fault{{Path: "listen", Value: ":0"}, {Path: "auth.issuer"}}
+	if diff := cmp.Diff(want, faults(t, demo.Validate())); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+func TestSecret(t *testing.T) {
+	secret := strings.Repeat("s", 32)
+	for _, text := range []string{secret, secret + "\n", secret + "\r\n"} {
+		got, err := Auth{SecretFile: write(t, "secret", text)}.Secret()
+		if err != nil || string(got) != secret {
+			t.Errorf("of %q: %q, %v", text, got, err)
+		}
+	}
+	got, err := Auth{SecretFile: write(t, "secret", secret+"\n\n")}.Secret()
+	if err != nil || string(got) != secret+"\n" {
+		t.Errorf("one line break alone goes: got %q, %v", got, err)
+	}
+}
+
+func TestSecretsAreRegularFiles(t *testing.T) {
+	if _, err := (Auth{SecretFile: os.DevNull}).Secret(); err == nil || err.Error() != "not a regular file" {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestNearest(t *testing.T) {
+	names := []string{"listen", "db", "log.level", "encryption.keyset_file"}
+	for word, want := range map[string]string{
+		"lsen": "listen", "Listen": "listen", "lssn": "", "dbs": "db", "x": "", "": "",
+		"log.levels": "log.level", "loglevl": "log.level", "encryption.keysets": "encryption.keyset_file",
+	} {
+		if got := nearest(word, names); got != want {
+			t.Errorf("%q: got %q, want %q", word, got, want)
+		}
+	}
+}
+
+func TestMessages(t *testing.T) {
+	all := Faults{
+		{"guanxi.yaml:3:1", "lisen", "", "a setting", "listen"},
+		{"", "auth.issuer", "", "the issuer of the tokens to believe", ""},
+		{"--currency", "currency", "RMB", "an ISO 4217 code, such as CNY", ""},
+	}
+	want := `guanxi.yaml:3:1: lisen: expected a setting; did you mean listen?
+auth.issuer: expected the issuer of the tokens to believe
+--currency: currency: got "RMB", expected an ISO 4217 code, such as CNY`
+	if diff := cmp.Diff(want, all.Error()); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// Whoever prints or logs settings shows no password.
+func TestSettingsPrintWithoutSecrets(t *testing.T) {
+	c := Config{DB: "postgres://guanxi:canary@db/guanxi?password=canary"}
+	var out bytes.Buffer
+	slog.New(slog.NewJSONHandler(&out, nil)).Info("start", "config", c, "db", c.DB)
+	slog.New(slog.NewTextHandler(&out, nil)).Info("start", "config", c, "db", c.DB)
+	fmt.Fprintf(&out, "%v %+v %#v %s %q\n", c, c, c, c.DB, c.DB)
+	if err := json.NewEncoder(&out).Encode(c); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(out.String(), "canary") {
+		t.Error(out.String())
+	}
+	if got := Database("sqlite:/x.db").String(); got != "sqlite:/x.db" {
+		t.Errorf("a file: got %s", got)
+	}
+}
+
+func TestHelp(t *testing.T) {
+	flags := pflag.NewFlagSet("guanxi", pflag.ContinueOnError)
+	Flags(flags)
+	for _, name := range []string{"config", "demo", "listen", "db", "policies", "auth-secret-file", "shutdown-grace"} {
+		if f := flags.Lookup(name); f == nil || f.Usage == "" {
+			t.Errorf("--%s: no usage", name)
+		}
+	}
+	if !strings.Contains(flags.FlagUsages(), `(default "127.0.0.1:8080")`) {
+		t.Errorf("no default in\n%s", flags.FlagUsages())
+	}
+}
+
+func FuzzFile(f *testing.F) {
+	for _, text := range []string{
+		"", "#", "---\n", "listen: localhost:0", "auth: {leeway: 1s}", "a: &a [1]\nb: *a", "<<: {db: x}", "? [a]\n: b", "1: 2",
+	} {
+		f.Add(text)
+	}
+	path := filepath.Join(f.TempDir(), "guanxi.yaml")
+	f.Fuzz(func(t *testing.T, text string) {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		l := loader{given: map[string]value{}}
+		l.file(path)
+		l.config(nil)
+	})
+}

@@ -1,0 +1,242 @@
+package config
+
+import (
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+	"golang.org/x/text/currency"
+)
+
+// setting is one row of what can be set.
+type setting struct {
+	path     string // the key of the file; the other two spellings follow from it
+	usage    string
+	fallback string // its default, written as a value would be
+	expected string
+	field    func(*Config) any        // a pointer to the field
+	valid    func(string) bool        // nil: any text
+	show     func(text string) string // a value as people may see it; nil: as it is
+}
+
+var settings = []setting{
+	{
+		path: "listen", fallback: "127.0.0.1:8080",
+		usage:    "address to listen on; port 0 picks a free one",
+		expected: "HOST:PORT, with a port from 0 to 65535",
+		field:    func(c *Config) any { return &c.Listen },
+		valid:    isHostPort,
+	},
+	{
+		path:     "db",
+		usage:    "sqlite:PATH, sqlite::memory: or postgres://…; default a file in the user's data directory, with --demo a fresh temporary one",
+		expected: "sqlite:PATH, sqlite::memory: or postgres://…",
+		field:    func(c *Config) any { return &c.DB },
+		valid:    isDatabase,
+		show:     showDatabase,
+	},
+	{
+		path:     "policies",
+		usage:    "directory of the company's own policy files",
+		expected: "a directory",
+		field:    func(c *Config) any { return &c.Policies },
+	},
+	{
+		path:     "demo",
+		usage:    "serve the demo company, on loopback only",
+		expected: "true or false",
+		field:    func(c *Config) any { return &c.Demo },
+	},
+	{
+		path: "log.level", fallback: "info",
+		usage:    "least level that is logged: debug, info, warn or error",
+		expected: "debug, info, warn or error",
+		field:    func(c *Config) any { return &c.Log.Level },
+		valid:    oneOf("debug", "info", "warn", "error"),
+	},
+	{
+		path: "log.format", fallback: "text",
+		usage:    "text or json",
+		expected: "text or json",
+		field:    func(c *Config) any { return &c.Log.Format },
+		valid:    oneOf("text", "json"),
+	},
+	{
+		path:     "auth.secret_file",
+		usage:    "file with the HS256 secret of tokens, at least 32 bytes",
+		expected: "a file with at least 32 bytes of secret",
+		field:    func(c *Config) any { return &c.Auth.SecretFile },
+		show:     redact,
+	},
+	{
+		path:     "auth.issuer",
+		usage:    "issuer whose tokens are believed",
+		expected: "the issuer of the tokens to believe",
+		field:    func(c *Config) any { return &c.Auth.Issuer },
+	},
+	{
+		path: "auth.audience", fallback: "guanxi",
+		usage:    "audience that tokens must name",
+		expected: "the audience that tokens must name",
+		field:    func(c *Config) any { return &c.Auth.Audience },
+	},
+	{
+		path: "auth.leeway", fallback: "30s",
+		usage:    "by how much clocks may differ when a token's times are judged",
+		expected: "a duration from 0s to 5m, such as 30s",
+		field:    func(c *Config) any { return &c.Auth.Leeway },
+		// More would let tokens live long after they were said to end.
+		valid: atMost(5 * time.Minute),
+	},
+	{
+		path:     "encryption.keyset_file",
+		usage:    "file with the master key, a Tink keyset as JSON",
+		expected: "a file with a Tink keyset as JSON",
+		field:    func(c *Config) any { return &c.Encryption.KeysetFile },
+		show:     redact,
+	},
+	{
+		path: "currency", fallback: "CNY",
+		usage:    "the company's own currency",
+		expected: "an ISO 4217 code, such as CNY",
+		field:    func(c *Config) any { return &c.Currency },
+		valid:    isCurrency,
+	},
+	{
+		path: "shutdown_grace", fallback: "10s",
+		usage:    "how long requests under way may take once the gateway is told to stop",
+		expected: "a duration from 0s to 1h, such as 10s",
+		field:    func(c *Config) any { return &c.ShutdownGrace },
+		valid:    atMost(time.Hour),
+	},
+}
+
+// known are the variables that are read elsewhere: they are no settings, and nobody's typing error.
+var known = []string{configVariable, "GUANXI_SERVER", "GUANXI_TOKEN", "GUANXI_TEST_POSTGRES"}
+
+const (
+	configFlag     = "config"
+	configVariable = variablePrefix + "CONFIG"
+	variablePrefix = "GUANXI_"
+)
+
+// Flags registers a flag for each setting, and --config, which names the file.
+func Flags(flags *pflag.FlagSet) {
+	flags.String(configFlag, "", "file of settings, in YAML")
+	for _, s := range settings {
+		if _, ok := s.field(&Config{}).(*bool); ok {
+			flags.Bool(s.flag(), s.fallback == "true", s.usage)
+			continue
+		}
+		flags.String(s.flag(), s.fallback, s.usage)
+	}
+}
+
+func (s setting) flag() string { return strings.NewReplacer(".", "-", "_", "-").Replace(s.path) }
+
+func (s setting) variable() string {
+	return variablePrefix + strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(s.path))
+}
+
+// notInDemo: the demo brings its own.
+func (s setting) notInDemo() bool {
+	return strings.HasPrefix(s.path, "auth.") || strings.HasPrefix(s.path, "encryption.")
+}
+
+// set gives the setting a value, or reports that the text is none for it.
+func (s setting) set(c *Config, text string) bool {
+	if s.valid != nil && !s.valid(text) {
+		return false
+	}
+	var err error
+	switch p := s.field(c).(type) {
+	case *string:
+		*p = text
+	case *Database:
+		*p = Database(text)
+	case *bool:
+		*p, err = strconv.ParseBool(text)
+	case *time.Duration:
+		*p, err = time.ParseDuration(text)
+	case *slog.Level:
+		err = p.UnmarshalText([]byte(text))
+	}
+	return err == nil
+}
+
+// shown is a value as people may see it.
+func (s setting) shown(text string) string {
+	if s.show != nil {
+		return s.show(text)
+	}
+	return text
+}
+
+const redacted = "[redacted]"
+
+func redact(text string) string {
+	if text == "" {
+		return ""
+	}
+	return redacted
+}
+
+// showDatabase shows files. A URL hides passwords in more places than one, as user information and as parameters, so
+// none of it is shown; nor is what is neither.
+func showDatabase(text string) string {
+	if strings.HasPrefix(text, "sqlite:") {
+		return text
+	}
+	return redact(text)
+}
+
+func oneOf(words ...string) func(string) bool {
+	return func(s string) bool { return slices.Contains(words, s) }
+}
+
+func atMost(limit time.Duration) func(string) bool {
+	return func(s string) bool {
+		d, err := time.ParseDuration(s)
+		return err == nil && 0 <= d && d <= limit
+	}
+}
+
+func isCurrency(s string) bool {
+	unit, err := currency.ParseISO(s)
+	return err == nil && unit.String() == s
+}
+
+func isDatabase(s string) bool {
+	if path, ok := strings.CutPrefix(s, "sqlite:"); ok {
+		return path != "" && (path == ":memory:" || !strings.HasPrefix(path, ":"))
+	}
+	if !strings.HasPrefix(s, "postgres://") {
+		return false
+	}
+	_, err := url.Parse(s)
+	return err == nil
+}
+
+// hostname is what RFC 1123 allows, with a last label that no one takes for part of an address.
+var hostname = regexp.MustCompile(`^([a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?\.)*[a-zA-Z]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$`)
+
+func isHostPort(s string) bool {
+	host, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return false
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return false
+	}
+	if _, err := netip.ParseAddr(host); err == nil || host == "" {
+		return true
+	}
+	return len(host) <= 253 && hostname.MatchString(host)
+}
