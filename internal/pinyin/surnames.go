@@ -1,0 +1,42 @@
+package pinyin
+
+// surnames are the surnames that do not read as their characters most often do. Compound ones come with a space
+// between their syllables. 单于 is not among them: most people whose names begin so are surnamed 单.
+var surnames = map[string]string{
+	"万俟": "mo qi",
+	"乐正": "yue zheng",
+	"尉迟": "yu chi",
+	"澹台": "tan tai",
+
+	"乐": "yue",
+	"仇": "qiu",
+	"任": "ren",
+	"佴": "nai",
+	"区": "ou",
+	"华": "hua",
+	"卜": "bu",
+	"单": "shan",
+	"召": "shao",
+	"员": "yun",
+	"尉": "wei",
+	"折": "she",
+	"曾": "zeng",
+	"朴": "piao",
+	"查": "zha",
+	"洗": "xian",
+	"盖": "ge",
+	"祭": "zhai",
+	"种": "chong",
+	"秘": "bi",
+	"粘": "nian",
+	"繁": "po",
+	"缪": "miao",
+	"翟": "zhai",
+	"能": "nai",
+	"薄": "bo",
+	"覃": "qin",
+	"解": "xie",
+	"逄": "pang",
+	"都": "du",
+	"黑": "he",
+}
