@@ -1,0 +1,335 @@
+package blocking
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/guanxi-im/guanxi/authz"
+	"github.com/guanxi-im/guanxi/internal/fault"
+	"github.com/guanxi-im/guanxi/internal/im"
+	"github.com/guanxi-im/guanxi/internal/ledger"
+	"github.com/guanxi-im/guanxi/internal/platform"
+)
+
+// Service is the use-case. Its reads come from the store as they are.
+type Service struct {
+	Reads
+	store Store
+	o     Options
+}
+
+// Options are what the service needs beside its store.
+type Options struct {
+	Policy    *authz.Engine
+	Platforms *platform.Catalogue
+	// Viewer reads a member afresh, with the rights of this moment: a request is decided again when it is carried out.
+	Viewer   func(ctx context.Context, id im.ID) (im.Viewer, error)
+	Now      func() time.Time
+	IDs      *im.IDs
+	Currency string // the company's own
+	Wake     func() // called after each write
+}
+
+// New makes the service.
+func New(s Store, o Options) *Service { return &Service{Reads: s, store: s, o: o} }
+
+// Call is what every command carries beside its own input.
+type Call struct {
+	Viewer    im.Viewer
+	Key       string // idempotency key; empty: none
+	RequestID string // for the trail
+}
+
+// Result is what came of a command: one part for each workspace that was decided, and what went wrong.
+type Result struct {
+	Parts  []Part         `json:"parts,omitempty"`
+	Faults []*fault.Error `json:"faults,omitempty"`
+}
+
+// Part is what came of a command on one workspace. Rows are as the command left them.
+type Part struct {
+	WorkspaceID  im.ID            `json:"workspace,omitzero"`
+	Decision     im.Decision      `json:"decision"`
+	Relationship *im.Relationship `json:"relationship,omitempty"`
+	Approval     *im.Approval     `json:"approval,omitempty"`
+	Target       im.Ref           `json:"target,omitzero"`
+	Kind         im.RelationshipKind
+	Enforcement  im.Enforcement `json:"enforcement,omitempty"`
+	// Effective: the relationship has, or once approved will have, its effects.
+	Effective bool `json:"effective,omitempty"`
+}
+
+// plan works a command out on what stands now.
+type plan func(ctx context.Context) (Result, ledger.Unit, error)
+
+// triesMax is how often a command is worked out again because somebody else was faster. Whoever is beaten that often
+// is told so.
+const triesMax = 20
+
+// run carries a command out: it answers from the record of its idempotency key, or plans and posts. input is all
+// that makes the request what it is.
+func (s *Service) run(ctx context.Context, operation string, c Call, input any, p plan) (Result, error) {
+	var print []byte
+	if c.Key != "" {
+		if err := checkKey(c.Key); err != nil {
+			return Result{Faults: []*fault.Error{err}}, nil
+		}
+		b, err := json.Marshal([]any{operation, input})
+		if err != nil {
+			return Result{}, fault.Wrap(err, "encode input")
+		}
+		print = s.store.Fingerprint(b)
+	}
+	for range triesMax {
+		if c.Key != "" {
+			a, err := s.store.Answer(ctx, c.Viewer.Member.ID, c.Key)
+			if err != nil {
+				return Result{}, err
+			}
+			if a != nil {
+				return s.replay(ctx, *a, operation, print)
+			}
+		}
+		res, unit, err := p(ctx)
+		if err != nil {
+			return Result{}, err
+		}
+		if len(unit.Events) == 0 { // nothing was decided, so there is nothing to remember
+			return res, nil
+		}
+		if c.Key != "" {
+			b, err := json.Marshal(res)
+			if err != nil {
+				return Result{}, fault.Wrap(err, "encode result")
+			}
+			unit.Answer = &ledger.Answer{ActorID: c.Viewer.Member.ID, Key: c.Key, Operation: operation, RequestHash: print, Result: b, At: s.o.Now()}
+		}
+		switch err := s.store.Post(ctx, unit); {
+		case err == nil:
+			s.o.Wake()
+			return res, nil
+		case errors.Is(err, ledger.ErrAnswered), errors.Is(err, ledger.ErrLive), errors.Is(err, ledger.ErrStale):
+		default:
+			return Result{}, err
+		}
+	}
+	return Result{Faults: []*fault.Error{fault.New(fault.Conflict, "conflict_race")}}, nil
+}
+
+// replay gives the answer that an idempotency key got. What people wrote is not in the record: it is read from the
+// rows, and is empty where a person was erased meanwhile.
+func (s *Service) replay(ctx context.Context, a ledger.Answer, operation string, print []byte) (Result, error) {
+	if a.Operation != operation || string(a.RequestHash) != string(print) {
+		f := fault.New(fault.IdempotencyKeyReused, "key_reused")
+		f.Path = []string{"idempotencyKey"}
+		return Result{Faults: []*fault.Error{f}}, nil
+	}
+	var res Result
+	if err := json.Unmarshal(a.Result, &res); err != nil {
+		return Result{}, fault.Wrap(err, "decode answer")
+	}
+	all := im.Viewer{Scopes: map[im.Kind]im.Scope{im.KindRelationship: {im.ScopeAll}, im.KindApproval: {im.ScopeAll}}}
+	var rels, approvals []im.ID
+	for _, p := range res.Parts {
+		if p.Relationship != nil {
+			rels = append(rels, p.Relationship.ID)
+		}
+		if p.Approval != nil {
+			approvals = append(approvals, p.Approval.ID)
+		}
+	}
+	rm, err := s.store.Relationships(ctx, all, rels)
+	if err != nil {
+		return Result{}, err
+	}
+	am, err := s.store.Approvals(ctx, all, approvals)
+	if err != nil {
+		return Result{}, err
+	}
+	for _, p := range res.Parts {
+		if p.Relationship != nil {
+			p.Relationship.Reason = rm[p.Relationship.ID].Reason
+		}
+		if p.Approval != nil {
+			p.Approval.Reason = am[p.Approval.ID].Reason
+		}
+	}
+	return res, nil
+}
+
+// question is one request to policy with what its decision is written down with.
+type question struct {
+	action    string
+	viewer    im.Viewer
+	standing  string
+	workspace im.Workspace
+	target    im.Ref
+	object    authz.Object
+}
+
+// decide asks policy and makes the row of the decision.
+func (s *Service) decide(ctx context.Context, q question) (im.Decision, error) {
+	m := q.viewer.Member
+	r := authz.Request{Platform: q.workspace.Platform, Action: q.action,
+		Actor: authz.Actor{ID: m.ID.String(), Roles: m.Roles, Rank: m.Rank, JobFunction: string(m.JobFunction), Status: q.standing,
+			Employment: string(m.Employment)},
+		Object: q.object,
+		Env:    authz.Env{CustomerContact: q.workspace.CustomerContact},
+	}
+	d, err := s.o.Policy.Decide(ctx, r)
+	if err != nil {
+		return im.Decision{}, fault.Wrap(err, "decide "+q.action)
+	}
+	out := im.Decision{ID: s.o.IDs.New(), At: s.o.Now(), Action: q.action, ActorID: m.ID, Target: q.target, WorkspaceID: q.workspace.ID,
+		Outcome: d.Outcome, Needs: d.Needs, Obligations: d.Obligations, PolicyVersion: d.Version, Facts: facts(r)}
+	for _, r := range d.Rules {
+		out.Rules = append(out.Rules, r.Ref())
+	}
+	return out, nil
+}
+
+// facts is what a request told policy, for the decision log: no names, no texts.
+func facts(r authz.Request) map[string]string {
+	out := map[string]string{"platform": r.Platform, "sub.Roles": strings.Join(r.Actor.Roles, " "), "sub.Rank": strconv.Itoa(r.Actor.Rank),
+		"sub.JobFunction": r.Actor.JobFunction, "sub.Status": r.Actor.Status, "obj.Type": r.Object.Type}
+	text := func(name, v string) {
+		if v != "" {
+			out[name] = v
+		}
+	}
+	truth := func(name string, v bool) {
+		if v {
+			out[name] = "true"
+		}
+	}
+	text("obj.Relation", r.Object.Relation)
+	text("obj.Importance", r.Object.Importance)
+	text("obj.Scope", r.Object.Scope)
+	text("obj.Kind", r.Object.Kind)
+	if r.Object.OpenValue != 0 {
+		out["obj.OpenValue"] = strconv.FormatFloat(r.Object.OpenValue, 'f', -1, 64)
+	}
+	truth("obj.OwnsSharedGroup", r.Object.OwnsSharedGroup)
+	truth("obj.Verified", r.Object.Verified)
+	truth("obj.OnBehalf", r.Object.OnBehalf)
+	truth("obj.Mine", r.Object.Mine)
+	truth("obj.Reviewed", r.Object.Reviewed)
+	truth("obj.Pending", r.Object.Pending)
+	truth("obj.Candidate", r.Object.Candidate)
+	truth("obj.Party", r.Object.Party)
+	truth("obj.Below", r.Object.Below)
+	truth("env.CustomerContact", r.Env.CustomerContact)
+	return out
+}
+
+// denied is the fault of a refusal by policy.
+func denied(d im.Decision) *fault.Error {
+	f := fault.New(fault.PolicyDenied, "policy_denied")
+	f.DecisionID, f.Workspace = d.ID, d.WorkspaceID
+	return f
+}
+
+// on puts the workspace into a fault.
+func on(w im.ID, d im.Decision, f *fault.Error) *fault.Error {
+	f.Workspace, f.DecisionID = w, d.ID
+	return f
+}
+
+// standing is the conflict with what stands there already.
+func standing(key string, what im.Ref) *fault.Error {
+	f := fault.New(fault.Conflict, key)
+	f.About = what
+	return f
+}
+
+// event is one line of the trail about a relationship or an approval of one.
+func (s *Service) event(c Call, action string, d im.Decision, subject im.Ref, name string, about im.ID, detail im.Text) im.AuditEvent {
+	e := im.AuditEvent{ID: s.o.IDs.New(), At: s.o.Now(), Action: action, Outcome: d.Outcome, Subject: subject, SubjectName: name,
+		About: about, WorkspaceID: d.WorkspaceID, DecisionID: d.ID, RequestID: c.RequestID, Detail: detail, ActorName: gateway}
+	if m := c.Viewer.Member; !m.ID.IsZero() {
+		e.Actor, e.ActorName = m.Ref(), m.Name
+	}
+	return e
+}
+
+// gateway is the actor's name of what the gateway does by itself.
+const gateway = "guanxi"
+
+// change is one step of a relationship for subscribers.
+func (s *Service) change(r im.Relationship, previous im.RelationshipState) im.Change {
+	return im.Change{ID: s.o.IDs.New(), At: s.o.Now(), Relationship: r, PreviousState: previous}
+}
+
+// step moves a relationship on: to another state, one version up, with its change in the unit.
+func (s *Service) step(u *ledger.Unit, r im.Relationship, to im.RelationshipState) im.Relationship {
+	from := r.State
+	r.State = to
+	r.Version++
+	if !to.Live() {
+		r.EndedAt = s.o.Now()
+	}
+	u.Steps = append(u.Steps, r)
+	u.Changes = append(u.Changes, s.change(r, from))
+	return r
+}
+
+// intend puts the wished effect of a step on its platform into the unit. Where the gateway itself obeys, and where the
+// platform has no call for it, there is nothing to deliver.
+func (s *Service) intend(u *ledger.Unit, kind string, r im.Relationship) {
+	u.Intents = append(u.Intents, im.Intent{ID: s.o.IDs.New(), Key: kind + ":" + r.ID.String() + ":" + strconv.Itoa(r.Version), Kind: kind,
+		WorkspaceID: r.WorkspaceID, Subject: im.Ref{Kind: im.KindRelationship, ID: r.ID}, State: im.DeliveryNotNeeded,
+		CreatedAt: s.o.Now(), SettledAt: s.o.Now()})
+}
+
+// settle ends an approval.
+func (s *Service) settle(u *ledger.Unit, a im.Approval, to im.ApprovalState) im.Approval {
+	a.State = to
+	a.Version++
+	a.EndedAt = s.o.Now()
+	u.ApprovalSteps = append(u.ApprovalSteps, a)
+	return a
+}
+
+// duty finds the argument of an obligation.
+func duty(obligations []string, name string) (string, bool) {
+	i := slices.IndexFunc(obligations, func(o string) bool { return o == name || strings.HasPrefix(o, name+":") })
+	if i < 0 {
+		return "", false
+	}
+	_, arg, _ := strings.Cut(obligations[i], ":")
+	return arg, true
+}
+
+// Limits of what people write.
+const (
+	reasonMax = 2000 // characters
+	keyMax    = 200  // bytes
+)
+
+// CheckText checks what a person wrote; empty is good where it need not be given.
+func checkText(path string, t im.Text, required bool) *fault.Error {
+	s := string(t)
+	switch n := utf8.RuneCountInString(s); {
+	case required && strings.TrimSpace(s) == "":
+		return fault.Input(path, "reason_required")
+	case n > reasonMax:
+		return fault.Input(path, "text_too_long", strconv.Itoa(reasonMax), strconv.Itoa(n))
+	case !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' && r != '\r' }):
+		return fault.Input(path, "text_malformed")
+	}
+	return nil
+}
+
+func checkKey(key string) *fault.Error {
+	if len(key) > keyMax || !utf8.ValidString(key) || strings.ContainsFunc(key, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return fault.Input("idempotencyKey", "key_malformed")
+	}
+	return nil
+}

@@ -1,0 +1,164 @@
+package blocking
+
+import (
+	"context"
+	"time"
+
+	"github.com/guanxi-im/guanxi/internal/im"
+	"github.com/guanxi-im/guanxi/internal/ledger"
+	"github.com/guanxi-im/guanxi/internal/page"
+)
+
+// Store is what this use-case reads and writes. Everything about one command is read in one go, and written in one
+// transaction.
+type Store interface {
+	Reads
+	// Post writes a unit, or nothing of it and one of ledger's errors.
+	Post(ctx context.Context, u ledger.Unit) error
+	// Fingerprint is a keyed hash: equal for equal input, and of no use to whoever sees it without the key.
+	Fingerprint(b []byte) []byte
+	// Answer reads the answer that an idempotency key got; nil where it has none.
+	Answer(ctx context.Context, actor im.ID, key string) (*ledger.Answer, error)
+
+	BlockFacts(ctx context.Context, q BlockQuery) (BlockFacts, error)
+	// RelationshipFacts reads what a command on an existing relationship is decided on; nil where the viewer may
+	// not see it. The zero viewer is the gateway itself and sees everything.
+	RelationshipFacts(ctx context.Context, v im.Viewer, id im.ID) (*RelationshipFacts, error)
+	// ApprovalFacts is the same for a command on an approval.
+	ApprovalFacts(ctx context.Context, v im.Viewer, id im.ID) (*ApprovalFacts, error)
+	// Approvers resolves the roles of needs to active people.
+	Approvers(ctx context.Context, q ApproverQuery) (map[string][]im.ID, error)
+	CheckFacts(ctx context.Context, q CheckQuery) (CheckFacts, error)
+	// Due reads live relationships and pending approvals whose time ran out, oldest first.
+	Due(ctx context.Context, now time.Time, limit int) (relationships, approvals []im.ID, err error)
+
+	ListRelationships(ctx context.Context, v im.Viewer, f RelationshipFilter, now time.Time, r page.Request) (page.Result[im.Relationship], error)
+	ListApprovals(ctx context.Context, v im.Viewer, f ApprovalFilter, now time.Time, r page.Request) (page.Result[im.Approval], error)
+}
+
+// Reads is what may be read by whoever may see it: a map lacks what is not there and what the viewer may not see.
+// What takes no viewer belongs to things that the caller has seen already.
+type Reads interface {
+	Relationships(ctx context.Context, v im.Viewer, ids []im.ID) (map[im.ID]im.Relationship, error)
+	Deliveries(ctx context.Context, relationships []im.ID) (map[im.ID]im.Delivery, error)
+	Approvals(ctx context.Context, v im.Viewer, ids []im.ID) (map[im.ID]im.Approval, error)
+	ApprovalsOf(ctx context.Context, subjects []im.ID) (map[im.ID][]im.Approval, error)
+	Verdicts(ctx context.Context, approvals []im.ID) (map[im.ID][]im.Verdict, error)
+	Candidates(ctx context.Context, approvals []im.ID) (map[im.ID][]im.Candidate, error)
+	Decisions(ctx context.Context, ids []im.ID) (map[im.ID]im.Decision, error)
+	// AskedBy finds the approvals that decisions asked for, by decision.
+	AskedBy(ctx context.Context, decisions []im.ID) (map[im.ID]im.ID, error)
+	Alerts(ctx context.Context, v im.Viewer, ids []im.ID) (map[im.ID]im.Alert, error)
+	ListAlerts(ctx context.Context, v im.Viewer, f AlertFilter, r page.Request) (page.Result[im.Alert], error)
+}
+
+// BlockQuery asks for what a new relationship is decided on.
+type BlockQuery struct {
+	Viewer   im.Viewer
+	Target   im.Ref
+	Kind     im.RelationshipKind
+	Currency string // the company's own: open value counts in it
+}
+
+// BlockFacts is what is known of a pair.
+type BlockFacts struct {
+	Member          *im.Member          // the target, where it is a member whom the viewer may see
+	Contact         *im.ExternalContact // the target, where it is a contact whom the viewer may see
+	Places          []Place             // workspaces that both are on
+	Relation        string              // where the target stands to the viewer: superior, subordinate or neither
+	OwnsSharedGroup bool                // the target owns a group that both are in
+	OpenValue       int64               // of the contact's open opportunities, in hundredths of the company's currency
+}
+
+// Place is one workspace that both are on.
+type Place struct {
+	Workspace im.Workspace
+	Standing  string // of the viewer's account there
+	// Live is the relationship of the same kind that stands between the two already.
+	Live *im.Relationship
+}
+
+// RelationshipFacts is a relationship with what is known around it.
+type RelationshipFacts struct {
+	Relationship im.Relationship
+	Workspace    im.Workspace
+	Standing     string       // of the viewer's account there
+	TargetName   string       // for the trail
+	OwnerID      im.ID        // of the contact, where the target is one
+	Pending      *im.Approval // that waits on it
+}
+
+// ApprovalFacts is an approval with what it is about and what was said so far.
+type ApprovalFacts struct {
+	Approval im.Approval
+	Verdicts []im.Verdict
+	Subject  RelationshipFacts
+}
+
+// ApproverQuery asks who may speak for which role.
+type ApproverQuery struct {
+	// Roles maps each role that is asked for to the directory roles that imply it; terms worked out from the facts
+	// map to nothing.
+	Roles       map[string][]string
+	RequesterID im.ID    // never an approver
+	TargetID    im.ID    // never an approver
+	OwnerID     im.ID    // of the contact: for owner_dept_manager
+	WorkspaceID im.ID    // whoever is not active there is no approver
+	Managers    []string // the directory roles that imply dept_manager: for owner_dept_manager
+	Only        []im.ID  // not empty: only these people
+	Limit       int      // people for each role
+}
+
+// CheckQuery asks whether one party may reach another.
+type CheckQuery struct {
+	Viewer    im.Viewer
+	From, To  im.Ref
+	Workspace im.ID // zero: all that both are on
+	Now       time.Time
+}
+
+// CheckFacts is what a contact check is answered from.
+type CheckFacts struct {
+	Visible bool // the viewer may see both parties
+	Common  bool // both are on the workspace, or on any where none was named
+	Below   bool // one of the two is below the viewer
+	Active  []SeenRelationship
+}
+
+// SeenRelationship is an active relationship between the two, and whether the viewer may read it.
+type SeenRelationship struct {
+	im.Relationship
+	Seen bool
+}
+
+// RelationshipFilter narrows a list of relationships; zero fields do not.
+type RelationshipFilter struct {
+	Kinds         []im.RelationshipKind
+	States        []im.RelationshipState
+	WorkspaceID   im.ID
+	InitiatorID   im.ID
+	TargetID      im.ID
+	CreatedAfter  time.Time
+	CreatedBefore time.Time
+}
+
+// ApprovalFilter narrows a list of approvals; zero fields do not.
+type ApprovalFilter struct {
+	State         im.ApprovalState
+	Mine          bool // only those that wait for the viewer's verdict
+	RequestedByID im.ID
+	SubjectID     im.ID
+}
+
+// AlertFilter narrows a list of alerts; zero fields do not.
+type AlertFilter struct {
+	Kind im.AlertKind
+	Open *bool
+}
+
+// Orders of lists.
+const (
+	RelationshipsNewest = "relationships.newest"
+	ApprovalsNewest     = "approvals.newest"
+	AlertsNewest        = "alerts.newest"
+)
