@@ -1,0 +1,223 @@
+package db
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/guanxi-im/guanxi/internal/audit"
+	"github.com/guanxi-im/guanxi/internal/im"
+	"github.com/guanxi-im/guanxi/internal/live"
+	"github.com/guanxi-im/guanxi/internal/page"
+)
+
+var (
+	_ audit.Store = (*Store)(nil)
+	_ audit.Chain = (*Store)(nil)
+	_ live.Store  = (*Store)(nil)
+)
+
+const eventColumns = `e.id, e.at, e.actor_kind, e.actor_id, e.actor_name, e.action, e.outcome, e.subject_kind, e.subject_id, e.about_id,
+	e.subject_name, e.detail, e.workspace_id, e.decision_id, e.request_id, e.sequence, e.hash, e.previous_hash`
+
+func scanRecord(row row) (r audit.Record, err error) {
+	var sequence *int64
+	err = row.Scan(&r.ID, &r.At, textOf(&r.Actor.Kind), &r.Actor.ID, blob{&r.ActorName}, &r.Action, textOf(&r.Outcome),
+		textOf(&r.Subject.Kind), &r.Subject.ID, &r.About, blob{&r.SubjectName}, blob{&r.Detail}, &r.WorkspaceID, &r.DecisionID,
+		textOf(&r.RequestID), &sequence, blob{&r.Hash}, blob{&r.Previous})
+	if sequence != nil {
+		r.Sequence = *sequence
+	}
+	return r, err
+}
+
+// event unseals nothing yet: it says which boxes open into the event.
+func event(r audit.Record) (*im.AuditEvent, []box) {
+	e := &im.AuditEvent{ID: r.ID, Actor: r.Actor, Action: r.Action, Outcome: im.Outcome(r.Outcome), Subject: r.Subject, About: r.About,
+		WorkspaceID: r.WorkspaceID, DecisionID: r.DecisionID, RequestID: r.RequestID, Sequence: r.Sequence, Hash: r.Hash, Previous: r.Previous}
+	_ = stamp{&e.At}.Scan(r.At) // an int64 always scans
+	return e, []box{
+		{sealed: r.ActorName, place: placeActor, row: r.ID, into: (*im.Text)(&e.ActorName)},
+		{sealed: r.SubjectName, place: placeSubject, row: r.ID, into: (*im.Text)(&e.SubjectName)},
+		{sealed: r.Detail, place: placeDetail, row: r.ID, into: &e.Detail},
+	}
+}
+
+// ListEvents reads one page of the trail.
+func (s *Store) ListEvents(ctx context.Context, v im.Viewer, f audit.Filter, r page.Request) (page.Result[im.AuditEvent], error) {
+	where := new(builder).visibleTo(v, im.KindAudit)
+	if !f.ActorID.IsZero() {
+		where.add(" and e.actor_id = ?", f.ActorID)
+	}
+	if !f.SubjectID.IsZero() {
+		where.add(" and (e.subject_id = ? or e.about_id = ?)", f.SubjectID, f.SubjectID)
+	}
+	if len(f.Actions) > 0 {
+		in, args := in(f.Actions)
+		where.add(" and e.action in ").add(in, args...)
+	}
+	if !f.From.IsZero() {
+		where.add(" and e.at >= ?", us(f.From))
+	}
+	if !f.Until.IsZero() {
+		where.add(" and e.at < ?", us(f.Until))
+	}
+	if !f.WorkspaceID.IsZero() {
+		where.add(" and e.workspace_id = ?", f.WorkspaceID)
+	}
+	if f.Outcome != "" {
+		where.add(" and e.outcome = ?", f.Outcome)
+	}
+	var boxes []box
+	out, err := list(ctx, s, listing[*im.AuditEvent]{columns: eventColumns, from: "audit_events e", where: where, order: order{id: "e.id", desc: true},
+		scan: func(row row) (*im.AuditEvent, page.Position, error) {
+			rec, err := scanRecord(row)
+			e, b := event(rec)
+			boxes = append(boxes, b...)
+			return e, page.Position{ID: e.ID}, err
+		}}, r)
+	if err != nil {
+		return page.Result[im.AuditEvent]{}, err
+	}
+	if err := s.keys.open(ctx, boxes); err != nil {
+		return page.Result[im.AuditEvent]{}, err
+	}
+	return page.Map(out, func(e *im.AuditEvent) im.AuditEvent { return *e }), nil
+}
+
+// Events reads events by id.
+func (s *Store) Events(ctx context.Context, v im.Viewer, ids []im.ID) (map[im.ID]im.AuditEvent, error) {
+	recs, err := byIDs(ctx, s, v, im.KindAudit, eventColumns, "audit_events e", "e.id", ids, scanRecord, func(r audit.Record) im.ID { return r.ID })
+	if err != nil {
+		return nil, err
+	}
+	var events []*im.AuditEvent
+	var boxes []box
+	for _, r := range recs {
+		e, b := event(r)
+		events, boxes = append(events, e), append(boxes, b...)
+	}
+	if err := s.keys.open(ctx, boxes); err != nil {
+		return nil, err
+	}
+	out := make(map[im.ID]im.AuditEvent, len(events))
+	for _, e := range events {
+		out[e.ID] = *e
+	}
+	return out, nil
+}
+
+// Sealed reads records in the order of the chain.
+func (s *Store) Sealed(ctx context.Context, after int64, limit int) (out []audit.Record, err error) {
+	err = s.read(ctx, stmt{text: "select " + eventColumns + " from audit_events e where e.sequence > ? order by e.sequence limit ?",
+		args: []any{after, limit}, scan: func(row row) error {
+			r, err := scanRecord(row)
+			out = append(out, r)
+			return err
+		}})
+	return out, unavailable(err, "read chain")
+}
+
+// Unsealed counts the events that wait for the sealer.
+func (s *Store) Unsealed(ctx context.Context) (n int64, err error) {
+	err = s.read(ctx, stmt{text: "select count(*) from audit_events where sequence is null", scan: func(r row) error { return r.Scan(&n) }})
+	return n, unavailable(err, "count unsealed events")
+}
+
+// sealMax bounds one sealing: more waits for the next.
+const sealMax = 500
+
+// Seal gives committed audit events their place in the chain and committed changes their number, and answers the
+// number of the last change. Any replica may call it at any time: of two that race, one finds its places taken,
+// writes nothing and tries again.
+func (s *Store) Seal(ctx context.Context) (head int64, more bool, err error) {
+	var records []audit.Record
+	var changes []im.ID
+	last := audit.Record{Hash: audit.Genesis}
+	err = s.read(ctx,
+		stmt{text: "select " + eventColumns + " from audit_events e where e.sequence is null order by e.id limit ?", args: []any{sealMax},
+			scan: func(row row) error {
+				r, err := scanRecord(row)
+				records = append(records, r)
+				return err
+			}},
+		stmt{text: "select id from changes where number is null order by id limit ?", args: []any{sealMax},
+			scan: func(row row) error {
+				var id im.ID
+				err := row.Scan(&id)
+				changes = append(changes, id)
+				return err
+			}},
+		stmt{text: "select " + eventColumns + " from audit_events e where e.sequence is not null order by e.sequence desc limit 1",
+			scan: func(row row) (err error) { last, err = scanRecord(row); return err }},
+		headStmt(&head))
+	if err != nil {
+		return 0, false, unavailable(err, "read what is to be sealed")
+	}
+	if len(records)+len(changes) == 0 {
+		return head, false, nil
+	}
+	var ss []stmt
+	for _, r := range records {
+		hash := r.Link(last.Sequence+1, last.Hash)
+		ss = append(ss, stmt{text: "update audit_events set sequence = ?, previous_hash = ?, hash = ? where id = ? and sequence is null",
+			args: []any{last.Sequence + 1, last.Hash, hash, r.ID}, want: 1})
+		last = audit.Record{Sequence: last.Sequence + 1, Hash: hash}
+	}
+	for _, id := range changes {
+		head++
+		ss = append(ss, stmt{text: "update changes set number = ? where id = ? and number is null", args: []any{head, id}, want: 1})
+	}
+	ss = append(ss, stmt{text: "update meta set value = ? where key = 'clock' and cast(value as bigint) < ?",
+		args: []any{fmt.Sprint(s.now().UnixMicro()), s.now().UnixMicro()}})
+	if err := s.eng.write(ctx, ss); err != nil {
+		return 0, false, unavailable(err, "seal")
+	}
+	return head, len(records) == sealMax || len(changes) == sealMax, nil
+}
+
+func headStmt(head *int64) stmt {
+	return stmt{text: "select coalesce(max(number), 0) from changes", scan: func(r row) error { return r.Scan(head) }}
+}
+
+// Position is where the changes stand now.
+func (s *Store) Position(ctx context.Context) (p live.Position, err error) {
+	err = s.read(ctx, headStmt(&p.Number), metaStmt("epoch", &p.Epoch))
+	return p, unavailable(err, "read position")
+}
+
+// Changes reads numbered changes after one number, up to another, of relationships that the viewer may see; of one
+// member where asked: those that the member initiated or is the target of.
+func (s *Store) Changes(ctx context.Context, v im.Viewer, member im.ID, after, until int64, limit int) ([]im.Change, error) {
+	var out []im.Change
+	var boxes []box
+	q := new(builder).add(`select h.id, h.at, h.previous_state, h.snapshot, h.number, r.id, r.reason from changes h
+		join relationships r on r.id = h.relationship_id where h.number > ? and h.number <= ?`, after, until)
+	if !member.IsZero() {
+		q.add(" and (r.initiator_id = ? or r.target_id = ?)", member, member)
+	}
+	q.add(" and ").visibleTo(v, im.KindRelationship).add(" order by h.number limit ?", limit)
+	err := s.read(ctx, q.stmt(func(row row) error {
+		var c im.Change
+		var id im.ID
+		var sealed []byte
+		err := row.Scan(&c.ID, stamp{&c.At}, textOf(&c.PreviousState), document{&c.Relationship}, &c.Number, &id, blob{&sealed})
+		out, boxes = append(out, c), append(boxes, box{sealed: sealed, place: placeReason, row: id})
+		return err
+	}))
+	if err != nil {
+		return nil, unavailable(err, "read changes")
+	}
+	for i := range boxes {
+		boxes[i].into = &out[i].Relationship.Reason
+	}
+	return out, s.keys.open(ctx, boxes)
+}
+
+// newEpoch names one life of a database: cursors of another one are too old to resume.
+func newEpoch() string {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}

@@ -1,0 +1,342 @@
+package db
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/guanxi-im/guanxi/internal/directory"
+	"github.com/guanxi-im/guanxi/internal/im"
+	"github.com/guanxi-im/guanxi/internal/page"
+)
+
+var _ directory.Store = (*Store)(nil)
+
+const memberColumns = `m.id, m.name, m.sort_key, m.employee_no, m.account_name, m.position, m.rank, m.phone, m.job_function, m.region,
+	m.manager_id, m.employment,
+	(select md.department_id from member_departments md where md.member_id = m.id and md.is_primary),
+	(select string_agg(mr.role, '` + separator + `') from member_roles mr where mr.member_id = m.id)`
+
+func scanMember(r row) (im.Member, error) {
+	var m im.Member
+	err := r.Scan(&m.ID, &m.Name, &m.SortKey, &m.EmployeeNo, &m.AccountName, &m.Position, &m.Rank, &m.Phone, textOf(&m.JobFunction),
+		&m.Region, &m.ManagerID, textOf(&m.Employment), &m.DepartmentID, words{&m.Roles})
+	slices.Sort(m.Roles)
+	return m, err
+}
+
+// MemberByAccount reads whom a token names, whoever asks.
+func (s *Store) MemberByAccount(ctx context.Context, account string) (m im.Member, found bool, err error) {
+	err = s.read(ctx, stmt{text: "select " + memberColumns + " from members m where m.account_name = ?", args: []any{account},
+		scan: one(&m, &found, scanMember)})
+	return m, found, unavailable(err, "read member by account")
+}
+
+// one scans the only row.
+func one[T any](into *T, found *bool, scan func(row) (T, error)) func(row) error {
+	return func(r row) (err error) {
+		*found = true
+		*into, err = scan(r)
+		return err
+	}
+}
+
+// FindMember reads one member by exactly one of id, employee number and account name.
+func (s *Store) FindMember(ctx context.Context, v im.Viewer, by directory.MemberKey) (m im.Member, found bool, err error) {
+	q := new(builder).add("select " + memberColumns + " from members m where ")
+	switch {
+	case by.EmployeeNo != "":
+		q.add("m.employee_no = ?", by.EmployeeNo)
+	case by.AccountName != "":
+		q.add("m.account_name = ?", by.AccountName)
+	default:
+		q.add("m.id = ?", by.ID)
+	}
+	q.add(" and ").visibleTo(v, im.KindMember)
+	err = s.read(ctx, q.stmt(one(&m, &found, scanMember)))
+	return m, found, unavailable(err, "read member")
+}
+
+// byIDs reads the rows of some ids that the viewer may see, keyed by id.
+func byIDs[T any](ctx context.Context, s *Store, v im.Viewer, kind im.Kind, columns, from, id string, ids []im.ID, scan func(row) (T, error), key func(T) im.ID) (map[im.ID]T, error) {
+	out := make(map[im.ID]T, len(ids))
+	q := new(builder).add("select " + columns + " from " + from + " where " + id + " in ").in(ids)
+	if kind != "" {
+		q.add(" and ").visibleTo(v, kind)
+	}
+	err := s.read(ctx, q.stmt(func(r row) error {
+		t, err := scan(r)
+		out[key(t)] = t
+		return err
+	}))
+	return out, unavailable(err, "read "+from)
+}
+
+// Members reads members by id.
+func (s *Store) Members(ctx context.Context, v im.Viewer, ids []im.ID) (map[im.ID]im.Member, error) {
+	return byIDs(ctx, s, v, im.KindMember, memberColumns, "members m", "m.id", ids, scanMember, func(m im.Member) im.ID { return m.ID })
+}
+
+// ListMembers reads one page of members.
+func (s *Store) ListMembers(ctx context.Context, v im.Viewer, f directory.MemberFilter, r page.Request) (page.Result[im.Member], error) {
+	where := new(builder).visibleTo(v, im.KindMember)
+	if f.Query != "" {
+		like := contains(f.Query)
+		where.add(` and (lower(m.name) like ? escape '\' or lower(m.account_name) like ? escape '\' or lower(m.employee_no) like ? escape '\')`, like, like, like)
+	}
+	if !f.DepartmentID.IsZero() {
+		if f.IncludeDescendants {
+			where.add(` and m.id in (select md.member_id from member_departments md join departments d on d.id = md.department_id
+				join departments top on top.id = ? where substr(d.path, 1, length(top.path)) = top.path)`, f.DepartmentID)
+		} else {
+			where.add(" and m.id in (select md.member_id from member_departments md where md.department_id = ?)", f.DepartmentID)
+		}
+	}
+	if f.Role != "" {
+		where.add(" and exists (select 1 from member_roles mr where mr.member_id = m.id and mr.role = ?)", f.Role)
+	}
+	if f.JobFunction != "" {
+		where.add(" and m.job_function = ?", f.JobFunction)
+	}
+	if !f.WorkspaceID.IsZero() {
+		where.add(" and exists (select 1 from accounts a where a.member_id = m.id and a.workspace_id = ?)", f.WorkspaceID)
+	}
+	orders := map[string]order{
+		directory.MembersByID:         {id: "m.id"},
+		directory.MembersByName:       {key: "m.sort_key", id: "m.id", arg: byText},
+		directory.MembersByEmployeeNo: {key: "m.employee_no", id: "m.id", arg: byText},
+	}
+	key := map[string]func(im.Member) string{
+		directory.MembersByName:       func(m im.Member) string { return m.SortKey },
+		directory.MembersByEmployeeNo: func(m im.Member) string { return m.EmployeeNo },
+	}[r.Order]
+	return list(ctx, s, listing[im.Member]{columns: memberColumns, from: "members m", where: where, order: orders[r.Order],
+		scan: func(row row) (im.Member, page.Position, error) {
+			m, err := scanMember(row)
+			p := page.Position{ID: m.ID}
+			if key != nil {
+				p.Key = key(m)
+			}
+			return m, p, err
+		}}, r)
+}
+
+// contains is a LIKE pattern for texts that hold s, with \ as its escape character.
+func contains(s string) string {
+	return "%" + strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(strings.ToLower(s)) + "%"
+}
+
+const departmentColumns = "d.id, d.name, d.sort_key, d.parent_id, d.manager_id, d.path"
+
+func scanDepartment(r row) (d im.Department, err error) {
+	err = r.Scan(&d.ID, &d.Name, &d.SortKey, &d.ParentID, &d.ManagerID, &d.Path)
+	return d, err
+}
+
+// Departments reads departments by id; the tree is no secret.
+func (s *Store) Departments(ctx context.Context, ids []im.ID) (map[im.ID]im.Department, error) {
+	return byIDs(ctx, s, im.Viewer{}, "", departmentColumns, "departments d", "d.id", ids, scanDepartment, func(d im.Department) im.ID { return d.ID })
+}
+
+// ListDepartments reads one page of departments.
+func (s *Store) ListDepartments(ctx context.Context, r page.Request) (page.Result[im.Department], error) {
+	return list(ctx, s, listing[im.Department]{columns: departmentColumns, from: "departments d", where: new(builder).add("true"),
+		order: order{id: "d.id"}, scan: func(row row) (im.Department, page.Position, error) {
+			d, err := scanDepartment(row)
+			return d, page.Position{ID: d.ID}, err
+		}}, r)
+}
+
+// many reads rows that belong to some parents, grouped by the parent that scan names.
+func many[T any](ctx context.Context, s *Store, q *builder, scan func(row, *im.ID) (T, error)) (map[im.ID][]T, error) {
+	out := make(map[im.ID][]T)
+	err := s.read(ctx, q.stmt(func(r row) error {
+		var parent im.ID
+		t, err := scan(r, &parent)
+		out[parent] = append(out[parent], t)
+		return err
+	}))
+	return out, unavailable(err, "read rows of parents")
+}
+
+// DepartmentsOf reads the departments of members, the primary one first.
+func (s *Store) DepartmentsOf(ctx context.Context, members []im.ID) (map[im.ID][]im.Department, error) {
+	q := new(builder).add("select md.member_id, " + departmentColumns + ` from member_departments md
+		join departments d on d.id = md.department_id where md.member_id in `).in(members).add(" order by md.member_id, md.is_primary desc, d.id")
+	return many(ctx, s, q, func(r row, parent *im.ID) (d im.Department, err error) {
+		err = r.Scan(parent, &d.ID, &d.Name, &d.SortKey, &d.ParentID, &d.ManagerID, &d.Path)
+		return d, err
+	})
+}
+
+const workspaceColumns = "w.id, w.name, w.platform, w.region, w.time_zone, w.customer_contact"
+
+func scanWorkspace(r row) (w im.Workspace, err error) {
+	err = r.Scan(&w.ID, &w.Name, &w.Platform, &w.Region, &w.TimeZone, &w.CustomerContact)
+	return w, err
+}
+
+// Workspaces reads all workspaces, oldest first; there are few and they are no secret.
+func (s *Store) Workspaces(ctx context.Context) (out []im.Workspace, err error) {
+	err = s.read(ctx, stmt{text: "select " + workspaceColumns + " from workspaces w order by w.id", scan: func(r row) error {
+		w, err := scanWorkspace(r)
+		out = append(out, w)
+		return err
+	}})
+	return out, unavailable(err, "read workspaces")
+}
+
+const accountColumns = "a.id, a.member_id, a.workspace_id, a.kind, a.platform_id, a.status, a.status_until, a.status_scope, a.last_active_at"
+
+func scanAccount(r row) (a im.Account, err error) {
+	err = r.Scan(&a.ID, &a.MemberID, &a.WorkspaceID, textOf(&a.Kind), &a.PlatformID, textOf(&a.Status), stamp{&a.StatusUntil},
+		textOf(&a.StatusScope), stamp{&a.LastActiveAt})
+	return a, err
+}
+
+// AccountsOf reads the accounts of members whom the viewer may see.
+func (s *Store) AccountsOf(ctx context.Context, v im.Viewer, members []im.ID) (map[im.ID][]im.Account, error) {
+	q := new(builder).add("select "+accountColumns+" from accounts a join members m on m.id = a.member_id where a.member_id in ").
+		in(members).add(" and ").visibleTo(v, im.KindMember).add(" order by a.member_id, a.id")
+	return many(ctx, s, q, func(r row, parent *im.ID) (im.Account, error) {
+		a, err := scanAccount(r)
+		*parent = a.MemberID
+		return a, err
+	})
+}
+
+// Accounts reads accounts by id, of members whom the viewer may see.
+func (s *Store) Accounts(ctx context.Context, v im.Viewer, ids []im.ID) (map[im.ID]im.Account, error) {
+	return byIDs(ctx, s, v, im.KindMember, accountColumns, "accounts a join members m on m.id = a.member_id", "a.id", ids, scanAccount,
+		func(a im.Account) im.ID { return a.ID })
+}
+
+const contactColumns = `c.id, c.workspace_id, c.platform_id, c.name, c.sort_key, c.company, c.phone, c.verified, c.region, c.importance,
+	c.status, c.owner_id, c.pool_department_id, (select string_agg(ct.tag, '` + separator + `') from contact_tags ct where ct.contact_id = c.id)`
+
+func scanContact(r row) (im.ExternalContact, error) {
+	var c im.ExternalContact
+	err := r.Scan(&c.ID, &c.WorkspaceID, &c.PlatformID, &c.Name, &c.SortKey, &c.Company, &c.Phone, &c.Verified, &c.Region,
+		textOf(&c.Importance), textOf(&c.Status), &c.OwnerID, &c.PoolDepartmentID, words{&c.Tags})
+	slices.Sort(c.Tags)
+	return c, err
+}
+
+// Contacts reads contacts by id.
+func (s *Store) Contacts(ctx context.Context, v im.Viewer, ids []im.ID) (map[im.ID]im.ExternalContact, error) {
+	return byIDs(ctx, s, v, im.KindContact, contactColumns, "external_contacts c", "c.id", ids, scanContact, func(c im.ExternalContact) im.ID { return c.ID })
+}
+
+// ListContacts reads one page of contacts.
+func (s *Store) ListContacts(ctx context.Context, v im.Viewer, f directory.ContactFilter, r page.Request) (page.Result[im.ExternalContact], error) {
+	where := new(builder).visibleTo(v, im.KindContact)
+	if f.Query != "" {
+		like := contains(f.Query)
+		where.add(` and (lower(c.name) like ? escape '\' or lower(c.company) like ? escape '\')`, like, like)
+	}
+	if !f.WorkspaceID.IsZero() {
+		where.add(" and c.workspace_id = ?", f.WorkspaceID)
+	}
+	if !f.OwnerID.IsZero() {
+		where.add(" and c.owner_id = ?", f.OwnerID)
+	}
+	if f.Status != "" {
+		where.add(" and c.status = ?", f.Status)
+	}
+	if f.Importance != "" {
+		where.add(" and c.importance = ?", f.Importance)
+	}
+	if f.Tag != "" {
+		where.add(" and exists (select 1 from contact_tags ct where ct.contact_id = c.id and ct.tag = ?)", f.Tag)
+	}
+	if f.Verified != nil {
+		where.add(" and c.verified = ?", *f.Verified)
+	}
+	return list(ctx, s, listing[im.ExternalContact]{columns: contactColumns, from: "external_contacts c", where: where, order: order{id: "c.id"},
+		scan: func(row row) (im.ExternalContact, page.Position, error) {
+			c, err := scanContact(row)
+			return c, page.Position{ID: c.ID}, err
+		}}, r)
+}
+
+// FollowedBy says which of the contacts the member owns or follows.
+func (s *Store) FollowedBy(ctx context.Context, member im.ID, contacts []im.ID) (map[im.ID]bool, error) {
+	out := make(map[im.ID]bool)
+	q := new(builder).add("select c.id from external_contacts c where c.id in ").in(contacts).
+		add(" and (c.owner_id = ? or exists (select 1 from contact_follows f where f.contact_id = c.id and f.member_id = ?))", member, member)
+	err := s.read(ctx, q.stmt(func(r row) error {
+		var id im.ID
+		err := r.Scan(&id)
+		out[id] = true
+		return err
+	}))
+	return out, unavailable(err, "read follows")
+}
+
+const opportunityColumns = "o.id, o.contact_id, o.title, o.amount, o.currency, o.stage, o.is_open, o.owner_id"
+
+func scanOpportunity(r row) (o im.Opportunity, err error) {
+	err = r.Scan(&o.ID, &o.ContactID, &o.Title, &o.Amount, &o.Currency, &o.Stage, &o.Open, &o.OwnerID)
+	return o, err
+}
+
+// Opportunities reads opportunities by id, of contacts that the viewer may see.
+func (s *Store) Opportunities(ctx context.Context, v im.Viewer, ids []im.ID) (map[im.ID]im.Opportunity, error) {
+	return byIDs(ctx, s, v, im.KindContact, opportunityColumns, "opportunities o join external_contacts c on c.id = o.contact_id", "o.id", ids,
+		scanOpportunity, func(o im.Opportunity) im.ID { return o.ID })
+}
+
+// OpportunitiesOf reads the opportunities of contacts.
+func (s *Store) OpportunitiesOf(ctx context.Context, contacts []im.ID) (map[im.ID][]im.Opportunity, error) {
+	q := new(builder).add("select " + opportunityColumns + " from opportunities o where o.contact_id in ").in(contacts).add(" order by o.contact_id, o.id")
+	return many(ctx, s, q, func(r row, parent *im.ID) (im.Opportunity, error) {
+		o, err := scanOpportunity(r)
+		*parent = o.ContactID
+		return o, err
+	})
+}
+
+const groupColumns = "g.id, g.workspace_id, g.platform_id, g.name, g.sort_key, g.kind, g.owner_id, g.project_closed, g.announcement, g.dissolved_at"
+
+func scanGroup(r row) (g im.Group, err error) {
+	err = r.Scan(&g.ID, &g.WorkspaceID, &g.PlatformID, &g.Name, &g.SortKey, textOf(&g.Kind), &g.OwnerID, &g.ProjectClosed, &g.Announcement,
+		stamp{&g.DissolvedAt})
+	return g, err
+}
+
+// Groups reads groups by id.
+func (s *Store) Groups(ctx context.Context, v im.Viewer, ids []im.ID) (map[im.ID]im.Group, error) {
+	return byIDs(ctx, s, v, im.KindGroup, groupColumns, "groups g", "g.id", ids, scanGroup, func(g im.Group) im.ID { return g.ID })
+}
+
+// ListGroups reads one page of groups.
+func (s *Store) ListGroups(ctx context.Context, v im.Viewer, f directory.GroupFilter, r page.Request) (page.Result[im.Group], error) {
+	where := new(builder).visibleTo(v, im.KindGroup)
+	if f.Query != "" {
+		where.add(` and lower(g.name) like ? escape '\'`, contains(f.Query))
+	}
+	if !f.WorkspaceID.IsZero() {
+		where.add(" and g.workspace_id = ?", f.WorkspaceID)
+	}
+	if f.Kind != "" {
+		where.add(" and g.kind = ?", f.Kind)
+	}
+	if !f.OwnerID.IsZero() {
+		where.add(" and g.owner_id = ?", f.OwnerID)
+	}
+	return list(ctx, s, listing[im.Group]{columns: groupColumns, from: "groups g", where: where, order: order{id: "g.id"},
+		scan: func(row row) (im.Group, page.Position, error) {
+			g, err := scanGroup(row)
+			return g, page.Position{ID: g.ID}, err
+		}}, r)
+}
+
+// AdminsOf reads the ids of the admins of groups.
+func (s *Store) AdminsOf(ctx context.Context, groups []im.ID) (map[im.ID][]im.ID, error) {
+	q := new(builder).add("select gm.group_id, gm.party_id from group_members gm where gm.is_admin and gm.left_at is null and gm.group_id in ").
+		in(groups).add(" order by gm.group_id, gm.id")
+	return many(ctx, s, q, func(r row, parent *im.ID) (id im.ID, err error) {
+		err = r.Scan(parent, &id)
+		return id, err
+	})
+}

@@ -1,0 +1,162 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/guanxi-im/guanxi/internal/envelope"
+	"github.com/guanxi-im/guanxi/internal/im"
+)
+
+// The keys of meta.
+const (
+	metaEpoch  = "epoch"  // names this life of the database
+	metaClock  = "clock"  // high-water mark of the clock, microseconds
+	metaOffset = "offset" // of the demo's clock, nanoseconds
+	metaDemo   = "demo"   // present: the demo made this database
+	metaPrint  = "print"  // id and wrapped secret of the fingerprint key, of which there is one
+)
+
+func metaStmt(key string, into *string) stmt {
+	return stmt{text: "select value from meta where key = ?", args: []any{key}, scan: func(r row) error { return r.Scan(into) }}
+}
+
+func setMeta(key, value string) stmt {
+	return stmt{text: "insert into meta (key, value) values (?, ?) on conflict (key) do update set value = excluded.value", args: []any{key, value}}
+}
+
+// onceMeta sets a value that is set once in the life of a database.
+func onceMeta(key, value string) stmt {
+	return stmt{text: "insert into meta (key, value) values (?, ?) on conflict (key) do nothing", args: []any{key, value}}
+}
+
+// fingerprintSubject owns the fingerprint key: no person.
+var fingerprintSubject = im.ID{15: 1}
+
+// Start readies a database whose schema is current for serving: it makes what there is once in the life of a database,
+// and loads the fingerprint key. It fails where the database was made under another master key.
+func (s *Store) Start(ctx context.Context) error {
+	id := s.ids.New()
+	_, wrapped, err := s.keys.master.NewKey(id, fingerprintSubject)
+	if err != nil {
+		return err
+	}
+	err = s.eng.write(ctx, []stmt{
+		onceMeta(metaEpoch, newEpoch()),
+		onceMeta(metaClock, strconv.FormatInt(s.now().UnixMicro(), 10)),
+		onceMeta(metaPrint, fmt.Sprintf("%s %x", id, wrapped)),
+	})
+	if err != nil {
+		return err
+	}
+	return s.loadPrint(ctx)
+}
+
+func (s *Store) loadPrint(ctx context.Context) error {
+	var text string
+	if err := s.read(ctx, metaStmt(metaPrint, &text)); err != nil {
+		return err
+	}
+	var id string
+	var wrapped []byte
+	if _, err := fmt.Sscanf(text, "%s %x", &id, &wrapped); err != nil {
+		return errors.New("the fingerprint key in meta is malformed")
+	}
+	kid, err := im.ParseID(id)
+	if err != nil {
+		return err
+	}
+	k, err := s.keys.master.Unwrap(kid, fingerprintSubject, wrapped)
+	if errors.Is(err, envelope.ErrWrongKey) {
+		return errors.New("this database was made under another keyset: give the one it was made under (encryption.keyset_file)")
+	}
+	s.print = k
+	return err
+}
+
+// Fingerprint is a keyed hash of b: equal for equal input, and of no use to whoever sees it without the key.
+func (s *Store) Fingerprint(b []byte) []byte { return s.print.MAC(b) }
+
+// State is what stands in a database before it is used.
+type State struct {
+	Empty    bool // no tables at all
+	Current  bool // the schema is that of this program
+	Demo     bool // the demo made it
+	Clock    time.Time
+	Offset   time.Duration
+	Existing string // a table that stands there, where it is neither empty nor ours
+}
+
+// Inspect says what stands in the database, and changes nothing.
+func (s *Store) Inspect(ctx context.Context) (st State, err error) {
+	var tables, ours int
+	if err := s.read(ctx, s.tables("%", &tables), s.tables("meta", &ours)); err != nil {
+		return st, unavailable(err, "inspect database")
+	}
+	st.Empty = tables == 0
+	if st.Empty {
+		return st, nil
+	}
+	if ours == 0 {
+		err := s.read(ctx, s.anyTable(&st.Existing))
+		return st, unavailable(err, "inspect database")
+	}
+	var demo, clock, offset string
+	if err := s.read(ctx, metaStmt(metaDemo, &demo), metaStmt(metaClock, &clock), metaStmt(metaOffset, &offset)); err != nil {
+		return st, unavailable(err, "inspect database")
+	}
+	st.Demo = demo != ""
+	ms, err := s.Migrations(ctx)
+	if err != nil {
+		return st, unavailable(err, "inspect migrations")
+	}
+	st.Current = !slices.ContainsFunc(ms, func(m Migration) bool { return !m.Applied })
+	if n, err := strconv.ParseInt(clock, 10, 64); err == nil {
+		st.Clock = time.UnixMicro(n).UTC()
+	}
+	if n, err := strconv.ParseInt(offset, 10, 64); err == nil {
+		st.Offset = time.Duration(n)
+	}
+	return st, nil
+}
+
+// tables counts the tables of a name pattern, our migration tables aside.
+func (s *Store) tables(like string, n *int) stmt {
+	q := "select count(*) from sqlite_master where type = 'table' and name like ? and name not like 'sqlite_%' and name not like 'schema_%'"
+	if s.eng.postgres() {
+		q = `select count(*) from information_schema.tables where table_schema = current_schema() and table_name like ?
+			and table_name not in ('schema_migrations', 'schema_locks')`
+	}
+	return stmt{text: q, args: []any{like}, scan: func(r row) error { return r.Scan(n) }}
+}
+
+func (s *Store) anyTable(name *string) stmt {
+	q := "select min(name) from sqlite_master where type = 'table' and name not like 'sqlite_%'"
+	if s.eng.postgres() {
+		q = "select min(table_name::text) from information_schema.tables where table_schema = current_schema()"
+	}
+	return stmt{text: q, scan: func(r row) error { return r.Scan(name) }}
+}
+
+// KeepOffset keeps the offset of the demo's clock.
+func (s *Store) KeepOffset(ctx context.Context, d time.Duration) error {
+	return unavailable(s.eng.write(ctx, []stmt{setMeta(metaOffset, strconv.FormatInt(int64(d), 10))}), "keep clock offset")
+}
+
+// KeepPolicy keeps the files of a policy version, so that the rules of old decisions can be shown.
+func (s *Store) KeepPolicy(ctx context.Context, version string, bundle []byte) error {
+	return unavailable(s.eng.write(ctx, []stmt{{
+		text: "insert into policy_versions (version, bundle, loaded_at) values (?, ?, ?) on conflict (version) do nothing",
+		args: []any{version, bundle, us(s.now())}}}), "keep policy")
+}
+
+// PolicyBundle reads the files of the policy version whose name begins with prefix; nil where there is none.
+func (s *Store) PolicyBundle(ctx context.Context, prefix string) (b []byte, err error) {
+	err = s.read(ctx, stmt{text: `select bundle from policy_versions where version like ? escape '\' order by version limit 1`,
+		args: []any{prefix + "%"}, scan: func(r row) error { return r.Scan(blob{&b}) }})
+	return b, unavailable(err, "read policy version")
+}

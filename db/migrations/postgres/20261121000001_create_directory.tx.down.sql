@@ -1,0 +1,13 @@
+drop table group_members;
+drop table groups;
+drop table opportunities;
+drop table contact_follows;
+drop table contact_tags;
+drop table external_contacts;
+drop table accounts;
+drop table member_departments;
+drop table member_roles;
+drop table members;
+drop table departments;
+drop table workspaces;
+drop table meta;

@@ -1,0 +1,10 @@
+drop table idempotency;
+drop table alerts;
+drop table intents;
+drop table approval_verdicts;
+drop table approval_candidates;
+drop table approvals;
+drop table relationships;
+drop table decisions;
+drop table policy_versions;
+drop table data_keys;

@@ -1,0 +1,2 @@
+drop table changes;
+drop table audit_events;

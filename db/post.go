@@ -1,0 +1,182 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/guanxi-im/guanxi/internal/fault"
+	"github.com/guanxi-im/guanxi/internal/im"
+	"github.com/guanxi-im/guanxi/internal/ledger"
+)
+
+// writeTimeout bounds a unit that has begun. It does not end with its request: a client that hangs up must not leave
+// open whether its command was carried out.
+const writeTimeout = 10 * time.Second
+
+// Post writes a unit in one transaction, or nothing of it: then it fails with [ledger.ErrAnswered],
+// [ledger.ErrLive], [ledger.ErrStale] or an UNAVAILABLE fault.
+func (s *Store) Post(ctx context.Context, u ledger.Unit) error {
+	subjects := make(map[im.ID]bool)
+	for _, r := range u.Relationships {
+		subjects[r.Target.ID] = true
+	}
+	for _, a := range u.Approvals {
+		subjects[a.About] = true
+	}
+	for _, v := range u.Verdicts {
+		subjects[v.About] = true
+	}
+	for _, e := range u.Events {
+		subjects[who(e)] = true
+		subjects[about(e)] = true
+	}
+	w, err := s.keys.forWriting(ctx, subjects)
+	if err != nil {
+		return unavailable(err, "load data keys")
+	}
+	ss := append([]stmt(nil), w.inserts...)
+	if a := u.Answer; a != nil {
+		ss = append(ss, stmt{text: "insert into idempotency (actor_id, key, operation, request_hash, result, at) values (?, ?, ?, ?, ?, ?)",
+			args: []any{a.ActorID, a.Key, a.Operation, a.RequestHash, string(a.Result), us(a.At)}})
+	}
+	for _, d := range u.Decisions {
+		ss = append(ss, insertDecision(d))
+	}
+	// Steps come before new rows: an expired relationship makes room for its successor.
+	for _, r := range u.Steps {
+		ss = append(ss, stmt{text: `update relationships set state = ?, version = ?, effective_at = ?, ended_at = ?, enforcement = ?,
+			decision_id = ? where id = ? and version = ?`, want: 1,
+			args: []any{r.State, r.Version, us(r.EffectiveAt), us(r.EndedAt), r.Enforcement, r.DecisionID, r.ID, r.Version - 1}})
+	}
+	for _, r := range u.Relationships {
+		ss = append(ss, stmt{text: `insert into relationships (id, workspace_id, kind, state, version, scope, source, initiator_id,
+			target_kind, target_id, group_id, reason, created_at, effective_at, expires_at, ended_at, enforcement, undo_terms, needs,
+			decision_id) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			args: []any{r.ID, r.WorkspaceID, r.Kind, r.State, r.Version, r.Scope, r.Source, r.InitiatorID,
+				r.Target.Kind, r.Target.ID, r.GroupID, w.seal(r.Target.ID, r.Reason, placeReason, r.ID), us(r.CreatedAt),
+				us(r.EffectiveAt), us(r.ExpiresAt), us(r.EndedAt), r.Enforcement, toJSON(r.Undo), toJSON(r.Needs), r.DecisionID}})
+	}
+	for _, a := range u.ApprovalSteps {
+		ss = append(ss, stmt{text: `update approvals set state = ?, version = ?, needs = ?, final_decision_id = ?, ended_at = ?
+			where id = ? and version = ?`, want: 1,
+			args: []any{a.State, a.Version, toJSON(a.Needs), a.FinalDecisionID, us(a.EndedAt), a.ID, a.Version - 1}})
+	}
+	for _, a := range u.Approvals {
+		ss = append(ss, stmt{text: `insert into approvals (id, action, subject_kind, subject_id, workspace_id, requested_by, reason, about_id,
+			request_hash, needs, decision_id, final_decision_id, state, version, created_at, expires_at, ended_at)
+			values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			args: []any{a.ID, a.Action, a.Subject.Kind, a.Subject.ID, a.WorkspaceID, a.RequestedBy,
+				w.seal(a.About, a.Reason, placeApproval, a.ID), a.About, a.RequestHash, toJSON(a.Needs), a.DecisionID, a.FinalDecisionID,
+				a.State, a.Version, us(a.CreatedAt), us(a.ExpiresAt), us(a.EndedAt)}})
+	}
+	for _, c := range u.Candidates {
+		ss = append(ss, stmt{text: "insert into approval_candidates (approval_id, member_id, role) values (?, ?, ?) on conflict do nothing",
+			args: []any{c.ApprovalID, c.MemberID, c.Role}})
+	}
+	for _, v := range u.Verdicts {
+		ss = append(ss, stmt{text: "insert into approval_verdicts (id, approval_id, by_id, approved, comment, at) values (?, ?, ?, ?, ?, ?)",
+			args: []any{v.ID, v.ApprovalID, v.ByID, v.Approved, w.seal(v.About, v.Comment, placeVerdict, v.ID), us(v.At)}})
+	}
+	for _, i := range u.Intents {
+		ss = append(ss, stmt{text: `insert into intents (id, key, kind, workspace_id, subject_kind, subject_id, state, created_at, settled_at)
+			values (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			args: []any{i.ID, i.Key, i.Kind, i.WorkspaceID, i.Subject.Kind, i.Subject.ID, i.State, us(i.CreatedAt), us(i.SettledAt)}})
+	}
+	for _, a := range u.Alerts {
+		ss = append(ss, stmt{text: `insert into alerts (id, kind, severity, at, subject_kind, subject_id, person_id, contact_id)
+			values (?, ?, ?, ?, ?, ?, ?, ?)`,
+			args: []any{a.ID, a.Kind, a.Severity, us(a.At), a.Subject.Kind, a.Subject.ID, a.PersonID, a.ContactID}})
+	}
+	for _, e := range u.Events {
+		ss = append(ss, stmt{text: `insert into audit_events (id, at, actor_kind, actor_id, actor_name, action, outcome, subject_kind,
+			subject_id, about_id, subject_name, detail, workspace_id, decision_id, request_id)
+			values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			args: []any{e.ID, us(e.At), null(e.Actor.Kind), e.Actor.ID, w.seal(who(e), im.Text(e.ActorName), placeActor, e.ID),
+				e.Action, null(e.Outcome), null(e.Subject.Kind), e.Subject.ID, e.About,
+				w.seal(about(e), im.Text(e.SubjectName), placeSubject, e.ID), w.seal(about(e), e.Detail, placeDetail, e.ID),
+				e.WorkspaceID, e.DecisionID, null(e.RequestID)}})
+	}
+	for _, c := range u.Changes {
+		ss = append(ss, stmt{text: "insert into changes (id, at, relationship_id, previous_state, snapshot) values (?, ?, ?, ?, ?)",
+			args: []any{c.ID, us(c.At), c.Relationship.ID, null(c.PreviousState), toJSON(c.Relationship)}})
+	}
+	if err := s.post(ctx, ss); err != nil {
+		return err
+	}
+	w.committed()
+	return nil
+}
+
+// post writes the statements of a unit and says in the ledger's words what stood in its way.
+func (s *Store) post(ctx context.Context, ss []stmt) error {
+	if len(ss) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	defer cancel()
+	err := s.eng.write(ctx, ss)
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, errUnmet) {
+		return ledger.ErrStale
+	}
+	switch c := s.eng.constraint(err); {
+	case strings.HasPrefix(c, "idempotency"):
+		return ledger.ErrAnswered
+	case strings.HasPrefix(c, "relationships"):
+		return ledger.ErrLive
+	case strings.HasPrefix(c, "approval"):
+		return ledger.ErrStale
+	}
+	return unavailable(err, "write")
+}
+
+// The places of sealed texts.
+var (
+	placeReason   = place{"relationships", "reason"}
+	placeApproval = place{"approvals", "reason"}
+	placeVerdict  = place{"approval_verdicts", "comment"}
+	placeActor    = place{"audit_events", "actor_name"}
+	placeSubject  = place{"audit_events", "subject_name"}
+	placeDetail   = place{"audit_events", "detail"}
+)
+
+// who is whose key seals the actor's name of an event: of the gateway's own acts, the subject's.
+func who(e im.AuditEvent) im.ID {
+	if e.Actor.IsZero() {
+		return e.About
+	}
+	return e.Actor.ID
+}
+
+// about is whose key seals the subject's name and the detail of an event.
+func about(e im.AuditEvent) im.ID {
+	if e.About.IsZero() {
+		return e.Actor.ID
+	}
+	return e.About
+}
+
+func insertDecision(d im.Decision) stmt {
+	return stmt{text: `insert into decisions (id, at, action, actor_id, target_kind, target_id, workspace_id, outcome, rules, needs,
+		obligations, facts, policy_version) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		args: []any{d.ID, us(d.At), d.Action, d.ActorID, null(d.Target.Kind), d.Target.ID, d.WorkspaceID, d.Outcome, toJSON(d.Rules),
+			toJSON(d.Needs), toJSON(d.Obligations), toJSON(d.Facts), d.PolicyVersion}}
+}
+
+// unavailable is the fault of a database that does not do its work. A wait that the caller gave up is told apart.
+func unavailable(err error, doing string) error {
+	if err == nil {
+		return nil
+	}
+	f := fault.Wrap(err, doing)
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		f.Code, f.Key = fault.DeadlineExceeded, "deadline"
+	} else {
+		f.Code, f.Key = fault.Unavailable, "unavailable"
+	}
+	return f
+}

@@ -1,0 +1,525 @@
+// Package db is the store: SQLite, embedded, or PostgreSQL. It implements the ports of the use-cases and is the only
+// package that knows SQL.
+//
+// Queries are fixed texts with bound arguments, never built from values: plans are reused, and what people wrote is
+// in no statement text. Several statements go to PostgreSQL in one round trip. A command's writes are one
+// [ledger.Unit], written in one transaction; SQLite groups the units of concurrent commands into one commit, so that
+// they share its fsync.
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/pgdialect"
+	"github.com/uptrace/bun/dialect/sqlitedialect"
+	_ "modernc.org/sqlite" // the driver "sqlite"
+
+	"github.com/guanxi-im/guanxi/internal/envelope"
+	"github.com/guanxi-im/guanxi/internal/im"
+)
+
+// Options are what a store needs from outside.
+type Options struct {
+	Master   *envelope.Master // wraps the data keys
+	Now      func() time.Time
+	Log      *slog.Logger
+	ReadOnly bool // take no lock and start no writer: for audit verify
+}
+
+// Store is one open database. Safe for concurrent use.
+type Store struct {
+	now    func() time.Time
+	log    *slog.Logger
+	ids    *im.IDs
+	keys   *keyring
+	print  envelope.Key // for Fingerprint
+	eng    engine
+	bun    *bun.DB // migrations only
+	remove string  // the temporary folder of sqlite::memory:
+	lock   *flock.Flock
+}
+
+// engine runs statements on one kind of database.
+type engine interface {
+	// read runs the statements, on PostgreSQL in one round trip.
+	read(ctx context.Context, ss []stmt) error
+	// write runs the statements in one transaction. It fails with errUnmet where a statement changed another
+	// number of rows than it had to.
+	write(ctx context.Context, ss []stmt) error
+	ping(ctx context.Context) error
+	close() error
+	// constraint names the unique constraint or index that err violates; "" for any other error.
+	constraint(err error) string
+	postgres() bool
+}
+
+// stmt is one statement with its arguments. ? stands for an argument on both databases.
+type stmt struct {
+	text string
+	args []any
+	scan func(row) error // called for each row
+	want int64           // rows that it must change; 0: any number
+}
+
+// row is a row of either driver.
+type row interface{ Scan(dest ...any) error }
+
+var errUnmet = errors.New("db: a statement changed another number of rows than it had to")
+
+// Open opens the database at url (sqlite:PATH, sqlite::memory: or postgres://…). The schema is not touched: see
+// [Store.Migrate]. A SQLite file is locked for this process: a second one is refused.
+func Open(ctx context.Context, dsn string, o Options) (*Store, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Store{now: o.Now, log: o.Log, ids: im.NewIDs(o.Now)}
+	s.keys = newKeyring(o.Master, s)
+	var err error
+	switch {
+	case strings.HasPrefix(dsn, "postgres://"), strings.HasPrefix(dsn, "postgresql://"):
+		err = s.openPostgres(ctx, dsn)
+	case dsn == "sqlite::memory:":
+		// A database in memory cannot be in WAL mode with a second, read-only pool: a private file can.
+		if s.remove, err = os.MkdirTemp("", "guanxi-"); err == nil {
+			err = s.openSQLite(ctx, filepath.Join(s.remove, "guanxi.db"), o.ReadOnly)
+		}
+	case strings.HasPrefix(dsn, "sqlite:"):
+		err = s.openSQLite(ctx, strings.TrimPrefix(dsn, "sqlite:"), o.ReadOnly)
+	default:
+		err = errors.New("expected sqlite:PATH, sqlite::memory: or postgres://…")
+	}
+	if err != nil {
+		_ = s.Close()
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	return s, nil
+}
+
+// Close ends the store. Writes that were answered are durable before that.
+func (s *Store) Close() error {
+	var errs []error
+	if s.eng != nil {
+		errs = append(errs, s.eng.close())
+	}
+	if s.lock != nil {
+		errs = append(errs, s.lock.Unlock())
+	}
+	if s.remove != "" {
+		errs = append(errs, os.RemoveAll(s.remove))
+	}
+	return errors.Join(errs...)
+}
+
+// Ping reports whether the database answers.
+func (s *Store) Ping(ctx context.Context) error { return s.eng.ping(ctx) }
+
+// read runs statements and counts them for [CountStatements].
+func (s *Store) read(ctx context.Context, ss ...stmt) error {
+	count(ctx, len(ss))
+	return s.eng.read(ctx, ss)
+}
+
+type counterKey struct{}
+
+// CountStatements makes a context under which the store counts the statements it reads with, for tests that hold
+// lists to a constant number.
+func CountStatements(ctx context.Context) (context.Context, func() int) {
+	var mu sync.Mutex
+	n := 0
+	return context.WithValue(ctx, counterKey{}, func(k int) { mu.Lock(); n += k; mu.Unlock() }),
+		func() int { mu.Lock(); defer mu.Unlock(); return n }
+}
+
+func count(ctx context.Context, n int) {
+	if f, ok := ctx.Value(counterKey{}).(func(int)); ok {
+		f(n)
+	}
+}
+
+// ---- PostgreSQL ----
+
+type postgres struct{ db *sql.DB }
+
+func (s *Store) openPostgres(ctx context.Context, dsn string) error {
+	cfg, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		return errors.New("the postgres URL cannot be read") // pgx repeats the URL, which holds a password
+	}
+	db := stdlib.OpenDB(*cfg)
+	db.SetMaxOpenConns(max(8, 4*runtime.GOMAXPROCS(0)))
+	db.SetMaxIdleConns(8)
+	s.eng = &postgres{db: db}
+	s.bun = bun.NewDB(db, pgdialect.New())
+	return db.PingContext(ctx)
+}
+
+func (p *postgres) postgres() bool                 { return true }
+func (p *postgres) ping(ctx context.Context) error { return p.db.PingContext(ctx) }
+func (p *postgres) close() error                   { return p.db.Close() }
+
+func (p *postgres) constraint(err error) string {
+	if pg, ok := errors.AsType[*pgconnError](err); ok && pg.Code == uniqueViolation {
+		return pg.ConstraintName
+	}
+	return ""
+}
+
+func (p *postgres) raw(ctx context.Context, f func(*pgx.Conn) error) error {
+	c, err := p.db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = c.Close() }()
+	return c.Raw(func(dc any) error { return f(dc.(*stdlib.Conn).Conn()) })
+}
+
+func (p *postgres) read(ctx context.Context, ss []stmt) error {
+	return p.raw(ctx, func(c *pgx.Conn) error {
+		var b pgx.Batch
+		for _, s := range ss {
+			b.Queue(rebind(s.text), s.args...)
+		}
+		return drain(c.SendBatch(ctx, &b), ss)
+	})
+}
+
+func (p *postgres) write(ctx context.Context, ss []stmt) error {
+	return p.raw(ctx, func(c *pgx.Conn) (err error) {
+		// Where nothing has to be counted, the commit travels with the statements: one round trip. A statement
+		// that fails leaves the commit unexecuted.
+		counted := false
+		var b pgx.Batch
+		b.Queue("begin")
+		for _, s := range ss {
+			b.Queue(rebind(s.text), s.args...)
+			counted = counted || s.want > 0
+		}
+		all := make([]stmt, 0, len(ss)+2)
+		all = append(append(all, stmt{}), ss...)
+		if !counted {
+			b.Queue("commit")
+			all = append(all, stmt{})
+		}
+		defer func() {
+			if err == nil || c.IsClosed() || c.PgConn().TxStatus() == 'I' {
+				return
+			}
+			if _, e := c.Exec(context.WithoutCancel(ctx), "rollback"); e != nil {
+				_ = c.Close(context.WithoutCancel(ctx))
+			}
+		}()
+		if err := drain(c.SendBatch(ctx, &b), all); err != nil {
+			return err
+		}
+		if counted {
+			_, err = c.Exec(ctx, "commit")
+		}
+		return err
+	})
+}
+
+// drain takes the results of a batch in order.
+func drain(br pgx.BatchResults, ss []stmt) (err error) {
+	defer func() {
+		if e := br.Close(); err == nil {
+			err = e
+		}
+	}()
+	for _, s := range ss {
+		if s.scan == nil {
+			tag, err := br.Exec()
+			if err != nil {
+				return err
+			}
+			if s.want > 0 && tag.RowsAffected() != s.want {
+				return errUnmet
+			}
+			continue
+		}
+		rows, err := br.Query()
+		if err != nil {
+			return err
+		}
+		for rows.Next() {
+			if err := s.scan(rows); err != nil {
+				rows.Close()
+				return err
+			}
+		}
+		if err := rows.Err(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rebind turns ? into $1, $2 …, once for each text.
+func rebind(text string) string {
+	if t, ok := rebound.Load(text); ok {
+		return t.(string)
+	}
+	var b strings.Builder
+	n := 0
+	for i := range len(text) {
+		if text[i] != '?' {
+			b.WriteByte(text[i])
+			continue
+		}
+		n++
+		fmt.Fprintf(&b, "$%d", n)
+	}
+	t := b.String()
+	rebound.Store(text, t)
+	return t
+}
+
+var rebound sync.Map
+
+// ---- SQLite ----
+
+type sqlite struct {
+	readers *sql.DB
+	writer  *sql.DB
+	queue   chan *request
+	done    chan struct{}
+	closing sync.Once
+	mu      sync.RWMutex // held for reading while sending to queue
+	closed  bool
+}
+
+type request struct {
+	ss   []stmt
+	err  error
+	done chan struct{}
+}
+
+// groupMax is how many units share a commit at most: enough to make the fsync cheap, few enough to keep the first of
+// them from waiting long.
+const groupMax = 32
+
+func (s *Store) openSQLite(ctx context.Context, path string, readOnly bool) error {
+	if path == "" {
+		return errors.New("expected a path after sqlite:")
+	}
+	if readOnly {
+		if _, err := os.Stat(path); err != nil {
+			return err
+		}
+	} else {
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return err
+		}
+		s.lock = flock.New(path + ".lock")
+		ok, err := s.lock.TryLock()
+		if err != nil {
+			return err
+		}
+		if !ok {
+			s.lock = nil
+			return fmt.Errorf("another process holds %s", path)
+		}
+	}
+	open := func(mode string, pragmas ...string) (*sql.DB, error) {
+		q := url.Values{"_txlock": {"immediate"}, "mode": {mode}}
+		for _, p := range append(pragmas, "busy_timeout(5000)", "foreign_keys(1)", "cache_size(-32000)", "mmap_size(268435456)") {
+			q.Add("_pragma", p)
+		}
+		return sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+q.Encode())
+	}
+	e := &sqlite{queue: make(chan *request, groupMax), done: make(chan struct{})}
+	var err error
+	if !readOnly {
+		// FULL: an answered write survives a power cut.
+		if e.writer, err = open("rwc", "journal_mode(WAL)", "synchronous(FULL)"); err != nil {
+			return err
+		}
+		e.writer.SetMaxOpenConns(1)
+		if err := e.writer.PingContext(ctx); err != nil {
+			return fmt.Errorf("%s is no database that can be written: %w", path, err)
+		}
+		s.bun = bun.NewDB(e.writer, sqlitedialect.New())
+	}
+	if e.readers, err = open("ro", "query_only(1)"); err != nil {
+		return err
+	}
+	e.readers.SetMaxOpenConns(max(2, runtime.GOMAXPROCS(0)))
+	s.eng = e
+	if readOnly {
+		close(e.done)
+		return e.readers.PingContext(ctx)
+	}
+	go e.loop()
+	return nil
+}
+
+func (e *sqlite) postgres() bool                 { return false }
+func (e *sqlite) ping(ctx context.Context) error { return e.readers.PingContext(ctx) }
+
+func (e *sqlite) close() error {
+	e.closing.Do(func() {
+		e.mu.Lock()
+		e.closed = true
+		close(e.queue)
+		e.mu.Unlock()
+	})
+	<-e.done
+	errs := []error{e.readers.Close()}
+	if e.writer != nil {
+		errs = append(errs, e.writer.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// constraint reads the message: SQLite names the columns of a violated constraint and not the index.
+func (e *sqlite) constraint(err error) string {
+	if err == nil {
+		return ""
+	}
+	_, at, ok := strings.Cut(err.Error(), "UNIQUE constraint failed: ")
+	if !ok {
+		return ""
+	}
+	table, _, _ := strings.Cut(at, ".")
+	return table
+}
+
+func (e *sqlite) read(ctx context.Context, ss []stmt) error {
+	c, err := e.readers.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = c.Close() }()
+	for _, s := range ss {
+		if err := query(ctx, c, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type querier interface {
+	QueryContext(ctx context.Context, q string, args ...any) (*sql.Rows, error)
+	ExecContext(ctx context.Context, q string, args ...any) (sql.Result, error)
+}
+
+func query(ctx context.Context, c querier, s stmt) error {
+	if s.scan == nil {
+		res, err := c.ExecContext(ctx, s.text, s.args...)
+		if err != nil {
+			return err
+		}
+		if s.want > 0 {
+			if n, err := res.RowsAffected(); err != nil || n != s.want {
+				return errors.Join(err, errUnmet)
+			}
+		}
+		return nil
+	}
+	rows, err := c.QueryContext(ctx, s.text, s.args...)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		if err := s.scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+func (e *sqlite) write(ctx context.Context, ss []stmt) error {
+	r := &request{ss: ss, done: make(chan struct{})}
+	e.mu.RLock()
+	if e.closed {
+		e.mu.RUnlock()
+		return sql.ErrConnDone
+	}
+	select {
+	case e.queue <- r:
+		e.mu.RUnlock()
+	case <-ctx.Done():
+		e.mu.RUnlock()
+		return ctx.Err()
+	}
+	<-r.done // once queued it runs: its caller learns how it ended
+	return r.err
+}
+
+// loop is the one writer: it takes what has queued up and commits it together.
+func (e *sqlite) loop() {
+	defer close(e.done)
+	for r := range e.queue {
+		group := []*request{r}
+	more:
+		for len(group) < groupMax {
+			select {
+			case r, ok := <-e.queue:
+				if !ok {
+					break more
+				}
+				group = append(group, r)
+			default:
+				break more
+			}
+		}
+		e.commit(group)
+		for _, r := range group {
+			close(r.done)
+		}
+	}
+}
+
+// commit writes a group of units in one transaction. A unit that fails is rolled back alone.
+func (e *sqlite) commit(group []*request) {
+	ctx := context.Background()
+	fail := func(err error) {
+		for _, r := range group {
+			r.err = errors.Join(r.err, err)
+		}
+	}
+	tx, err := e.writer.BeginTx(ctx, nil)
+	if err != nil {
+		fail(err)
+		return
+	}
+	for _, r := range group {
+		if _, err := tx.ExecContext(ctx, "savepoint unit"); err != nil {
+			fail(err)
+			_ = tx.Rollback()
+			return
+		}
+		for _, s := range r.ss {
+			if r.err = query(ctx, tx, s); r.err != nil {
+				break
+			}
+		}
+		end := "release unit"
+		if r.err != nil {
+			end = "rollback to unit; release unit"
+		}
+		if _, err := tx.ExecContext(ctx, end); err != nil {
+			fail(err)
+			_ = tx.Rollback()
+			return
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		fail(err)
+	}
+}
