@@ -1,0 +1,210 @@
+package resolvers
+
+import (
+	"context"
+
+	"github.com/guanxi-im/guanxi/graph/model"
+	"github.com/guanxi-im/guanxi/graph/nodeid"
+	"github.com/guanxi-im/guanxi/internal/audit"
+	"github.com/guanxi-im/guanxi/internal/blocking"
+	"github.com/guanxi-im/guanxi/internal/directory"
+	"github.com/guanxi-im/guanxi/internal/fault"
+	"github.com/guanxi-im/guanxi/internal/im"
+	"github.com/guanxi-im/guanxi/resolvers/view"
+)
+
+// collect keeps the first error of several look-ups, so that a filter reads as a list of its fields.
+type collect struct {
+	ids
+	err error
+}
+
+func (c *collect) optional(path string, id *string, kind im.Kind) im.ID {
+	v, err := c.ids.optional(path, id, kind)
+	c.keep(err)
+	return v
+}
+
+func (c *collect) any(path string, id *string) im.ID {
+	v, err := c.ids.any(path, id)
+	c.keep(err)
+	return v
+}
+
+func (c *collect) party(path, id string) im.Ref {
+	v, err := c.ids.party(path, id)
+	c.keep(err)
+	return v
+}
+
+func (c *collect) keep(err error) {
+	if c.err == nil {
+		c.err = err
+	}
+}
+
+func blockInput(in model.BlockInput) (blocking.BlockInput, error) {
+	c := collect{ids: ids{fault.InvalidInput}}
+	out := blocking.BlockInput{
+		Initiator: c.optional("initiatorId", in.InitiatorID, im.KindMember),
+		Target:    c.party("targetId", in.TargetID),
+		Kind:      im.RelationshipKind(in.Kind),
+		Scope:     im.RelationshipScope(value(in.Scope)),
+		Source:    im.Source(value(in.Source)),
+		Reason:    im.Text(in.Reason),
+		ExpiresAt: when(in.ExpiresAt),
+	}
+	if out.Source == "" {
+		out.Source = im.FromAPI
+	}
+	for _, w := range in.WorkspaceIds {
+		out.WorkspaceIDs = append(out.WorkspaceIDs, c.optional("workspaceIds", &w, im.KindWorkspace))
+	}
+	return out, c.err
+}
+
+func checkInput(in model.ContactCheckInput) (blocking.CheckInput, error) {
+	c := collect{ids: ids{fault.BadUserInput}}
+	return blocking.CheckInput{From: c.party("fromId", in.FromID), To: c.party("toId", in.ToID), Channel: im.Channel(in.Channel),
+		Workspace: c.optional("workspaceId", in.WorkspaceID, im.KindWorkspace)}, c.err
+}
+
+func memberKey(id, employeeNo, accountName *string) (by directory.MemberKey, err error) {
+	n := 0
+	for _, p := range []*string{id, employeeNo, accountName} {
+		if p != nil {
+			n++
+		}
+	}
+	if n != 1 {
+		return by, fault.New(fault.BadUserInput, "exactly_one", "id, employeeNo, accountName")
+	}
+	by.EmployeeNo, by.AccountName = value(employeeNo), value(accountName)
+	by.ID, err = ids{fault.BadUserInput}.optional("id", id, im.KindMember)
+	return by, err
+}
+
+func memberOrder(o *model.MemberOrder) string {
+	switch value(o) {
+	case model.MemberOrderName:
+		return directory.MembersByName
+	case model.MemberOrderEmployeeNo:
+		return directory.MembersByEmployeeNo
+	}
+	return directory.MembersByID
+}
+
+func memberFilter(in *model.MemberFilter) (directory.MemberFilter, error) {
+	if in == nil {
+		return directory.MemberFilter{}, nil
+	}
+	c := collect{ids: ids{fault.BadUserInput}}
+	return directory.MemberFilter{Query: value(in.Query), DepartmentID: c.optional("departmentId", in.DepartmentID, im.KindDepartment),
+		IncludeDescendants: value(in.IncludeDescendants), Role: value(in.Role), JobFunction: im.JobFunction(value(in.JobFunction)),
+		WorkspaceID: c.optional("workspaceId", in.WorkspaceID, im.KindWorkspace)}, c.err
+}
+
+func contactFilter(in *model.ExternalContactFilter) (directory.ContactFilter, error) {
+	if in == nil {
+		return directory.ContactFilter{}, nil
+	}
+	c := collect{ids: ids{fault.BadUserInput}}
+	return directory.ContactFilter{Query: value(in.Query), WorkspaceID: c.optional("workspaceId", in.WorkspaceID, im.KindWorkspace),
+		OwnerID: c.optional("ownerId", in.OwnerID, im.KindMember), Status: im.ContactStatus(value(in.Status)),
+		Importance: im.Importance(value(in.Importance)), Tag: value(in.Tag), Verified: in.Verified}, c.err
+}
+
+func groupFilter(in *model.GroupFilter) (directory.GroupFilter, error) {
+	if in == nil {
+		return directory.GroupFilter{}, nil
+	}
+	c := collect{ids: ids{fault.BadUserInput}}
+	return directory.GroupFilter{Query: value(in.Query), WorkspaceID: c.optional("workspaceId", in.WorkspaceID, im.KindWorkspace),
+		Kind: im.GroupKind(value(in.Kind)), OwnerID: c.optional("ownerId", in.OwnerID, im.KindMember)}, c.err
+}
+
+func relationshipFilter(in *model.RelationshipFilter) (blocking.RelationshipFilter, error) {
+	if in == nil {
+		return blocking.RelationshipFilter{}, nil
+	}
+	c := collect{ids: ids{fault.BadUserInput}}
+	f := blocking.RelationshipFilter{WorkspaceID: c.optional("workspaceId", in.WorkspaceID, im.KindWorkspace),
+		InitiatorID: c.optional("initiatorId", in.InitiatorID, im.KindMember), TargetID: c.any("targetId", in.TargetID),
+		CreatedAfter: when(in.CreatedAfter), CreatedBefore: when(in.CreatedBefore)}
+	for _, k := range in.Kinds {
+		f.Kinds = append(f.Kinds, im.RelationshipKind(k))
+	}
+	for _, s := range in.States {
+		f.States = append(f.States, im.RelationshipState(s))
+	}
+	return f, c.err
+}
+
+func approvalFilter(state *model.ApprovalState, mine *bool, requestedBy, subject *string) (blocking.ApprovalFilter, error) {
+	c := collect{ids: ids{fault.BadUserInput}}
+	return blocking.ApprovalFilter{State: im.ApprovalState(value(state)), Mine: value(mine),
+		RequestedByID: c.optional("requestedById", requestedBy, im.KindMember), SubjectID: c.any("subjectId", subject)}, c.err
+}
+
+func auditFilter(in *model.AuditFilter) (audit.Filter, error) {
+	if in == nil {
+		return audit.Filter{}, nil
+	}
+	c := collect{ids: ids{fault.BadUserInput}}
+	return audit.Filter{ActorID: c.optional("actorId", in.ActorID, im.KindMember), SubjectID: c.any("subjectId", in.SubjectID),
+		Actions: in.Actions, From: when(in.From), Until: when(in.Until),
+		WorkspaceID: c.optional("workspaceId", in.WorkspaceID, im.KindWorkspace), Outcome: im.Outcome(value(in.Outcome))}, c.err
+}
+
+// verdict carries a command on an approval out.
+func (r *Resolver) verdict(ctx context.Context, do func(context.Context, blocking.Call, blocking.VerdictInput) (blocking.Result, error),
+	approvalID string, approve bool, comment, key *string) (*view.DecideApprovalPayload, error) {
+	b, c, err := r.command(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	id, err := ids{fault.InvalidInput}.one("approvalId", approvalID, im.KindApproval)
+	if err != nil {
+		res, err := bad(err)
+		return b.DecideApprovalPayload(res), err
+	}
+	res, err := do(ctx, c, blocking.VerdictInput{ApprovalID: id, Approve: approve, Comment: im.Text(value(comment))})
+	if err != nil {
+		return nil, err
+	}
+	return b.DecideApprovalPayload(res), nil
+}
+
+// nodes looks several things up, in the order of the question.
+func nodes(ctx context.Context, b *view.Batch, in []string) ([]view.Node, error) {
+	refs := make([]im.Ref, len(in))
+	for i, id := range in {
+		ref, ok := nodeid.Decode(id)
+		if !ok {
+			return nil, ids{fault.BadUserInput}.bad("ids", id, "thing")
+		}
+		refs[i] = ref
+	}
+	return b.Nodes(ctx, refs)
+}
+
+// changes presents a stream.
+func (r *Resolver) changes(ctx context.Context, v im.Viewer, member im.ID, after *string) (<-chan *view.RelationshipChange, error) {
+	events, err := r.Hub.Subscribe(ctx, func(ctx context.Context) (im.Viewer, error) { return r.Viewer(ctx, v.Member.ID) }, member, after)
+	if err != nil {
+		return nil, err
+	}
+	out := make(chan *view.RelationshipChange)
+	go func() {
+		defer close(out)
+		for e := range events {
+			b := view.NewBatch(&r.Sources, e.Viewer, RequestOf(ctx).Language) // one an event: a batch must not live as long as a socket
+			select {
+			case out <- b.RelationshipChange(e.Cursor, e.Change):
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return out, nil
+}

@@ -1,0 +1,154 @@
+// Package resolvers answers the root fields of the schema: each maps its arguments, calls one use-case, and hands what
+// comes back to package view.
+package resolvers
+
+import (
+	"context"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+
+	"github.com/guanxi-im/guanxi/graph/nodeid"
+	"github.com/guanxi-im/guanxi/internal/blocking"
+	"github.com/guanxi-im/guanxi/internal/fault"
+	"github.com/guanxi-im/guanxi/internal/im"
+	"github.com/guanxi-im/guanxi/internal/live"
+	"github.com/guanxi-im/guanxi/internal/page"
+	"github.com/guanxi-im/guanxi/resolvers/view"
+)
+
+// Resolver holds what root fields are answered with.
+type Resolver struct {
+	Sources view.Sources
+	Hub     *live.Hub
+	// Viewer reads a member afresh, for streams that outlive a change of rights.
+	Viewer func(ctx context.Context, id im.ID) (im.Viewer, error)
+}
+
+// Request is what is known of a request beside its document.
+type Request struct {
+	Viewer    *im.Viewer // nil: nobody signed in
+	Language  fault.Language
+	RequestID string
+}
+
+type requestKey struct{}
+
+// With puts a request into its context.
+func With(ctx context.Context, r Request) context.Context {
+	return context.WithValue(ctx, requestKey{}, r)
+}
+
+// RequestOf is the request of a context.
+func RequestOf(ctx context.Context) Request {
+	r, _ := ctx.Value(requestKey{}).(Request)
+	return r
+}
+
+// begin starts a root field: nobody gets further without having signed in.
+func (r *Resolver) begin(ctx context.Context) (*view.Batch, im.Viewer, error) {
+	req := RequestOf(ctx)
+	if req.Viewer == nil {
+		return nil, im.Viewer{}, fault.New(fault.Unauthenticated, "unauthenticated")
+	}
+	return view.NewBatch(&r.Sources, *req.Viewer, req.Language), *req.Viewer, nil
+}
+
+// command starts a command.
+func (r *Resolver) command(ctx context.Context, key *string) (*view.Batch, blocking.Call, error) {
+	b, v, err := r.begin(ctx)
+	return b, blocking.Call{Viewer: v, Key: value(key), RequestID: RequestOf(ctx).RequestID}, err
+}
+
+// one answers a root field that looks one thing up by its id.
+func one[N view.Node](r *Resolver, ctx context.Context, id string, kind im.Kind) (none N, _ error) {
+	b, _, err := r.begin(ctx)
+	if err != nil {
+		return none, err
+	}
+	i, err := ids{code: fault.BadUserInput}.one("id", id, kind)
+	if err != nil {
+		return none, err
+	}
+	n, err := b.Node(ctx, im.Ref{Kind: kind, ID: i})
+	if err != nil || n == nil {
+		return none, err
+	}
+	return n.(N), nil
+}
+
+// ids reads ids that clients give. Its code says whose fault a malformed one is: of the request, or of a command's
+// input.
+type ids struct{ code fault.Code }
+
+func (x ids) bad(path, id string, want string) error {
+	return &fault.Error{Code: x.code, Key: "id_malformed", Args: []string{id[:min(len(id), 64)], want}, Path: []string{path}}
+}
+
+func (x ids) one(path, id string, kind im.Kind) (im.ID, error) {
+	ref, ok := nodeid.Decode(id)
+	if !ok || ref.Kind != kind {
+		return im.ID{}, x.bad(path, id, string(kind))
+	}
+	return ref.ID, nil
+}
+
+func (x ids) optional(path string, id *string, kind im.Kind) (im.ID, error) {
+	if id == nil {
+		return im.ID{}, nil
+	}
+	return x.one(path, *id, kind)
+}
+
+func (x ids) party(path, id string) (im.Ref, error) {
+	ref, ok := nodeid.Decode(id)
+	if !ok || ref.Kind != im.KindMember && ref.Kind != im.KindContact {
+		return im.Ref{}, x.bad(path, id, "member or contact")
+	}
+	return ref, nil
+}
+
+// any reads an id of any kind.
+func (x ids) any(path string, id *string) (im.ID, error) {
+	if id == nil {
+		return im.ID{}, nil
+	}
+	ref, ok := nodeid.Decode(*id)
+	if !ok {
+		return im.ID{}, x.bad(path, *id, "thing")
+	}
+	return ref.ID, nil
+}
+
+// bad makes the answer of a command whose input is malformed; any other error stays one.
+func bad(err error) (blocking.Result, error) {
+	if f := fault.As(err); f.Code == fault.InvalidInput {
+		return blocking.Result{Faults: []*fault.Error{f}}, nil
+	}
+	return blocking.Result{}, err
+}
+
+// paging reads the paging arguments of a list.
+func paging(ctx context.Context, order string, first *int, after *string, last *int, before *string) (page.Request, error) {
+	return page.Parse(order, page.Args{First: first, After: after, Last: last, Before: before}, selected(ctx, "totalCount"))
+}
+
+// selected reports whether the field that is being answered asks for a field of its own.
+func selected(ctx context.Context, name string) bool {
+	for _, f := range graphql.CollectFieldsCtx(ctx, nil) {
+		if f.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+func value[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
+	}
+	return v
+}
+
+// when is a moment that may be left out.
+func when(t *time.Time) time.Time { return value(t) }

@@ -1,0 +1,442 @@
+package view
+
+import (
+	"context"
+	"encoding/hex"
+	"time"
+
+	"github.com/guanxi-im/guanxi/authz"
+	"github.com/guanxi-im/guanxi/graph/model"
+	"github.com/guanxi-im/guanxi/internal/approval"
+	"github.com/guanxi-im/guanxi/internal/im"
+)
+
+// some is a text that may be missing.
+func some(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// at is a moment that may be missing.
+func at(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// list keeps a list that must not be null from being nil.
+func list[T any](l []T, err error) ([]T, error) {
+	if l == nil {
+		l = []T{}
+	}
+	return l, err
+}
+
+// Relationship is a relationship as clients see it.
+type Relationship struct {
+	b   *Batch
+	row im.Relationship
+	now time.Time
+}
+
+// Relationship presents a relationship.
+func (b *Batch) Relationship(r im.Relationship) *Relationship {
+	b.members.announce(r.InitiatorID)
+	b.announceNode(r.Target)
+	b.deliveries.announce(r.ID)
+	b.approvalsOf.announce(r.ID)
+	b.decisions.announce(r.DecisionID)
+	return &Relationship{b, r, b.src.Blocking.Now()}
+}
+
+// The methods of Relationship are the fields of the schema.
+func (*Relationship) IsNode()                        {}
+func (r *Relationship) ID() string                   { return id(im.KindRelationship, r.row.ID) }
+func (r *Relationship) Kind() model.RelationshipKind { return model.RelationshipKind(r.row.Kind) }
+func (r *Relationship) State() model.RelationshipState {
+	return model.RelationshipState(r.row.StateAt(r.now))
+}
+func (r *Relationship) Version() int                   { return r.row.Version }
+func (r *Relationship) Scope() model.RelationshipScope { return model.RelationshipScope(r.row.Scope) }
+func (r *Relationship) Source() model.RelationshipSource {
+	return model.RelationshipSource(r.row.Source)
+}
+func (r *Relationship) Reason() string                 { return string(r.row.Reason) }
+func (r *Relationship) CreatedAt() time.Time           { return r.row.CreatedAt }
+func (r *Relationship) EffectiveAt() *time.Time        { return at(r.row.EffectiveAt) }
+func (r *Relationship) ExpiresAt() *time.Time          { return at(r.row.ExpiresAt) }
+func (r *Relationship) Enforcement() model.Enforcement { return model.Enforcement(r.row.Enforcement) }
+
+func (r *Relationship) EndedAt() *time.Time {
+	if r.row.EndedAt.IsZero() && r.row.StateAt(r.now) == im.Expired {
+		return at(r.row.ExpiresAt)
+	}
+	return at(r.row.EndedAt)
+}
+
+func (r *Relationship) Workspace(ctx context.Context) (*Workspace, error) {
+	return r.b.workspace(ctx, r.row.WorkspaceID)
+}
+func (r *Relationship) Initiator(ctx context.Context) (*Member, error) {
+	return r.b.members.get(ctx, r.row.InitiatorID)
+}
+func (r *Relationship) Target(ctx context.Context) (BlockTarget, error) {
+	return r.b.target(ctx, r.row.Target)
+}
+func (r *Relationship) Decision(ctx context.Context) (*Decision, error) {
+	return r.b.decision(ctx, r.row.DecisionID)
+}
+func (r *Relationship) Approvals(ctx context.Context) ([]*Approval, error) {
+	return list(r.b.approvalsOf.get(ctx, r.row.ID))
+}
+
+func (r *Relationship) Delivery(ctx context.Context) (*model.Delivery, error) {
+	d, err := r.b.deliveries.get(ctx, r.row.ID)
+	if d.State == "" { // no intent yet: it waits, or it was refused
+		d.State = im.DeliveryNotNeeded
+	}
+	return &model.Delivery{State: model.DeliveryState(d.State), Attempts: d.Attempts, LastErrorCode: some(d.LastErrorCode),
+		VendorRef: some(d.VendorRef), SettledAt: at(d.SettledAt)}, err
+}
+
+func (r *Relationship) Effects() []*Effect {
+	return r.b.effects(r.row.Kind, r.row.InitiatorID, r.row.Target, r.row.Enforcement)
+}
+
+// Effect is one channel in one direction.
+type Effect struct {
+	b           *Batch
+	reach       im.Reach
+	from, to    im.Ref
+	enforcement im.Enforcement
+}
+
+func (b *Batch) effects(k im.RelationshipKind, initiator im.ID, target im.Ref, e im.Enforcement) []*Effect {
+	me := im.Ref{Kind: im.KindMember, ID: initiator}
+	out := []*Effect{}
+	for _, r := range im.Effects(k) {
+		x := &Effect{b, r, me, target, e}
+		if r.FromTarget {
+			x.from, x.to = target, me
+		}
+		out = append(out, x)
+	}
+	return out
+}
+
+// The methods of Effect are the fields of the schema.
+func (e *Effect) Channel() model.Channel                        { return model.Channel(e.reach.Channel) }
+func (e *Effect) Allowed() bool                                 { return e.reach.Allowed }
+func (e *Effect) Enforcement() model.Enforcement                { return model.Enforcement(e.enforcement) }
+func (e *Effect) From(ctx context.Context) (BlockTarget, error) { return e.b.target(ctx, e.from) }
+func (e *Effect) To(ctx context.Context) (BlockTarget, error)   { return e.b.target(ctx, e.to) }
+
+// Decision is a decision as clients see it.
+type Decision struct {
+	b   *Batch
+	row im.Decision
+}
+
+// Decision presents a decision of something that the caller sees.
+func (b *Batch) Decision(d im.Decision) *Decision {
+	b.members.announce(d.ActorID)
+	b.announceNode(d.Target)
+	if len(d.Needs) > 0 {
+		b.asked.announce(d.ID)
+	}
+	return &Decision{b, d}
+}
+
+// maySeeDecision says who may look a decision up by its id alone: whoever it was made for, and who reads the trail.
+func (b *Batch) maySeeDecision(d im.Decision) bool {
+	trail := b.viewer.Scopes[im.KindAudit]
+	return d.ActorID == b.viewer.Member.ID || trail.Has(im.ScopeAll) || trail.Has(im.ScopeAllButArchive)
+}
+
+// The methods of Decision are the fields of the schema.
+func (*Decision) IsNode()                   {}
+func (d *Decision) ID() string              { return id(im.KindDecision, d.row.ID) }
+func (d *Decision) Action() string          { return d.row.Action }
+func (d *Decision) Outcome() model.Outcome  { return model.Outcome(d.row.Outcome) }
+func (d *Decision) Reason() string          { return d.b.src.Reason(d.row, d.b.lang) }
+func (d *Decision) PolicyVersion() string   { return d.row.PolicyVersion }
+func (d *Decision) At() time.Time           { return d.row.At }
+func (d *Decision) Obligations() []string   { return append([]string{}, d.row.Obligations...) }
+func (d *Decision) ApproverRoles() []string { return roles(d.row.Needs) }
+func (d *Decision) Actor(ctx context.Context) (*Member, error) {
+	return d.b.members.get(ctx, d.row.ActorID)
+}
+func (d *Decision) Target(ctx context.Context) (Node, error) { return d.b.Node(ctx, d.row.Target) }
+func (d *Decision) Workspace(ctx context.Context) (*Workspace, error) {
+	return d.b.workspace(ctx, d.row.WorkspaceID)
+}
+
+func (d *Decision) Rules() []*PolicyRule {
+	return All(d.row.Rules, func(r im.RuleRef) *PolicyRule { return &PolicyRule{b: d.b, ref: r} })
+}
+
+func (d *Decision) Needs(ctx context.Context) ([]*ApprovalNeed, error) {
+	asked, err := d.b.asked.get(ctx, d.row.ID)
+	if err != nil {
+		return nil, err
+	}
+	return d.b.needs(ctx, asked, d.row.Needs)
+}
+
+func roles(needs []im.Need) []string {
+	return All(needs, func(n im.Need) string { return n.Role })
+}
+
+// ApprovalNeed is a need with how far it is met.
+type ApprovalNeed struct {
+	b     *Batch
+	need  im.Need
+	given int
+	who   []im.ID
+}
+
+// needs says how far the needs of an approval are met, counting each person who agreed once.
+func (b *Batch) needs(ctx context.Context, asked im.ID, needs []im.Need) ([]*ApprovalNeed, error) {
+	candidates, err := b.candidates.get(ctx, asked)
+	if err != nil {
+		return nil, err
+	}
+	verdicts, err := b.verdicts.get(ctx, asked)
+	if err != nil {
+		return nil, err
+	}
+	var may [][]string
+	for _, v := range verdicts {
+		if !v.Approved {
+			continue
+		}
+		var roles []string
+		for _, c := range candidates {
+			if c.MemberID == v.ByID {
+				roles = append(roles, c.Role)
+			}
+		}
+		may = append(may, roles)
+	}
+	given := approval.Given(needs, may)
+	out := make([]*ApprovalNeed, len(needs))
+	for i, n := range needs {
+		out[i] = &ApprovalNeed{b: b, need: n, given: given[i]}
+		for _, c := range candidates {
+			if c.Role == n.Role {
+				out[i].who = append(out[i].who, c.MemberID)
+			}
+		}
+	}
+	return out, nil
+}
+
+// The methods of ApprovalNeed are the fields of the schema.
+func (n *ApprovalNeed) Role() string { return n.need.Role }
+func (n *ApprovalNeed) Count() int   { return n.need.Count }
+func (n *ApprovalNeed) Given() int   { return n.given }
+func (n *ApprovalNeed) Candidates(ctx context.Context) ([]*Member, error) {
+	const most = 20
+	return n.b.several(ctx, n.who[:min(len(n.who), most)])
+}
+
+// PolicyRule is a policy line as clients see it.
+type PolicyRule struct {
+	b    *Batch
+	ref  im.RuleRef
+	text string
+}
+
+func (b *Batch) ruleNode(ctx context.Context, rid im.ID) (*PolicyRule, error) {
+	if !b.readsPolicy() {
+		return nil, nil
+	}
+	r, ok, err := b.src.Rules(ctx, rid)
+	if !ok || err != nil {
+		return nil, err
+	}
+	return b.rule(r), nil
+}
+
+func (b *Batch) rule(r authz.Rule) *PolicyRule { return &PolicyRule{b: b, ref: r.Ref(), text: r.Text} }
+
+// readsPolicy reports whether the viewer may read the files.
+func (b *Batch) readsPolicy() bool { return b.viewer.Scopes[im.KindRule].Has(im.ScopeAll) }
+
+// The methods of PolicyRule are the fields of the schema.
+func (*PolicyRule) IsNode()         {}
+func (r *PolicyRule) ID() string    { return id(im.KindRule, r.ref.ID) }
+func (r *PolicyRule) Name() string  { return r.ref.Name }
+func (r *PolicyRule) File() *string { return some(r.ref.File) }
+func (r *PolicyRule) Line() *int    { return &r.ref.Line }
+
+func (r *PolicyRule) Text(ctx context.Context) (*string, error) {
+	if r.text != "" || !r.b.readsPolicy() {
+		return some(r.text), nil
+	}
+	full, _, err := r.b.src.Rules(ctx, r.ref.ID)
+	return some(full.Text), err
+}
+
+// Approval is an approval as clients see it.
+type Approval struct {
+	b   *Batch
+	row im.Approval
+	now time.Time
+}
+
+// Approval presents an approval.
+func (b *Batch) Approval(a im.Approval) *Approval {
+	b.members.announce(a.RequestedBy)
+	b.announceNode(a.Subject)
+	b.verdicts.announce(a.ID)
+	b.candidates.announce(a.ID)
+	b.decisions.announce(a.DecisionID, a.FinalDecisionID)
+	return &Approval{b, a, b.src.Blocking.Now()}
+}
+
+// The methods of Approval are the fields of the schema.
+func (*Approval) IsNode()                                     {}
+func (a *Approval) ID() string                                { return id(im.KindApproval, a.row.ID) }
+func (a *Approval) Action() string                            { return a.row.Action }
+func (a *Approval) Reason() string                            { return string(a.row.Reason) }
+func (a *Approval) State() model.ApprovalState                { return model.ApprovalState(a.row.StateAt(a.now)) }
+func (a *Approval) CreatedAt() time.Time                      { return a.row.CreatedAt }
+func (a *Approval) ExpiresAt() *time.Time                     { return at(a.row.ExpiresAt) }
+func (a *Approval) ApproverRoles() []string                   { return roles(a.row.Needs) }
+func (a *Approval) Subject(ctx context.Context) (Node, error) { return a.b.Node(ctx, a.row.Subject) }
+func (a *Approval) RequestedBy(ctx context.Context) (*Member, error) {
+	return a.b.members.get(ctx, a.row.RequestedBy)
+}
+func (a *Approval) Decision(ctx context.Context) (*Decision, error) {
+	return a.b.decision(ctx, a.row.DecisionID)
+}
+func (a *Approval) FinalDecision(ctx context.Context) (*Decision, error) {
+	return a.b.decision(ctx, a.row.FinalDecisionID)
+}
+func (a *Approval) Needs(ctx context.Context) ([]*ApprovalNeed, error) {
+	return a.b.needs(ctx, a.row.ID, a.row.Needs)
+}
+
+// Summary names the people as far as the caller may see them.
+func (a *Approval) Summary(ctx context.Context) (string, error) {
+	who, err := a.b.members.get(ctx, a.row.RequestedBy)
+	if err != nil {
+		return "", err
+	}
+	whom, err := a.b.party(ctx, im.Ref{Kind: im.KindMember, ID: a.row.About})
+	if err == nil && whom == nil {
+		whom, err = a.b.party(ctx, im.Ref{Kind: im.KindContact, ID: a.row.About})
+	}
+	if err != nil {
+		return "", err
+	}
+	return summary(a.b.lang, a.row.Action, name(who), name(whom)), nil
+}
+
+func (a *Approval) Verdicts(ctx context.Context) ([]*ApprovalVerdict, error) {
+	vs, err := a.b.verdicts.get(ctx, a.row.ID)
+	return All(vs, func(v im.Verdict) *ApprovalVerdict { return &ApprovalVerdict{a.b, v} }), err
+}
+
+// ApprovalVerdict is a verdict as clients see it.
+type ApprovalVerdict struct {
+	b   *Batch
+	row im.Verdict
+}
+
+// The methods of ApprovalVerdict are the fields of the schema.
+func (v *ApprovalVerdict) Approved() bool   { return v.row.Approved }
+func (v *ApprovalVerdict) Comment() *string { return some(string(v.row.Comment)) }
+func (v *ApprovalVerdict) At() time.Time    { return v.row.At }
+func (v *ApprovalVerdict) By(ctx context.Context) (*Member, error) {
+	return v.b.members.get(ctx, v.row.ByID)
+}
+
+// AuditEvent is a line of the trail as clients see it.
+type AuditEvent struct {
+	b   *Batch
+	row im.AuditEvent
+}
+
+// AuditEvent presents a line of the trail.
+func (b *Batch) AuditEvent(e im.AuditEvent) *AuditEvent {
+	b.announceNode(e.Actor)
+	b.announceNode(e.Subject)
+	b.decisions.announce(e.DecisionID)
+	return &AuditEvent{b, e}
+}
+
+// The methods of AuditEvent are the fields of the schema.
+func (*AuditEvent) IsNode()                                     {}
+func (e *AuditEvent) ID() string                                { return id(im.KindAudit, e.row.ID) }
+func (e *AuditEvent) At() time.Time                             { return e.row.At }
+func (e *AuditEvent) ActorName() string                         { return e.row.ActorName }
+func (e *AuditEvent) Action() string                            { return e.row.Action }
+func (e *AuditEvent) SubjectName() *string                      { return some(e.row.SubjectName) }
+func (e *AuditEvent) DecisionID() *string                       { return some(id(im.KindDecision, e.row.DecisionID)) }
+func (e *AuditEvent) RequestID() *string                        { return some(e.row.RequestID) }
+func (e *AuditEvent) Detail() string                            { return string(e.row.Detail) }
+func (e *AuditEvent) Hash() *string                             { return some(hex.EncodeToString(e.row.Hash)) }
+func (e *AuditEvent) PreviousHash() *string                     { return some(hex.EncodeToString(e.row.Previous)) }
+func (e *AuditEvent) Actor(ctx context.Context) (Party, error)  { return e.b.party(ctx, e.row.Actor) }
+func (e *AuditEvent) Subject(ctx context.Context) (Node, error) { return e.b.Node(ctx, e.row.Subject) }
+func (e *AuditEvent) Workspace(ctx context.Context) (*Workspace, error) {
+	return e.b.workspace(ctx, e.row.WorkspaceID)
+}
+func (e *AuditEvent) Decision(ctx context.Context) (*Decision, error) {
+	return e.b.decision(ctx, e.row.DecisionID)
+}
+
+func (e *AuditEvent) Outcome() *model.Outcome {
+	if e.row.Outcome == "" {
+		return nil
+	}
+	o := model.Outcome(e.row.Outcome)
+	return &o
+}
+
+func (e *AuditEvent) Sequence() *int64 {
+	if e.row.Sequence == 0 {
+		return nil
+	}
+	return &e.row.Sequence
+}
+
+// Alert is an alert as clients see it.
+type Alert struct {
+	b   *Batch
+	row im.Alert
+}
+
+// Alert presents an alert.
+func (b *Batch) Alert(a im.Alert) *Alert {
+	b.announceNode(a.Subject)
+	return &Alert{b, a}
+}
+
+// The methods of Alert are the fields of the schema.
+func (*Alert) IsNode()                                     {}
+func (a *Alert) ID() string                                { return id(im.KindAlert, a.row.ID) }
+func (a *Alert) Kind() model.AlertKind                     { return model.AlertKind(a.row.Kind) }
+func (a *Alert) Severity() model.RiskLevel                 { return model.RiskLevel(a.row.Severity) }
+func (a *Alert) Title() string                             { return title(a.b.lang, a.row.Kind) }
+func (a *Alert) At() time.Time                             { return a.row.At }
+func (a *Alert) Subject(ctx context.Context) (Node, error) { return a.b.Node(ctx, a.row.Subject) }
+
+func name(p Party) string {
+	switch p := p.(type) {
+	case *Member:
+		if p != nil {
+			return p.row.Name
+		}
+	case *ExternalContact:
+		if p != nil {
+			return p.row.Name
+		}
+	}
+	return ""
+}

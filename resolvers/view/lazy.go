@@ -1,0 +1,75 @@
+package view
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+)
+
+// lazy loads values by key, all keys that were announced so far with one call. Whoever presents a row announces the
+// keys that the row's fields may ask for; the first field that does ask loads them for the row and all its siblings.
+// So the number of loads follows from the shape of a query and not from its rows, and nothing waits for a timer.
+type lazy[K comparable, V any] struct {
+	fetch func(ctx context.Context, keys []K) (map[K]V, error)
+
+	loading sync.Mutex // one load at a time; mu is free meanwhile, as what is loaded announces in turn
+	mu      sync.Mutex
+	pending map[K]bool
+	loaded  map[K]V
+	known   map[K]bool // asked for, whether or not there was a value
+}
+
+func newLazy[K comparable, V any](fetch func(ctx context.Context, keys []K) (map[K]V, error)) *lazy[K, V] {
+	return &lazy[K, V]{fetch: fetch, pending: map[K]bool{}, loaded: map[K]V{}, known: map[K]bool{}}
+}
+
+// announce says that the keys may be asked for; zero keys never are.
+func (l *lazy[K, V]) announce(keys ...K) {
+	var zero K
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, k := range keys {
+		if k != zero && !l.known[k] {
+			l.pending[k] = true
+		}
+	}
+}
+
+// get is the value of a key; the zero value where there is none.
+func (l *lazy[K, V]) get(ctx context.Context, k K) (V, error) {
+	var none V
+	var zero K
+	if k == zero {
+		return none, nil
+	}
+	l.loading.Lock()
+	defer l.loading.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.known[k] {
+		return l.loaded[k], nil
+	}
+	l.pending[k] = true
+	keys := slices.Collect(maps.Keys(l.pending))
+	l.mu.Unlock()
+	found, err := l.fetch(ctx, keys)
+	l.mu.Lock()
+	if err != nil {
+		return none, err
+	}
+	for _, k := range keys {
+		l.known[k] = true
+		delete(l.pending, k)
+	}
+	maps.Copy(l.loaded, found)
+	return l.loaded[k], nil
+}
+
+// put is a value that is there without loading.
+func (l *lazy[K, V]) put(k K, v V) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.loaded[k], l.known[k] = v, true
+	delete(l.pending, k)
+}

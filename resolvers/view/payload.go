@@ -1,0 +1,220 @@
+package view
+
+import (
+	"context"
+	"time"
+
+	"github.com/guanxi-im/guanxi/graph/model"
+	"github.com/guanxi-im/guanxi/graph/nodeid"
+	"github.com/guanxi-im/guanxi/internal/blocking"
+	"github.com/guanxi-im/guanxi/internal/fault"
+	"github.com/guanxi-im/guanxi/internal/im"
+)
+
+// UserError is one thing that went wrong with a command.
+type UserError struct {
+	b        *Batch
+	f        *fault.Error
+	decision *Decision
+}
+
+// The methods of UserError are the fields of the schema.
+func (e *UserError) Code() model.ErrorCode { return model.ErrorCode(e.f.Code) }
+func (e *UserError) Path() []string        { return e.f.Path }
+func (e *UserError) Decision() *Decision   { return e.decision }
+func (e *UserError) Workspace(ctx context.Context) (*Workspace, error) {
+	return e.b.workspace(ctx, e.f.Workspace)
+}
+
+// Message of a refusal is its decision's reason.
+func (e *UserError) Message() string {
+	if e.f.Code == fault.PolicyDenied && e.decision != nil {
+		return e.decision.Reason()
+	}
+	return Sentence(e.f, e.b.lang)
+}
+
+// Sentence is the fault's sentence; what stands in the way is named by the id that clients know.
+func Sentence(f *fault.Error, l fault.Language) string {
+	if !f.About.IsZero() {
+		named := *f
+		named.Args = []string{nodeid.Of(f.About)}
+		f = &named
+	}
+	return f.Text(l)
+}
+
+// Command is what every payload has.
+type Command struct {
+	Decision   *Decision
+	Approval   *Approval
+	UserErrors []*UserError
+}
+
+// command presents a result. Decision and approval of the whole are there where there was one part.
+func (b *Batch) command(r blocking.Result) (c Command, decisions []*Decision) {
+	byID := make(map[im.ID]*Decision)
+	for _, p := range r.Parts {
+		d := b.Decision(p.Decision)
+		byID[p.Decision.ID] = d
+		decisions = append(decisions, d)
+	}
+	if len(r.Parts) == 1 {
+		c.Decision = decisions[0]
+		if a := r.Parts[0].Approval; a != nil {
+			c.Approval = b.Approval(*a)
+		}
+	}
+	c.UserErrors = All(r.Faults, func(f *fault.Error) *UserError { return &UserError{b, f, byID[f.DecisionID]} })
+	return c, decisions
+}
+
+// BlockPayload is what came of a wished block.
+type BlockPayload struct {
+	Command
+	Results []*BlockResult
+}
+
+// IsCommandPayload: it has a payload's fields.
+func (*BlockPayload) IsCommandPayload() {}
+
+// BlockPayload presents what came of a wished block.
+func (b *Batch) BlockPayload(r blocking.Result) *BlockPayload {
+	c, decisions := b.command(r)
+	out := &BlockPayload{Command: c, Results: []*BlockResult{}}
+	for i, p := range r.Parts {
+		out.Results = append(out.Results, &BlockResult{b: b, part: p, Decision: decisions[i]})
+	}
+	return out
+}
+
+// BlockResult is what came of it on one workspace.
+type BlockResult struct {
+	b        *Batch
+	part     blocking.Part
+	Decision *Decision
+}
+
+// The methods of BlockResult are the fields of the schema.
+func (r *BlockResult) Enforcement() model.Enforcement { return model.Enforcement(r.part.Enforcement) }
+func (r *BlockResult) Workspace(ctx context.Context) (*Workspace, error) {
+	return r.b.workspace(ctx, r.part.WorkspaceID)
+}
+
+func (r *BlockResult) Relationship() *Relationship {
+	if r.part.Relationship == nil {
+		return nil
+	}
+	return r.b.Relationship(*r.part.Relationship)
+}
+
+func (r *BlockResult) Approval() *Approval {
+	if r.part.Approval == nil {
+		return nil
+	}
+	return r.b.Approval(*r.part.Approval)
+}
+
+func (r *BlockResult) Effects() []*Effect {
+	if !r.part.Effective {
+		return []*Effect{}
+	}
+	return r.b.effects(r.part.Kind, r.part.Relationship.InitiatorID, r.part.Target, r.part.Enforcement)
+}
+
+func (r *BlockResult) EffectiveAt() *time.Time {
+	if r.part.Relationship == nil {
+		return nil
+	}
+	return at(r.part.Relationship.EffectiveAt)
+}
+
+// UndoPayload is what came of ending a relationship.
+type UndoPayload struct {
+	Command
+	Relationship *Relationship
+}
+
+// IsCommandPayload: it has a payload's fields.
+func (*UndoPayload) IsCommandPayload() {}
+
+// UndoPayload presents what came of ending a relationship.
+func (b *Batch) UndoPayload(r blocking.Result) *UndoPayload {
+	c, _ := b.command(r)
+	out := &UndoPayload{Command: c}
+	if len(r.Parts) == 1 && r.Parts[0].Relationship != nil {
+		out.Relationship = b.Relationship(*r.Parts[0].Relationship)
+	}
+	return out
+}
+
+// DecideApprovalPayload is what came of a verdict.
+type DecideApprovalPayload struct{ Command }
+
+// IsCommandPayload: it has a payload's fields.
+func (*DecideApprovalPayload) IsCommandPayload() {}
+
+// DecideApprovalPayload presents what came of a verdict.
+func (b *Batch) DecideApprovalPayload(r blocking.Result) *DecideApprovalPayload {
+	c, _ := b.command(r)
+	return &DecideApprovalPayload{c}
+}
+
+// ContactCheck is the answer of a contact check.
+type ContactCheck struct {
+	b     *Batch
+	in    blocking.CheckInput
+	check blocking.Check
+}
+
+// ContactCheck presents an answer.
+func (b *Batch) ContactCheck(in blocking.CheckInput, c blocking.Check) *ContactCheck {
+	b.announceNode(in.From)
+	b.announceNode(in.To)
+	return &ContactCheck{b, in, c}
+}
+
+// The methods of ContactCheck are the fields of the schema.
+func (c *ContactCheck) Allowed() bool                           { return c.check.Allowed }
+func (c *ContactCheck) Channel() model.Channel                  { return model.Channel(c.in.Channel) }
+func (c *ContactCheck) From(ctx context.Context) (Party, error) { return c.b.party(ctx, c.in.From) }
+func (c *ContactCheck) To(ctx context.Context) (Party, error)   { return c.b.party(ctx, c.in.To) }
+func (c *ContactCheck) Workspace(ctx context.Context) (*Workspace, error) {
+	return c.b.workspace(ctx, c.in.Workspace)
+}
+func (c *ContactCheck) Because() []*Relationship { return All(c.check.Because, c.b.Relationship) }
+func (c *ContactCheck) Enforcement() *model.Enforcement {
+	if c.check.Enforcement == "" {
+		return nil
+	}
+	e := model.Enforcement(c.check.Enforcement)
+	return &e
+}
+
+// RelationshipChange is one step of a relationship.
+type RelationshipChange struct {
+	Cursor         string
+	RelationshipID string
+	Relationship   *Relationship
+	PreviousState  *model.RelationshipState
+}
+
+// RelationshipChange presents a step.
+func (b *Batch) RelationshipChange(cursor string, c im.Change) *RelationshipChange {
+	out := &RelationshipChange{Cursor: cursor, RelationshipID: id(im.KindRelationship, c.Relationship.ID), Relationship: b.Relationship(c.Relationship)}
+	if c.PreviousState != "" {
+		s := model.RelationshipState(c.PreviousState)
+		out.PreviousState = &s
+	}
+	return out
+}
+
+// Viewer is who asks.
+type Viewer struct{ b *Batch }
+
+// Viewer presents who asks.
+func (b *Batch) Viewer() *Viewer { return &Viewer{b} }
+
+// The methods of Viewer are the fields of the schema.
+func (v *Viewer) Member() *Member { return v.b.Member(v.b.viewer.Member) }
+func (v *Viewer) Roles() []string { return append([]string{}, v.b.viewer.Roles...) }

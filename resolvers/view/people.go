@@ -1,0 +1,305 @@
+package view
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/guanxi-im/guanxi/graph/model"
+	"github.com/guanxi-im/guanxi/internal/directory"
+	"github.com/guanxi-im/guanxi/internal/im"
+	"github.com/guanxi-im/guanxi/internal/platform"
+)
+
+// Member is a member as clients see it.
+type Member struct {
+	b   *Batch
+	row im.Member
+}
+
+// Member presents a member.
+func (b *Batch) Member(m im.Member) *Member {
+	b.members.announce(m.ManagerID)
+	b.departments.announce(m.DepartmentID)
+	b.departmentsOf.announce(m.ID)
+	b.accountsOf.announce(m.ID)
+	return &Member{b, m}
+}
+
+// The methods of Member are the fields of the schema, which describes them.
+func (*Member) IsNode()                          {}
+func (*Member) IsParty()                         {}
+func (*Member) IsBlockTarget()                   {}
+func (m *Member) ID() string                     { return id(im.KindMember, m.row.ID) }
+func (m *Member) Name() string                   { return m.row.Name }
+func (m *Member) EmployeeNo() string             { return m.row.EmployeeNo }
+func (m *Member) AccountName() string            { return m.row.AccountName }
+func (m *Member) Position() *string              { return some(m.row.Position) }
+func (m *Member) Rank() *int                     { return &m.row.Rank }
+func (m *Member) Region() *string                { return some(m.row.Region) }
+func (m *Member) Roles() []string                { return slices.Clone(m.row.Roles) }
+func (m *Member) JobFunction() model.JobFunction { return model.JobFunction(m.row.JobFunction) }
+
+// Employment hides a departure: nobody may see one yet.
+func (m *Member) Employment() model.Employment {
+	if m.row.Employment == im.Departing {
+		return model.EmploymentActive
+	}
+	return model.Employment(m.row.Employment)
+}
+
+func (m *Member) Phone() *string {
+	if directory.ShowsMember(m.b.viewer, m.row.ID) {
+		return some(m.row.Phone)
+	}
+	return some(directory.MaskPhone(m.row.Phone))
+}
+
+func (m *Member) Department(ctx context.Context) (*Department, error) {
+	return m.b.departments.get(ctx, m.row.DepartmentID)
+}
+
+func (m *Member) Departments(ctx context.Context) ([]*Department, error) {
+	return list(m.b.departmentsOf.get(ctx, m.row.ID))
+}
+
+func (m *Member) Manager(ctx context.Context) (*Member, error) {
+	return m.b.members.get(ctx, m.row.ManagerID)
+}
+
+func (m *Member) Accounts(ctx context.Context) ([]*Account, error) {
+	return list(m.b.accountsOf.get(ctx, m.row.ID))
+}
+
+// Department is a department as clients see it.
+type Department struct {
+	b   *Batch
+	row im.Department
+}
+
+// Department presents a department.
+func (b *Batch) Department(d im.Department) *Department {
+	b.departments.announce(d.ParentID)
+	b.members.announce(d.ManagerID)
+	return &Department{b, d}
+}
+
+// The methods of Department are the fields of the schema.
+func (*Department) IsNode()        {}
+func (d *Department) ID() string   { return id(im.KindDepartment, d.row.ID) }
+func (d *Department) Name() string { return d.row.Name }
+func (d *Department) Parent(ctx context.Context) (*Department, error) {
+	return d.b.departments.get(ctx, d.row.ParentID)
+}
+func (d *Department) Manager(ctx context.Context) (*Member, error) {
+	return d.b.members.get(ctx, d.row.ManagerID)
+}
+
+// Account is an account as clients see it.
+type Account struct {
+	b   *Batch
+	row im.Account
+}
+
+// Account presents an account.
+func (b *Batch) Account(a im.Account) *Account {
+	b.members.announce(a.MemberID)
+	return &Account{b, a}
+}
+
+// The methods of Account are the fields of the schema.
+func (*Account) IsNode()      {}
+func (a *Account) ID() string { return id(im.KindAccount, a.row.ID) }
+func (a *Account) Member(ctx context.Context) (*Member, error) {
+	return a.b.members.get(ctx, a.row.MemberID)
+}
+func (a *Account) Kind() model.AccountKind     { return model.AccountKind(a.row.Kind) }
+func (a *Account) Status() model.AccountStatus { return model.AccountStatus(a.row.Status) }
+func (a *Account) Workspace(ctx context.Context) (*Workspace, error) {
+	return a.b.workspace(ctx, a.row.WorkspaceID)
+}
+func (a *Account) PlatformID() *string {
+	if !directory.ShowsMember(a.b.viewer, a.row.MemberID) {
+		return nil
+	}
+	return some(a.row.PlatformID)
+}
+
+// ExternalContact is a contact as clients see it.
+type ExternalContact struct {
+	b   *Batch
+	row im.ExternalContact
+}
+
+// Contact presents a contact.
+func (b *Batch) Contact(c im.ExternalContact) *ExternalContact {
+	b.members.announce(c.OwnerID)
+	b.opportunitiesOf.announce(c.ID)
+	b.followed.announce(c.ID)
+	return &ExternalContact{b, c}
+}
+
+// The methods of ExternalContact are the fields of the schema.
+func (*ExternalContact) IsNode()                        {}
+func (*ExternalContact) IsParty()                       {}
+func (*ExternalContact) IsBlockTarget()                 {}
+func (c *ExternalContact) ID() string                   { return id(im.KindContact, c.row.ID) }
+func (c *ExternalContact) Name() string                 { return c.row.Name }
+func (c *ExternalContact) Company() *string             { return some(c.row.Company) }
+func (c *ExternalContact) Verified() bool               { return c.row.Verified }
+func (c *ExternalContact) Region() *string              { return some(c.row.Region) }
+func (c *ExternalContact) Importance() model.Importance { return model.Importance(c.row.Importance) }
+func (c *ExternalContact) Status() model.ContactStatus  { return model.ContactStatus(c.row.Status) }
+func (c *ExternalContact) Tags() []string               { return append([]string{}, c.row.Tags...) }
+func (c *ExternalContact) Workspace(ctx context.Context) (*Workspace, error) {
+	return c.b.workspace(ctx, c.row.WorkspaceID)
+}
+func (c *ExternalContact) Owner(ctx context.Context) (*Member, error) {
+	return c.b.members.get(ctx, c.row.OwnerID)
+}
+
+func (c *ExternalContact) shows(ctx context.Context) (bool, error) {
+	if directory.ShowsContact(c.b.viewer, false) {
+		return true, nil
+	}
+	followed, err := c.b.followed.get(ctx, c.row.ID)
+	return directory.ShowsContact(c.b.viewer, followed), err
+}
+
+func (c *ExternalContact) PlatformID(ctx context.Context) (*string, error) {
+	if ok, err := c.shows(ctx); !ok || err != nil {
+		return nil, err
+	}
+	return some(c.row.PlatformID), nil
+}
+
+func (c *ExternalContact) Phone(ctx context.Context) (*string, error) {
+	if ok, err := c.shows(ctx); !ok || err != nil {
+		return some(directory.MaskPhone(c.row.Phone)), err
+	}
+	return some(c.row.Phone), nil
+}
+
+func (c *ExternalContact) Opportunities(ctx context.Context) ([]*Opportunity, error) {
+	return list(c.b.opportunitiesOf.get(ctx, c.row.ID))
+}
+
+// Opportunity is an opportunity as clients see it.
+type Opportunity struct {
+	b   *Batch
+	row im.Opportunity
+}
+
+// Opportunity presents an opportunity.
+func (b *Batch) Opportunity(o im.Opportunity) *Opportunity {
+	b.members.announce(o.OwnerID)
+	return &Opportunity{b, o}
+}
+
+// The methods of Opportunity are the fields of the schema.
+func (*Opportunity) IsNode()            {}
+func (o *Opportunity) ID() string       { return id(im.KindOpportunity, o.row.ID) }
+func (o *Opportunity) Title() string    { return o.row.Title }
+func (o *Opportunity) Currency() string { return o.row.Currency }
+func (o *Opportunity) Stage() string    { return o.row.Stage }
+func (o *Opportunity) Open() bool       { return o.row.Open }
+func (o *Opportunity) Amount() *string  { return some(money(o.row.Amount)) }
+func (o *Opportunity) Owner(ctx context.Context) (*Member, error) {
+	return o.b.members.get(ctx, o.row.OwnerID)
+}
+
+// money is an amount in hundredths as a decimal number.
+func money(hundredths int64) string {
+	sign := ""
+	if hundredths < 0 {
+		sign, hundredths = "-", -hundredths
+	}
+	return fmt.Sprintf("%s%d.%02d", sign, hundredths/100, hundredths%100)
+}
+
+// Group is a group as clients see it.
+type Group struct {
+	b   *Batch
+	row im.Group
+}
+
+// Group presents a group.
+func (b *Batch) Group(g im.Group) *Group {
+	b.members.announce(g.OwnerID)
+	b.adminsOf.announce(g.ID)
+	return &Group{b, g}
+}
+
+// The methods of Group are the fields of the schema.
+func (*Group) IsNode()                   {}
+func (g *Group) ID() string              { return id(im.KindGroup, g.row.ID) }
+func (g *Group) PlatformID() *string     { return some(g.row.PlatformID) }
+func (g *Group) Name() string            { return g.row.Name }
+func (g *Group) Kind() model.GroupKind   { return model.GroupKind(g.row.Kind) }
+func (g *Group) ProjectClosed() *bool    { return g.row.ProjectClosed }
+func (g *Group) Announcement() *string   { return some(g.row.Announcement) }
+func (g *Group) DissolvedAt() *time.Time { return at(g.row.DissolvedAt) }
+func (g *Group) Workspace(ctx context.Context) (*Workspace, error) {
+	return g.b.workspace(ctx, g.row.WorkspaceID)
+}
+func (g *Group) Owner(ctx context.Context) (*Member, error) {
+	return g.b.members.get(ctx, g.row.OwnerID)
+}
+
+func (g *Group) Admins(ctx context.Context) ([]*Member, error) {
+	ids, err := g.b.adminsOf.get(ctx, g.row.ID)
+	if err != nil {
+		return nil, err
+	}
+	return g.b.several(ctx, ids)
+}
+
+// several is those of some members whom the viewer may see.
+func (b *Batch) several(ctx context.Context, ids []im.ID) ([]*Member, error) {
+	b.members.announce(ids...)
+	out := []*Member{}
+	for _, i := range ids {
+		m, err := b.members.get(ctx, i)
+		if err != nil {
+			return nil, err
+		}
+		if m != nil {
+			out = append(out, m)
+		}
+	}
+	return out, nil
+}
+
+// Workspace is a workspace as clients see it.
+type Workspace struct {
+	b   *Batch
+	row im.Workspace
+}
+
+// Workspace presents a workspace.
+func (b *Batch) Workspace(w im.Workspace) *Workspace { return &Workspace{b, w} }
+
+// The methods of Workspace are the fields of the schema.
+func (*Workspace) IsNode()                        {}
+func (w *Workspace) ID() string                   { return id(im.KindWorkspace, w.row.ID) }
+func (w *Workspace) Name() string                 { return w.row.Name }
+func (w *Workspace) Region() *string              { return some(w.row.Region) }
+func (w *Workspace) TimeZone() string             { return w.row.TimeZone }
+func (w *Workspace) CustomerContactEnabled() bool { return w.row.CustomerContact }
+func (w *Workspace) Platform() *model.Platform {
+	return PlatformOf(w.b.src.Platforms.Platform(w.row.Platform))
+}
+func (w *Workspace) Capabilities() []*model.Capability { return w.Platform().Capabilities }
+func (w *Workspace) Health() *model.WorkspaceHealth {
+	return &model.WorkspaceHealth{Reachable: len(w.Capabilities()) > 0}
+}
+
+// PlatformOf presents a platform.
+func PlatformOf(p platform.Platform) *model.Platform {
+	out := &model.Platform{Name: p.Name, Title: p.Title, Capabilities: []*model.Capability{}}
+	for _, c := range p.Capabilities {
+		out.Capabilities = append(out.Capabilities, &model.Capability{Action: c.Action, Enforcement: model.Enforcement(c.Enforcement), Note: some(c.Note)})
+	}
+	return out
+}

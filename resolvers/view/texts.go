@@ -1,0 +1,33 @@
+package view
+
+import (
+	"strings"
+
+	"github.com/guanxi-im/guanxi/authz"
+	"github.com/guanxi-im/guanxi/internal/fault"
+	"github.com/guanxi-im/guanxi/internal/im"
+)
+
+// The sentences that are made of names; {who} and {whom} stand for them.
+var summaries = map[string][2]string{
+	authz.ActionBlock: {"{who} asks to block {whom}.", "{who}申请屏蔽{whom}。"},
+	authz.ActionLift:  {"{who} asks to end the block of {whom}.", "{who}申请解除对{whom}的屏蔽。"},
+}
+
+var somebody = [2]string{"somebody", "某人"}
+
+func summary(l fault.Language, action, who, whom string) string {
+	if who == "" {
+		who = somebody[l]
+	}
+	if whom == "" {
+		whom = somebody[l]
+	}
+	return strings.NewReplacer("{who}", who, "{whom}", whom).Replace(summaries[action][l])
+}
+
+var titles = map[im.AlertKind][2]string{
+	im.KeyContactBlocked: {"A contact who matters to the business was blocked.", "重要客户被屏蔽。"},
+}
+
+func title(l fault.Language, k im.AlertKind) string { return titles[k][l] }

@@ -1,0 +1,300 @@
+// Package view is the rows of the use-cases as clients see them. Relations are methods that load for all siblings of a
+// list at once, see [Batch]; what a field needs beyond its row is announced when the row is presented.
+package view
+
+import (
+	"context"
+
+	"github.com/guanxi-im/guanxi/authz"
+	"github.com/guanxi-im/guanxi/graph/nodeid"
+	"github.com/guanxi-im/guanxi/internal/audit"
+	"github.com/guanxi-im/guanxi/internal/blocking"
+	"github.com/guanxi-im/guanxi/internal/directory"
+	"github.com/guanxi-im/guanxi/internal/fault"
+	"github.com/guanxi-im/guanxi/internal/im"
+	"github.com/guanxi-im/guanxi/internal/platform"
+)
+
+// Sources is what views are read from.
+type Sources struct {
+	Directory *directory.Service
+	Blocking  *blocking.Service
+	Audit     audit.Store
+	Platforms *platform.Catalogue
+	// Rules reads policy lines by id, also those of versions that are no longer in force.
+	Rules func(ctx context.Context, id im.ID) (authz.Rule, bool, error)
+	// Reason is the sentence for a decision.
+	Reason func(d im.Decision, l fault.Language) string
+}
+
+// Batch presents the rows of one root field and loads what belongs to them. It lives as long as that field, so that
+// no command answers with what stood before it.
+type Batch struct {
+	src    *Sources
+	viewer im.Viewer
+	lang   fault.Language
+
+	members       *lazy[im.ID, *Member]
+	departments   *lazy[im.ID, *Department]
+	contacts      *lazy[im.ID, *ExternalContact]
+	groups        *lazy[im.ID, *Group]
+	relationships *lazy[im.ID, *Relationship]
+	approvals     *lazy[im.ID, *Approval]
+	decisions     *lazy[im.ID, *Decision]
+	accounts      *lazy[im.ID, *Account]
+	opportunities *lazy[im.ID, *Opportunity]
+	events        *lazy[im.ID, *AuditEvent]
+	alerts        *lazy[im.ID, *Alert]
+	workspaces    *lazy[bool, map[im.ID]*Workspace] // all of them by one key
+
+	departmentsOf   *lazy[im.ID, []*Department]
+	accountsOf      *lazy[im.ID, []*Account]
+	opportunitiesOf *lazy[im.ID, []*Opportunity]
+	adminsOf        *lazy[im.ID, []im.ID]
+	followed        *lazy[im.ID, bool]
+	deliveries      *lazy[im.ID, im.Delivery]
+	approvalsOf     *lazy[im.ID, []*Approval]
+	verdicts        *lazy[im.ID, []im.Verdict]
+	candidates      *lazy[im.ID, []im.Candidate]
+	asked           *lazy[im.ID, im.ID] // decision → the approval that it asked for
+}
+
+// NewBatch makes a batch for one root field.
+func NewBatch(src *Sources, v im.Viewer, l fault.Language) *Batch {
+	b := &Batch{src: src, viewer: v, lang: l}
+	d, k := src.Directory, src.Blocking
+	b.members = newLazy(rows(seenBy(v, d.Members), b.Member))
+	b.departments = newLazy(rows(d.Departments, b.Department))
+	b.contacts = newLazy(rows(func(ctx context.Context, ids []im.ID) (map[im.ID]im.ExternalContact, error) {
+		return d.Contacts(ctx, v, ids)
+	}, b.Contact))
+	b.groups = newLazy(rows(func(ctx context.Context, ids []im.ID) (map[im.ID]im.Group, error) { return d.Groups(ctx, v, ids) }, b.Group))
+	b.relationships = newLazy(rows(func(ctx context.Context, ids []im.ID) (map[im.ID]im.Relationship, error) {
+		return k.Relationships(ctx, v, ids)
+	}, b.Relationship))
+	b.approvals = newLazy(rows(func(ctx context.Context, ids []im.ID) (map[im.ID]im.Approval, error) { return k.Approvals(ctx, v, ids) }, b.Approval))
+	b.decisions = newLazy(rows(k.Decisions, b.Decision))
+	b.workspaces = newLazy(func(ctx context.Context, _ []bool) (map[bool]map[im.ID]*Workspace, error) {
+		ws, err := d.Workspaces(ctx)
+		all := make(map[im.ID]*Workspace, len(ws))
+		for _, w := range ws {
+			all[w.ID] = b.Workspace(w)
+		}
+		return map[bool]map[im.ID]*Workspace{true: all}, err
+	})
+	b.departmentsOf = newLazy(lists(d.DepartmentsOf, b.Department))
+	b.accountsOf = newLazy(lists(func(ctx context.Context, ids []im.ID) (map[im.ID][]im.Account, error) {
+		return d.AccountsOf(ctx, v, ids)
+	}, b.Account))
+	b.opportunitiesOf = newLazy(lists(d.OpportunitiesOf, b.Opportunity))
+	b.adminsOf = newLazy(func(ctx context.Context, ids []im.ID) (map[im.ID][]im.ID, error) {
+		found, err := d.AdminsOf(ctx, ids)
+		for _, admins := range found {
+			b.members.announce(admins...)
+		}
+		return found, err
+	})
+	b.followed = newLazy(func(ctx context.Context, ids []im.ID) (map[im.ID]bool, error) {
+		return d.FollowedBy(ctx, v.Member.ID, ids)
+	})
+	b.deliveries = newLazy(k.Deliveries)
+	b.approvalsOf = newLazy(lists(k.ApprovalsOf, b.Approval))
+	b.verdicts = newLazy(func(ctx context.Context, ids []im.ID) (map[im.ID][]im.Verdict, error) {
+		found, err := k.Verdicts(ctx, ids)
+		for _, vs := range found {
+			for _, v := range vs {
+				b.members.announce(v.ByID)
+			}
+		}
+		return found, err
+	})
+	b.candidates = newLazy(func(ctx context.Context, ids []im.ID) (map[im.ID][]im.Candidate, error) {
+		found, err := k.Candidates(ctx, ids)
+		for _, cs := range found {
+			for _, c := range cs {
+				b.members.announce(c.MemberID)
+			}
+		}
+		return found, err
+	})
+	b.asked = newLazy(func(ctx context.Context, ids []im.ID) (map[im.ID]im.ID, error) {
+		found, err := k.AskedBy(ctx, ids)
+		for _, a := range found {
+			b.verdicts.announce(a)
+			b.candidates.announce(a)
+		}
+		return found, err
+	})
+	return b
+}
+
+// seenBy fixes the viewer of a load.
+func seenBy[T any](v im.Viewer, load func(context.Context, im.Viewer, []im.ID) (T, error)) func(context.Context, []im.ID) (T, error) {
+	return func(ctx context.Context, ids []im.ID) (T, error) { return load(ctx, v, ids) }
+}
+
+// rows presents what a load by id finds.
+func rows[T, V any](load func(context.Context, []im.ID) (map[im.ID]T, error), present func(T) V) func(context.Context, []im.ID) (map[im.ID]V, error) {
+	return func(ctx context.Context, ids []im.ID) (map[im.ID]V, error) {
+		found, err := load(ctx, ids)
+		out := make(map[im.ID]V, len(found))
+		for id, t := range found {
+			out[id] = present(t)
+		}
+		return out, err
+	}
+}
+
+// lists presents what a load of rows by parent finds.
+func lists[T, V any](load func(context.Context, []im.ID) (map[im.ID][]T, error), present func(T) V) func(context.Context, []im.ID) (map[im.ID][]V, error) {
+	return func(ctx context.Context, ids []im.ID) (map[im.ID][]V, error) {
+		found, err := load(ctx, ids)
+		out := make(map[im.ID][]V, len(found))
+		for id, ts := range found {
+			out[id] = All(ts, present)
+		}
+		return out, err
+	}
+}
+
+// All presents rows one by one.
+func All[T, V any](ts []T, present func(T) V) []V {
+	out := make([]V, len(ts))
+	for i, t := range ts {
+		out[i] = present(t)
+	}
+	return out
+}
+
+func (b *Batch) workspace(ctx context.Context, id im.ID) (*Workspace, error) {
+	all, err := b.workspaces.get(ctx, true)
+	return all[id], err
+}
+
+// decision is one that belongs to something that the caller sees.
+func (b *Batch) decision(ctx context.Context, id im.ID) (*Decision, error) {
+	return b.decisions.get(ctx, id)
+}
+
+// Node presents what a reference points at, as far as the caller may see it; nil where there is nothing to see.
+func (b *Batch) Node(ctx context.Context, r im.Ref) (Node, error) {
+	switch r.Kind {
+	case im.KindMember:
+		return node(b.members.get(ctx, r.ID))
+	case im.KindContact:
+		return node(b.contacts.get(ctx, r.ID))
+	case im.KindDepartment:
+		return node(b.departments.get(ctx, r.ID))
+	case im.KindGroup:
+		return node(b.groups.get(ctx, r.ID))
+	case im.KindRelationship:
+		return node(b.relationships.get(ctx, r.ID))
+	case im.KindApproval:
+		return node(b.approvals.get(ctx, r.ID))
+	case im.KindWorkspace:
+		return node(b.workspace(ctx, r.ID))
+	case im.KindAccount:
+		return node(b.accounts.get(ctx, r.ID))
+	case im.KindOpportunity:
+		return node(b.opportunities.get(ctx, r.ID))
+	case im.KindAudit:
+		return node(b.events.get(ctx, r.ID))
+	case im.KindAlert:
+		return node(b.alerts.get(ctx, r.ID))
+	case im.KindDecision:
+		d, err := b.decisions.get(ctx, r.ID)
+		if err != nil || d == nil || !b.maySeeDecision(d.row) {
+			return nil, err
+		}
+		return d, nil
+	case im.KindRule:
+		return node(b.ruleNode(ctx, r.ID))
+	}
+	return nil, nil
+}
+
+// Nodes presents several, in the order of the question, loading those of a kind together.
+func (b *Batch) Nodes(ctx context.Context, refs []im.Ref) ([]Node, error) {
+	for _, r := range refs {
+		b.announceNode(r)
+	}
+	out := make([]Node, len(refs))
+	for i, r := range refs {
+		n, err := b.Node(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = n
+	}
+	return out, nil
+}
+
+// announceNode says that a reference may be followed.
+func (b *Batch) announceNode(r im.Ref) {
+	switch r.Kind {
+	case im.KindMember:
+		b.members.announce(r.ID)
+	case im.KindContact:
+		b.contacts.announce(r.ID)
+	case im.KindDepartment:
+		b.departments.announce(r.ID)
+	case im.KindGroup:
+		b.groups.announce(r.ID)
+	case im.KindRelationship:
+		b.relationships.announce(r.ID)
+	case im.KindApproval:
+		b.approvals.announce(r.ID)
+	case im.KindDecision:
+		b.decisions.announce(r.ID)
+	case im.KindAccount:
+		b.accounts.announce(r.ID)
+	case im.KindOpportunity:
+		b.opportunities.announce(r.ID)
+	case im.KindAudit:
+		b.events.announce(r.ID)
+	case im.KindAlert:
+		b.alerts.announce(r.ID)
+	}
+}
+
+// node keeps a nil pointer from becoming an interface that is not nil.
+func node[T any, P interface {
+	*T
+	Node
+}](p P, err error) (Node, error) {
+	if p == nil {
+		return nil, err
+	}
+	return p, err
+}
+
+// Node is whatever has an id.
+type Node interface{ IsNode() }
+
+// Party is a member or a contact.
+type Party interface{ IsParty() }
+
+// BlockTarget is whom a relationship is aimed at.
+type BlockTarget interface{ IsBlockTarget() }
+
+func (b *Batch) party(ctx context.Context, r im.Ref) (Party, error) {
+	switch r.Kind {
+	case im.KindMember:
+		if m, err := b.members.get(ctx, r.ID); m != nil || err != nil {
+			return m, err
+		}
+	case im.KindContact:
+		if c, err := b.contacts.get(ctx, r.ID); c != nil || err != nil {
+			return c, err
+		}
+	}
+	return nil, nil
+}
+
+func (b *Batch) target(ctx context.Context, r im.Ref) (BlockTarget, error) {
+	p, err := b.party(ctx, r)
+	t, _ := p.(BlockTarget)
+	return t, err
+}
+
+func id(k im.Kind, v im.ID) string { return nodeid.Encode(k, v) }
