@@ -1,0 +1,92 @@
+// Package app is the program: its commands, and how everything is put together.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+
+	"github.com/guanxi-im/guanxi/internal/config"
+)
+
+// Exit codes.
+const (
+	exitDone  = 0
+	exitFound = 1 // it found what it looks for, or failed at its work
+	exitUsage = 2 // wrong usage or configuration
+)
+
+// usageError is an error of the caller's making.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// program is one run.
+type program struct {
+	environ        []string
+	stdout, stderr io.Writer
+}
+
+// Run runs the program with arguments and environment as an operating system gives them, and answers its exit code.
+func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
+	p := &program{environ: environ, stdout: stdout, stderr: stderr}
+	root := p.root()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitDone
+	}
+	fmt.Fprintln(stderr, "guanxi:", err)
+	if usage := (usageError{}); errors.As(err, &usage) {
+		return exitUsage
+	}
+	return exitFound
+}
+
+func (p *program) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "guanxi",
+		Short:         "Governs who may reach whom in a company's instant messaging (关系)",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          usage(cobra.NoArgs),
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	audit := &cobra.Command{Use: "audit", Short: "The trail", Args: usage(cobra.NoArgs), RunE: needsCommand}
+	audit.AddCommand(p.auditVerify())
+	migrate := &cobra.Command{Use: "migrate", Short: "The schema of the database", Args: usage(cobra.NoArgs), RunE: needsCommand}
+	migrate.AddCommand(p.migrateUp(), p.migrateDown(), p.migrateStatus())
+	root.AddCommand(p.serve(), migrate, p.token(), audit, p.version())
+	return root
+}
+
+func needsCommand(c *cobra.Command, _ []string) error {
+	return usageError{fmt.Errorf("%s needs a command; see %s --help", c.CommandPath(), c.CommandPath())}
+}
+
+// usage marks an error of the arguments as the caller's.
+func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if err := check(c, args); err != nil {
+			return usageError{err}
+		}
+		return nil
+	}
+}
+
+// logger logs to w as the settings say.
+func logger(c config.Log, w io.Writer) *slog.Logger {
+	o := &slog.HandlerOptions{Level: c.Level}
+	if c.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, o))
+	}
+	return slog.New(slog.NewTextHandler(w, o))
+}

@@ -1,0 +1,86 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/guanxi-im/guanxi/internal/demo"
+	"github.com/guanxi-im/guanxi/internal/identity"
+)
+
+// routes are what the demo adds; a real server has none of them.
+func (s *server) routes() map[string]http.Handler {
+	if !s.cfg.Demo {
+		return nil
+	}
+	return map[string]http.Handler{
+		"POST /demo/clock":   http.HandlerFunc(s.moveClock),
+		"GET /demo/personas": http.HandlerFunc(s.personas),
+	}
+}
+
+// personaTime is how long the token of a persona holds.
+const personaTime = 12 * time.Hour
+
+// personas lists the named people of the demo with a token for each.
+func (s *server) personas(w http.ResponseWriter, _ *http.Request) {
+	type persona struct {
+		Account string   `json:"account"`
+		Name    string   `json:"name"`
+		Roles   []string `json:"roles"`
+		Token   string   `json:"token"`
+	}
+	out := []persona{}
+	for _, p := range demo.Personas() {
+		token, err := identity.Token(s.trust, p.Account, personaTime)
+		if err != nil {
+			answer(w, http.StatusInternalServerError, map[string]string{"error": "no token"})
+			return
+		}
+		out = append(out, persona{p.Account, p.Name, p.Roles, token})
+	}
+	answer(w, http.StatusOK, out)
+}
+
+// moveClock moves the demo's clock on, and answers once what came due has been done.
+func (s *server) moveClock(w http.ResponseWriter, r *http.Request) {
+	var in struct {
+		Advance string     `json:"advance"`
+		Set     *time.Time `json:"set"`
+	}
+	d := json.NewDecoder(r.Body)
+	d.DisallowUnknownFields()
+	if err := d.Decode(&in); err != nil || (in.Advance == "") == (in.Set == nil) {
+		answer(w, http.StatusBadRequest, map[string]string{"error": `send {"advance":"71h"} or {"set":"2026-11-21T00:00:00+08:00"}`})
+		return
+	}
+	now, err := s.shift(r.Context(), in.Advance, in.Set)
+	if err != nil {
+		answer(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
+		return
+	}
+	answer(w, http.StatusOK, map[string]time.Time{"now": now})
+}
+
+func (s *server) shift(ctx context.Context, advance string, set *time.Time) (now time.Time, err error) {
+	if set != nil {
+		now, err = s.clock.Set(*set)
+	} else {
+		var by time.Duration
+		if by, err = time.ParseDuration(advance); err == nil {
+			now, err = s.clock.Advance(by)
+		}
+	}
+	if err != nil {
+		return now, err
+	}
+	if err := s.store.KeepOffset(ctx, s.clock.Offset()); err != nil {
+		return now, err
+	}
+	if _, err := s.block.ExpireDue(ctx); err != nil {
+		return now, err
+	}
+	return now, s.hub.Flush(ctx)
+}

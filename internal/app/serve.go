@@ -1,0 +1,288 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/guanxi-im/guanxi/adapters"
+	_ "github.com/guanxi-im/guanxi/adapters/all" // every platform
+	"github.com/guanxi-im/guanxi/authz"
+	"github.com/guanxi-im/guanxi/db"
+	"github.com/guanxi-im/guanxi/internal/blocking"
+	"github.com/guanxi-im/guanxi/internal/clock"
+	"github.com/guanxi-im/guanxi/internal/config"
+	"github.com/guanxi-im/guanxi/internal/demo"
+	"github.com/guanxi-im/guanxi/internal/directory"
+	"github.com/guanxi-im/guanxi/internal/envelope"
+	"github.com/guanxi-im/guanxi/internal/fault"
+	"github.com/guanxi-im/guanxi/internal/gateway"
+	"github.com/guanxi-im/guanxi/internal/identity"
+	"github.com/guanxi-im/guanxi/internal/im"
+	"github.com/guanxi-im/guanxi/internal/live"
+	"github.com/guanxi-im/guanxi/internal/platform"
+	"github.com/guanxi-im/guanxi/resolvers"
+	"github.com/guanxi-im/guanxi/resolvers/view"
+)
+
+func (p *program) serve() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the gateway",
+		Args:  usage(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, err := config.Load(c.Flags(), p.environ)
+			if err != nil {
+				return usageError{err}
+			}
+			return p.run(c.Context(), cfg)
+		},
+	}
+	config.Flags(c.Flags())
+	return c
+}
+
+// server is a gateway put together.
+type server struct {
+	cfg   config.Config
+	log   *slog.Logger
+	clock *clock.Clock
+	store *db.Store
+	hub   *live.Hub
+	block *blocking.Service
+	who   *identity.Service
+	trust identity.Options // whose tokens are believed
+}
+
+// run serves until ctx ends.
+func (p *program) run(ctx context.Context, cfg config.Config) error {
+	s := &server{cfg: cfg, log: logger(cfg.Log, p.stderr), clock: clock.New(time.Time{}, 0)}
+	master, err := s.secrets()
+	if err != nil {
+		return usageError{err}
+	}
+	dsn := string(cfg.DB)
+	if dsn == "" {
+		dsn = "sqlite::memory:"
+	}
+	now := func() time.Time { return s.clock.Now() }
+	if s.store, err = db.Open(ctx, dsn, db.Options{Master: master, Now: now, Log: s.log}); err != nil {
+		return usageError{err}
+	}
+	defer func() { _ = s.store.Close() }()
+	if err := s.prepare(ctx); err != nil {
+		return err
+	}
+	policy, platforms, err := s.policy(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.store.KeepPolicy(ctx, policy.Version(), policy.Bundle()); err != nil {
+		return err
+	}
+	s.hub = live.New(s.store, s.log)
+	s.who = identity.New(s.store, policy, s.trust)
+	s.block = blocking.New(s.store, blocking.Options{Policy: policy, Platforms: platforms, Viewer: s.who.Viewer, Now: now, IDs: im.NewIDs(now),
+		Currency: cfg.Currency, Wake: s.hub.Wake})
+
+	work, stop := context.WithCancel(ctx)
+	defer stop()
+	background := make(chan struct{})
+	go func() { defer close(background); s.background(work) }()
+	defer func() { stop(); <-background }()
+
+	h := gateway.New(gateway.Options{
+		Resolver: &resolvers.Resolver{
+			Sources: view.Sources{Directory: directory.New(s.store), Blocking: s.block, Audit: s.store, Platforms: platforms,
+				Rules:  s.rules(policy),
+				Reason: func(d im.Decision, l fault.Language) string { return policy.Reason(d.Outcome, d.Rules, l) }},
+			Hub: s.hub, Viewer: s.who.Viewer,
+		},
+		Authenticate: s.who.Authenticate,
+		Ready:        s.store.Ping,
+		Log:          s.log,
+		Stop:         work,
+	}, s.routes())
+	return s.listen(work, stop, h, p)
+}
+
+// secrets reads what the gateway must not be without: the master key, and whose tokens it believes.
+func (s *server) secrets() (*envelope.Master, error) {
+	if s.cfg.Demo {
+		s.trust = identity.Demo(time.Now)
+		return envelope.Demo(), nil
+	}
+	secret, err := s.cfg.Auth.Secret()
+	if err != nil {
+		return nil, err
+	}
+	s.trust = identity.Options{Secret: secret, Issuer: s.cfg.Auth.Issuer, Audience: s.cfg.Auth.Audience, Leeway: s.cfg.Auth.Leeway, Now: time.Now}
+	if s.trust.IsDemo() {
+		return nil, errors.New("auth: the demo's secret and issuer are known to everybody; set others")
+	}
+	keyset, err := s.cfg.Encryption.Keyset()
+	if err != nil {
+		return nil, err
+	}
+	if envelope.IsDemo(keyset) {
+		return nil, errors.New("encryption.keyset_file: the demo's keyset is known to everybody; make another")
+	}
+	return envelope.Open(keyset)
+}
+
+// policy loads the rules of the product, of every platform, and of the company.
+func (s *server) policy(ctx context.Context) (*authz.Engine, *platform.Catalogue, error) {
+	platforms := platform.NewCatalogue(adapters.All())
+	workspaces, err := s.store.Workspaces(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	src := authz.Sources{Duties: blocking.Duties()}
+	var more []authz.Layer
+	for _, p := range platforms.All() {
+		src.Platforms = append(src.Platforms, authz.Platform{Name: p.Name, Organisation: p.Organisation})
+		if p.Rules != nil {
+			more = append(more, authz.Layer{Name: authz.PlatformLayer(p.Name), Domain: p.Name, Files: p.Rules})
+		}
+	}
+	for _, w := range workspaces { // a platform without an adapter has rules all the same: the default ones
+		p := platforms.Platform(w.Platform)
+		known := authz.Platform{Name: p.Name, Organisation: p.Organisation}
+		if !slices.Contains(src.Platforms, known) {
+			src.Platforms = append(src.Platforms, known)
+		}
+	}
+	if s.cfg.Policies != "" {
+		more = append(more, authz.Layer{Name: authz.CompanyLayer, Files: os.DirFS(s.cfg.Policies)})
+	}
+	src.Layers = authz.Shipped(more...)
+	e, err := authz.Build(src)
+	if err != nil {
+		return nil, nil, usageError{fmt.Errorf("policy:\n%w", err)}
+	}
+	return e, platforms, nil
+}
+
+// prepare judges the database, and for the demo makes it.
+func (s *server) prepare(ctx context.Context) error {
+	st, err := s.store.Inspect(ctx)
+	if err != nil {
+		return err
+	}
+	s.clock = clock.New(st.Clock, st.Offset)
+	if !s.cfg.Demo {
+		switch {
+		case st.Demo:
+			return usageError{errors.New("db: this database was made by the demo, whose keys are known to everybody; use another")}
+		case st.Existing != "":
+			return usageError{fmt.Errorf("db: there are tables of somebody else's (%s); use a database of its own", st.Existing)}
+		case !st.Current:
+			return usageError{errors.New("db: the schema is not that of this version; run guanxi migrate up")}
+		}
+		return s.store.Start(ctx)
+	}
+	if !st.Empty && !st.Demo {
+		return usageError{errors.New("db: the demo works only on a database that it made; this one holds something else")}
+	}
+	if _, err := s.store.Migrate(ctx); err != nil {
+		return err
+	}
+	if err := s.store.Start(ctx); err != nil {
+		return err
+	}
+	if st.Demo {
+		return nil
+	}
+	err = s.store.SeedDemo(ctx, demo.Company(im.NewIDs(s.clock.Now), s.clock.Now()))
+	if errors.Is(err, db.ErrSeeded) { // another replica was faster
+		return nil
+	}
+	return err
+}
+
+// sweepTime is how often what ran out is ended.
+const sweepTime = time.Second
+
+// background seals, and ends what ran out.
+func (s *server) background(ctx context.Context) {
+	sealed := make(chan struct{})
+	go func() { defer close(sealed); s.hub.Run(ctx) }()
+	tick := time.NewTicker(sweepTime)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			<-sealed
+			return
+		case <-tick.C:
+			if _, err := s.block.ExpireDue(ctx); err != nil && ctx.Err() == nil {
+				s.log.WarnContext(ctx, "ending what ran out failed", "error", err)
+			}
+		}
+	}
+}
+
+// rules finds policy lines by id: in the version in force, else in the one that is kept.
+func (s *server) rules(now *authz.Engine) func(context.Context, im.ID) (authz.Rule, bool, error) {
+	return func(ctx context.Context, id im.ID) (authz.Rule, bool, error) {
+		if r, ok := now.Rule(id); ok {
+			return r, true, nil
+		}
+		// A rule's id begins with twelve bytes of its version.
+		bundle, err := s.store.PolicyBundle(ctx, fmt.Sprintf("%x", id[:12]))
+		if err != nil || bundle == nil {
+			return authz.Rule{}, false, err
+		}
+		old, err := authz.OpenBundle(bundle)
+		if err != nil {
+			return authz.Rule{}, false, fault.Wrap(err, "open policy version")
+		}
+		r, ok := old.Rule(id)
+		return r, ok, nil
+	}
+}
+
+// listen serves h until ctx ends, then lets what is under way finish.
+func (s *server) listen(ctx context.Context, stop func(), h http.Handler, p *program) error {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.cfg.Listen)
+	if err != nil {
+		return usageError{err}
+	}
+	if a, ok := l.Addr().(*net.TCPAddr); s.cfg.Demo && (!ok || !a.IP.IsLoopback()) { // whatever its name resolved to
+		_ = l.Close()
+		return usageError{fmt.Errorf("listen: the demo listens on loopback only, not on %s", l.Addr())}
+	}
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(l) }()
+	fmt.Fprintf(p.stdout, "listening on http://%s\n", l.Addr())
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	stop()
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.ShutdownGrace)
+	defer cancel()
+	if err := srv.Shutdown(grace); err != nil {
+		return fmt.Errorf("some requests did not finish in time: %w", err)
+	}
+	return nil
+}
+
+// answer writes JSON.
+func answer(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v) // a client that hung up is no fault of ours
+}

@@ -1,0 +1,170 @@
+// Package gateway is the HTTP surface: GraphQL over POST, GET and WebSocket, and whether the gateway is alive and ready.
+package gateway
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql/handler"
+	"github.com/99designs/gqlgen/graphql/handler/extension"
+	"github.com/99designs/gqlgen/graphql/handler/lru"
+	"github.com/99designs/gqlgen/graphql/handler/transport"
+	"github.com/google/uuid"
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"github.com/guanxi-im/guanxi/graph/generated"
+	"github.com/guanxi-im/guanxi/internal/fault"
+	"github.com/guanxi-im/guanxi/internal/im"
+	"github.com/guanxi-im/guanxi/resolvers"
+)
+
+// Options are what the surface is made of.
+type Options struct {
+	Resolver *resolvers.Resolver
+	// Authenticate says whom a token names and until when it holds.
+	Authenticate func(ctx context.Context, token string) (im.Viewer, time.Time, error)
+	// Ready reports what keeps the gateway from serving; nil: nothing.
+	Ready func(ctx context.Context) error
+	Log   *slog.Logger
+	// Stop ends: live sockets are closed, and readiness is over.
+	Stop context.Context
+}
+
+// Limits of a request.
+const (
+	bodyMax       = 1 << 20
+	operationTime = 15 * time.Second
+	initTime      = 10 * time.Second
+	pingTime      = 30 * time.Second
+	documentsMax  = 1000 // kept parsed and validated
+)
+
+// New makes the handler of /graphql, /healthz and /readyz; more are routes of others, by pattern.
+func New(o Options, more map[string]http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/graphql", graphQL(o))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		err := o.Stop.Err()
+		if err == nil {
+			err = o.Ready(r.Context())
+		}
+		if err != nil {
+			o.Log.WarnContext(r.Context(), "not ready", "error", err)
+			plain(w, http.StatusServiceUnavailable, "not ready")
+			return
+		}
+		plain(w, http.StatusOK, "ready")
+	})
+	for pattern, h := range more {
+		mux.Handle(pattern, h)
+	}
+	return o.each(http.MaxBytesHandler(mux, bodyMax))
+}
+
+func plain(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text + "\n"))
+}
+
+// each wraps every request: an id for the trail and the log, a line in the log without anything personal, and no
+// panic that ends more than the request.
+func (o Options) each(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id := uuid.NewString()
+		w.Header().Set("X-Request-Id", id)
+		req := resolvers.Request{Language: fault.Speak(r.Header.Get("Accept-Language")), RequestID: id}
+		r = r.WithContext(resolvers.With(r.Context(), req))
+		began := time.Now()
+		defer func() {
+			if p := recover(); p != nil && p != http.ErrAbortHandler {
+				o.Log.ErrorContext(r.Context(), "panic", "request", id, "panic", p, "stack", string(debug.Stack()))
+				w.WriteHeader(http.StatusInternalServerError)
+			}
+			o.Log.DebugContext(r.Context(), "request", "request", id, "method", r.Method, "path", r.URL.Path, "took", time.Since(began))
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// graphQL is the handler of /graphql.
+func graphQL(o Options) http.Handler {
+	cache := lru.New[*ast.QueryDocument](documentsMax)
+	srv := handler.New(generated.NewExecutableSchema(generated.Config{Resolvers: o.Resolver}))
+	srv.AddTransport(transport.Websocket{
+		Implementation:   strict{transport.CoderWebsocketImplementation{}},
+		PingPongInterval: pingTime,
+		InitTimeout:      initTime,
+		InitFunc:         o.initSocket,
+	})
+	srv.AddTransport(post{})
+	srv.SetQueryCache(cache)
+	srv.SetParserTokenLimit(tokensMax)
+	srv.SetDisableSuggestion(true) // suggestions would tell of fields, and cost time
+	srv.SetErrorPresenter(resolvers.Presenter(o.Log))
+	srv.SetRecoverFunc(func(ctx context.Context, p any) error {
+		o.Log.ErrorContext(ctx, "panic in a resolver", "request", resolvers.RequestOf(ctx).RequestID, "panic", p, "stack", string(debug.Stack()))
+		return fault.New(fault.Internal, "internal")
+	})
+	srv.Use(guard{cache: cache})
+	srv.Use(extension.Introspection{})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Upgrade") != "" { // a socket authenticates in connection_init, and lives on
+			srv.ServeHTTP(w, r)
+			return
+		}
+		ctx, cancel := context.WithTimeout(r.Context(), operationTime)
+		defer cancel()
+		if header := r.Header.Get("Authorization"); header != "" {
+			v, _, err := o.signIn(ctx, header)
+			if err != nil {
+				media := negotiate(r.Header.Get("Accept"))
+				if media == "" {
+					media = mediaJSON
+				}
+				status := http.StatusUnauthorized
+				if !fault.Is(err, fault.Unauthenticated) {
+					status = http.StatusServiceUnavailable
+				}
+				refuse(w, media, status, resolvers.Presenter(o.Log)(ctx, err))
+				return
+			}
+			req := resolvers.RequestOf(ctx)
+			req.Viewer = &v
+			ctx = resolvers.With(ctx, req)
+		}
+		srv.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+// signIn reads an Authorization header.
+func (o Options) signIn(ctx context.Context, header string) (im.Viewer, time.Time, error) {
+	scheme, token, ok := strings.Cut(header, " ")
+	if !ok || !strings.EqualFold(scheme, "Bearer") {
+		return im.Viewer{}, time.Time{}, fault.New(fault.Unauthenticated, "unauthenticated")
+	}
+	return o.Authenticate(ctx, strings.TrimSpace(token))
+}
+
+// initSocket signs a socket in. It lives as long as its token, and no longer than the server.
+func (o Options) initSocket(ctx context.Context, payload transport.InitPayload) (context.Context, *transport.InitPayload, error) {
+	header, _ := payload["authorization"].(string)
+	if header == "" {
+		header = payload.Authorization()
+	}
+	v, until, err := o.signIn(ctx, header)
+	if err != nil {
+		return transport.WithWebsocketCloseCode(ctx, 4403), nil, errors.New("Forbidden")
+	}
+	req := resolvers.RequestOf(ctx)
+	req.Viewer = &v
+	ctx, cancel := context.WithDeadline(resolvers.With(ctx, req), until)
+	context.AfterFunc(o.Stop, cancel)
+	return transport.AppendCloseReason(transport.WithWebsocketCloseCode(ctx, 4403), "Token expired"), nil, nil
+}

@@ -1,0 +1,372 @@
+// Package testkit plays the gateway from outside: it runs the real program on either database and speaks to it as a
+// client would.
+package testkit
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/coder/websocket/wsjson"
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+
+	"github.com/guanxi-im/guanxi/internal/app"
+)
+
+// postgresVariable names the server on which tests make databases of their own: postgres://user@host:port/database.
+const postgresVariable = "GUANXI_TEST_POSTGRES"
+
+// OnEach runs a test on a fresh, empty database of each kind: SQLite, and PostgreSQL where GUANXI_TEST_POSTGRES is set.
+func OnEach(t *testing.T, f func(t *testing.T, dsn string)) {
+	t.Helper()
+	t.Run("sqlite", func(t *testing.T) { f(t, SQLite(t)) })
+	t.Run("postgres", func(t *testing.T) { f(t, Postgres(t)) })
+}
+
+// SQLite is a fresh database in a file.
+func SQLite(t testing.TB) string { return "sqlite:" + filepath.Join(t.TempDir(), "guanxi.db") }
+
+// Postgres is a fresh database on the server of GUANXI_TEST_POSTGRES, dropped when the test ends. Without the variable
+// the test is skipped; a server that does not answer is a failure.
+func Postgres(t testing.TB) string {
+	t.Helper()
+	server := os.Getenv(postgresVariable)
+	if server == "" {
+		t.Skip(postgresVariable + " is not set")
+	}
+	db, err := sql.Open("pgx", server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := fmt.Sprintf("guanxi_test_%d_%d", os.Getpid(), time.Now().UnixNano())
+	if _, err := db.Exec("create database " + name); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_, _ = db.Exec("drop database if exists " + name + " with (force)")
+		_ = db.Close()
+	})
+	u, err := url.Parse(server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Path = "/" + name
+	return u.String()
+}
+
+// Server is a running gateway.
+type Server struct {
+	URL  string
+	t    testing.TB
+	stop func()
+	log  *syncBuffer
+	http http.Client
+}
+
+// Demo starts `guanxi serve --demo` on the database, in this process, and stops it when the test ends.
+func Demo(t testing.TB, dsn string, args ...string) *Server {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	out, in := io.Pipe()
+	s := &Server{t: t, log: &syncBuffer{}}
+	done := make(chan int, 1)
+	go func() {
+		code := app.Run(ctx, append([]string{"serve", "--demo", "--listen", "127.0.0.1:0", "--log-level", "debug", "--db", dsn}, args...),
+			[]string{"HOME=" + os.TempDir()}, in, s.log)
+		_ = in.Close()
+		done <- code
+	}()
+	s.stop = sync.OnceFunc(func() {
+		cancel()
+		<-done
+		s.http.CloseIdleConnections()
+	})
+	t.Cleanup(s.stop)
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatalf("the server did not start: %s", s.log)
+	}
+	go func() { _, _ = io.Copy(io.Discard, out) }()
+	s.URL = strings.TrimSpace(strings.TrimPrefix(line, "listening on "))
+	return s
+}
+
+// Stop stops the server and waits until it has ended.
+func (s *Server) Stop() { s.stop() }
+
+// Log is what the server has logged.
+func (s *Server) Log() string { return s.log.String() }
+
+// Run runs another command of the program and answers what it printed and its exit code.
+func Run(args ...string) (stdout, stderr string, code int) {
+	var out, err bytes.Buffer
+	code = app.Run(context.Background(), args, []string{"HOME=" + os.TempDir()}, &out, &err)
+	return out.String(), err.String(), code
+}
+
+// Advance moves the demo's clock on.
+func (s *Server) Advance(d time.Duration) {
+	s.t.Helper()
+	resp, err := s.http.Post(s.URL+"/demo/clock", "application/json", strings.NewReader(`{"advance":"`+d.String()+`"}`))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if b, _ := io.ReadAll(resp.Body); resp.StatusCode != http.StatusOK {
+		s.t.Fatalf("advance the clock: %s: %s", resp.Status, b)
+	}
+}
+
+// Client is one person who asks.
+type Client struct {
+	s        *Server
+	token    string
+	Language string // of Accept-Language
+}
+
+// As makes a client for a person of the demo; "" is nobody.
+func (s *Server) As(account string) *Client {
+	s.t.Helper()
+	c := &Client{s: s, Language: "en"}
+	if account != "" {
+		out, _, code := Run("token", account)
+		if code != 0 {
+			s.t.Fatalf("token %s: exit %d", account, code)
+		}
+		c.token = strings.TrimSpace(out)
+	}
+	return c
+}
+
+// Answer is an answer to a GraphQL request.
+type Answer struct {
+	t      testing.TB
+	Status int
+	Data   any
+	Errors []any
+	Body   string
+}
+
+// Ask sends a document with variables and answers what came, errors included. It may be called from any goroutine.
+func (c *Client) Ask(query string, variables map[string]any) (Answer, error) {
+	body, err := json.Marshal(map[string]any{"query": query, "variables": variables})
+	if err != nil {
+		return Answer{}, err
+	}
+	req, err := http.NewRequest(http.MethodPost, c.s.URL+"/graphql", bytes.NewReader(body))
+	if err != nil {
+		return Answer{}, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept-Language", c.Language)
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	resp, err := c.s.http.Do(req)
+	if err != nil {
+		return Answer{}, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return Answer{}, err
+	}
+	a := Answer{t: c.s.t, Status: resp.StatusCode, Body: string(b)}
+	var v struct {
+		Data   any
+		Errors []any
+	}
+	if err := json.Unmarshal(b, &v); err != nil {
+		return a, fmt.Errorf("%w: %s", err, b)
+	}
+	a.Data, a.Errors = v.Data, v.Errors
+	return a, nil
+}
+
+// Do is Ask for requests that must succeed; userErrors are the test's own to look at.
+func (c *Client) Do(query string, variables map[string]any) Answer {
+	c.s.t.Helper()
+	a, err := c.Ask(query, variables)
+	if err != nil {
+		c.s.t.Fatal(err)
+	}
+	if len(a.Errors) > 0 {
+		c.s.t.Fatalf("%s\nanswered %s", query, a.Body)
+	}
+	return a
+}
+
+// Get follows a path of keys and indexes (block.results.0.decision.outcome) through the data; nil where it ends.
+func (a Answer) Get(path string) any { return get(a.Data, path) }
+
+// Text is Get for strings; "" for anything else.
+func (a Answer) Text(path string) string { s, _ := a.Get(path).(string); return s }
+
+// Code is the code of the n-th GraphQL error; "" where there is none.
+func (a Answer) Code(n int) string {
+	s, _ := get(a.Errors, strconv.Itoa(n)+".extensions.code").(string)
+	return s
+}
+
+// Get follows a path through JSON.
+func get(v any, path string) any {
+	for key := range strings.SplitSeq(path, ".") {
+		switch x := v.(type) {
+		case map[string]any:
+			v = x[key]
+		case []any:
+			i, err := strconv.Atoi(key)
+			if err != nil || i < 0 || i >= len(x) {
+				return nil
+			}
+			v = x[i]
+		default:
+			return nil
+		}
+	}
+	return v
+}
+
+// Member is the id of a person of the demo.
+func (c *Client) Member(account string) string {
+	c.s.t.Helper()
+	return c.Do(`query($a:String){member(accountName:$a){id}}`, map[string]any{"a": account}).Text("member.id")
+}
+
+// Workspace is the id of a workspace by its name.
+func (c *Client) Workspace(name string) string {
+	c.s.t.Helper()
+	for _, w := range c.Do(`{workspaces{id name}}`, nil).Get("workspaces").([]any) {
+		if get(w, "name") == name {
+			return get(w, "id").(string)
+		}
+	}
+	c.s.t.Fatalf("no workspace %s", name)
+	return ""
+}
+
+// Contact is the id of a contact that the client sees, by the platform's own id.
+func (c *Client) Contact(platformID string) string {
+	c.s.t.Helper()
+	for after := any(nil); ; {
+		a := c.Do(`query($a:String){externalContacts(first:100,after:$a){nodes{id platformId} pageInfo{hasNextPage endCursor}}}`, map[string]any{"a": after})
+		for _, n := range a.Get("externalContacts.nodes").([]any) {
+			if get(n, "platformId") == platformID {
+				return get(n, "id").(string)
+			}
+		}
+		if a.Get("externalContacts.pageInfo.hasNextPage") != true {
+			c.s.t.Fatalf("no contact %s", platformID)
+		}
+		after = a.Get("externalContacts.pageInfo.endCursor")
+	}
+}
+
+// Stream is a live subscription.
+type Stream struct {
+	Events <-chan Answer
+	// Closed gets the error that ended the stream.
+	Closed <-chan error
+	Stop   func()
+}
+
+// Subscribe opens a socket of its own and subscribes. It returns once the server has acknowledged the socket and the
+// subscription is sent.
+func (c *Client) Subscribe(query string, variables map[string]any) *Stream {
+	c.s.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	c.s.t.Cleanup(cancel)
+	conn, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(c.s.URL, "http")+"/graphql",
+		&websocket.DialOptions{Subprotocols: []string{"graphql-transport-ws"}, HTTPHeader: http.Header{"Accept-Language": {c.Language}}})
+	if err != nil {
+		c.s.t.Fatal(err)
+	}
+	type message struct {
+		ID      string `json:"id,omitempty"`
+		Type    string `json:"type"`
+		Payload any    `json:"payload,omitempty"`
+	}
+	if err := wsjson.Write(ctx, conn, message{Type: "connection_init", Payload: map[string]string{"authorization": "Bearer " + c.token}}); err != nil {
+		c.s.t.Fatal(err)
+	}
+	var ack message
+	if err := wsjson.Read(ctx, conn, &ack); err != nil || ack.Type != "connection_ack" {
+		c.s.t.Fatalf("no acknowledgement: %v %v", ack, err)
+	}
+	err = wsjson.Write(ctx, conn, message{ID: "1", Type: "subscribe", Payload: map[string]any{"query": query, "variables": variables}})
+	if err != nil {
+		c.s.t.Fatal(err)
+	}
+	events, closed := make(chan Answer, 1000), make(chan error, 1)
+	go func() {
+		defer close(events)
+		for {
+			var m message
+			if err := wsjson.Read(ctx, conn, &m); err != nil {
+				closed <- err
+				return
+			}
+			switch m.Type {
+			case "ping":
+				_ = wsjson.Write(ctx, conn, message{Type: "pong"})
+			case "next":
+				errs, _ := get(m.Payload, "errors").([]any)
+				events <- Answer{t: c.s.t, Data: get(m.Payload, "data"), Errors: errs}
+			case "error":
+				errs, _ := m.Payload.([]any)
+				events <- Answer{t: c.s.t, Errors: errs}
+			case "complete":
+				closed <- nil
+				return
+			}
+		}
+	}()
+	return &Stream{Events: events, Closed: closed, Stop: func() { _ = conn.Close(websocket.StatusNormalClosure, ""); cancel() }}
+}
+
+// Next is the next event; the test fails where none comes within ten seconds.
+func (s *Stream) Next(t testing.TB) Answer {
+	t.Helper()
+	select {
+	case a, ok := <-s.Events:
+		if !ok {
+			t.Fatal("the stream ended")
+		}
+		return a
+	case <-time.After(10 * time.Second):
+		t.Fatal("no event within ten seconds")
+	}
+	return Answer{}
+}
+
+// syncBuffer is a buffer that may be read while it is written.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
