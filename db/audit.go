@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/guanxi-im/guanxi/internal/audit"
 	"github.com/guanxi-im/guanxi/internal/im"
@@ -171,7 +173,11 @@ func (s *Store) Seal(ctx context.Context) (head int64, more bool, err error) {
 	}
 	ss = append(ss, stmt{text: "update meta set value = ? where key = 'clock' and cast(value as bigint) < ?",
 		args: []any{fmt.Sprint(s.now().UnixMicro()), s.now().UnixMicro()}})
-	if err := s.eng.write(ctx, ss); err != nil {
+	err = s.eng.write(ctx, ss)
+	if c := s.eng.constraint(err); errors.Is(err, errUnmet) || strings.HasPrefix(c, "audit_events") || strings.HasPrefix(c, "changes") {
+		return 0, true, nil // another replica was faster
+	}
+	if err != nil {
 		return 0, false, unavailable(err, "seal")
 	}
 	return head, len(records) == sealMax || len(changes) == sealMax, nil

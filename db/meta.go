@@ -83,7 +83,7 @@ func (s *Store) Fingerprint(b []byte) []byte { return s.print.MAC(b) }
 
 // State is what stands in a database before it is used.
 type State struct {
-	Empty    bool // no tables at all
+	Empty    bool // no tables at all, or our tables and nobody in the directory
 	Current  bool // the schema is that of this program
 	Demo     bool // the demo made it
 	Clock    time.Time
@@ -94,22 +94,28 @@ type State struct {
 // Inspect says what stands in the database, and changes nothing.
 func (s *Store) Inspect(ctx context.Context) (st State, err error) {
 	var tables, ours int
-	if err := s.read(ctx, s.tables("%", &tables), s.tables("meta", &ours)); err != nil {
+	if err := s.read(ctx, s.tables("not in ('schema_migrations', 'schema_locks')", &tables),
+		s.tables("in ('meta', 'schema_migrations', 'schema_locks')", &ours)); err != nil {
 		return st, unavailable(err, "inspect database")
 	}
 	st.Empty = tables == 0
 	if st.Empty {
 		return st, nil
 	}
-	if ours == 0 {
+	if ours < 3 { // somebody else may have a table called meta
 		err := s.read(ctx, s.anyTable(&st.Existing))
 		return st, unavailable(err, "inspect database")
 	}
 	var demo, clock, offset string
-	if err := s.read(ctx, metaStmt(metaDemo, &demo), metaStmt(metaClock, &clock), metaStmt(metaOffset, &offset)); err != nil {
+	var people int
+	err = s.read(ctx, metaStmt(metaDemo, &demo), metaStmt(metaClock, &clock), metaStmt(metaOffset, &offset), s.tables("members", &people))
+	if err == nil && people > 0 {
+		err = s.read(ctx, stmt{text: "select count(*) from (select 1 from members limit 1) one", scan: func(r row) error { return r.Scan(&people) }})
+	}
+	if err != nil {
 		return st, unavailable(err, "inspect database")
 	}
-	st.Demo = demo != ""
+	st.Demo, st.Empty = demo != "", people == 0
 	ms, err := s.Migrations(ctx)
 	if err != nil {
 		return st, unavailable(err, "inspect migrations")
@@ -124,14 +130,13 @@ func (s *Store) Inspect(ctx context.Context) (st State, err error) {
 	return st, nil
 }
 
-// tables counts the tables of a name pattern, our migration tables aside.
-func (s *Store) tables(like string, n *int) stmt {
-	q := "select count(*) from sqlite_master where type = 'table' and name like ? and name not like 'sqlite_%' and name not like 'schema_%'"
+// tables counts the tables whose names meet a condition.
+func (s *Store) tables(condition string, n *int) stmt {
+	q := "select count(*) from sqlite_master where type = 'table' and name not like 'sqlite_%' and name "
 	if s.eng.postgres() {
-		q = `select count(*) from information_schema.tables where table_schema = current_schema() and table_name like ?
-			and table_name not in ('schema_migrations', 'schema_locks')`
+		q = "select count(*) from information_schema.tables where table_schema = current_schema() and table_name "
 	}
-	return stmt{text: q, args: []any{like}, scan: func(r row) error { return r.Scan(n) }}
+	return stmt{text: q + condition, scan: func(r row) error { return r.Scan(n) }}
 }
 
 func (s *Store) anyTable(name *string) stmt {

@@ -114,9 +114,12 @@ func (s *Store) post(ctx context.Context, ss []stmt) error {
 	if len(ss) == 0 {
 		return nil
 	}
+	if err := ctx.Err(); err != nil { // whoever hung up before it began
+		return unavailable(err, "write")
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
-	err := s.eng.write(ctx, ss)
+	err := s.commit(ctx, ss) // fault_on.go replaces it by a planted fault
 	if err == nil {
 		return nil
 	}

@@ -314,7 +314,7 @@ const groupMax = 32
 
 func (s *Store) openSQLite(ctx context.Context, path string, readOnly bool) error {
 	if path == "" {
-		return errors.New("expected a path after sqlite:")
+		return errors.New("sqlite: expected a path after it")
 	}
 	if readOnly {
 		if _, err := os.Stat(path); err != nil {

@@ -199,7 +199,7 @@ func (s *server) prepare(ctx context.Context) error {
 	if err := s.store.Start(ctx); err != nil {
 		return err
 	}
-	if st.Demo {
+	if st.Demo && !st.Empty {
 		return nil
 	}
 	err = s.store.SeedDemo(ctx, demo.Company(im.NewIDs(s.clock.Now), s.clock.Now()))

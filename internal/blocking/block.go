@@ -241,8 +241,8 @@ const (
 	deptManager = "dept_manager"
 )
 
-// candidatesMax bounds the people who are named for one need.
-const candidatesMax = 20
+// candidatesMax bounds the people who are kept for one need.
+const candidatesMax = 500
 
 // workedOut reports whether the people of a role follow from the facts.
 func workedOut(role string) bool {

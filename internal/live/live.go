@@ -25,7 +25,7 @@ type Position struct {
 
 // Store is where changes are numbered and read.
 type Store interface {
-	// Seal numbers what is committed and answers the last number, and whether more waits.
+	// Seal numbers what is committed and answers the last number, and whether it is worth calling again at once.
 	Seal(ctx context.Context) (head int64, more bool, err error)
 	Position(ctx context.Context) (Position, error)
 	Changes(ctx context.Context, v im.Viewer, member im.ID, after, until int64, limit int) ([]im.Change, error)
@@ -49,7 +49,7 @@ const (
 	gather = 20 * time.Millisecond
 	// poll finds what other replicas committed and what a wake-up missed.
 	poll = 500 * time.Millisecond
-	// retry follows a seal that another replica beat, or a database that did not answer.
+	// retry follows a database that did not answer.
 	retry = 100 * time.Millisecond
 )
 
