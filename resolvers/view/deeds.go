@@ -291,7 +291,7 @@ type Approval struct {
 // Approval presents an approval.
 func (b *Batch) Approval(a im.Approval) *Approval {
 	b.members.announce(a.RequestedBy)
-	b.announceNode(a.Subject)
+	b.subjects.announce(a.Subject.ID)
 	b.verdicts.announce(a.ID)
 	b.candidates.announce(a.ID)
 	b.decisions.announce(a.DecisionID, a.FinalDecisionID)
@@ -299,15 +299,17 @@ func (b *Batch) Approval(a im.Approval) *Approval {
 }
 
 // The methods of Approval are the fields of the schema.
-func (*Approval) IsNode()                                     {}
-func (a *Approval) ID() string                                { return id(im.KindApproval, a.row.ID) }
-func (a *Approval) Action() string                            { return a.row.Action }
-func (a *Approval) Reason() string                            { return string(a.row.Reason) }
-func (a *Approval) State() model.ApprovalState                { return model.ApprovalState(a.row.StateAt(a.now)) }
-func (a *Approval) CreatedAt() time.Time                      { return a.row.CreatedAt }
-func (a *Approval) ExpiresAt() *time.Time                     { return at(a.row.ExpiresAt) }
-func (a *Approval) ApproverRoles() []string                   { return roles(a.row.Needs) }
-func (a *Approval) Subject(ctx context.Context) (Node, error) { return a.b.Node(ctx, a.row.Subject) }
+func (*Approval) IsNode()                      {}
+func (a *Approval) ID() string                 { return id(im.KindApproval, a.row.ID) }
+func (a *Approval) Action() string             { return a.row.Action }
+func (a *Approval) Reason() string             { return string(a.row.Reason) }
+func (a *Approval) State() model.ApprovalState { return model.ApprovalState(a.row.StateAt(a.now)) }
+func (a *Approval) CreatedAt() time.Time       { return a.row.CreatedAt }
+func (a *Approval) ExpiresAt() *time.Time      { return at(a.row.ExpiresAt) }
+func (a *Approval) ApproverRoles() []string    { return roles(a.row.Needs) }
+func (a *Approval) Subject(ctx context.Context) (Node, error) {
+	return node(a.b.subjects.get(ctx, a.row.Subject.ID))
+}
 func (a *Approval) RequestedBy(ctx context.Context) (*Member, error) {
 	return a.b.members.get(ctx, a.row.RequestedBy)
 }

@@ -65,11 +65,3 @@ func (l *lazy[K, V]) get(ctx context.Context, k K) (V, error) {
 	maps.Copy(l.loaded, found)
 	return l.loaded[k], nil
 }
-
-// put is a value that is there without loading.
-func (l *lazy[K, V]) put(k K, v V) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.loaded[k], l.known[k] = v, true
-	delete(l.pending, k)
-}

@@ -40,6 +40,7 @@ type Batch struct {
 	groups        *lazy[im.ID, *Group]
 	relationships *lazy[im.ID, *Relationship]
 	approvals     *lazy[im.ID, *Approval]
+	subjects      *lazy[im.ID, *Relationship] // of approvals: whoever sees one may see what it is about
 	decisions     *lazy[im.ID, *Decision]
 	accounts      *lazy[im.ID, *Account]
 	opportunities *lazy[im.ID, *Opportunity]
@@ -72,6 +73,8 @@ func NewBatch(src *Sources, v im.Viewer, l fault.Language) *Batch {
 	b.relationships = newLazy(rows(func(ctx context.Context, ids []im.ID) (map[im.ID]im.Relationship, error) {
 		return k.Relationships(ctx, v, ids)
 	}, b.Relationship))
+	everything := im.Viewer{Scopes: map[im.Kind]im.Scope{im.KindRelationship: {im.ScopeAll}}}
+	b.subjects = newLazy(rows(seenBy(everything, k.Relationships), b.Relationship))
 	b.approvals = newLazy(rows(func(ctx context.Context, ids []im.ID) (map[im.ID]im.Approval, error) { return k.Approvals(ctx, v, ids) }, b.Approval))
 	b.decisions = newLazy(rows(k.Decisions, b.Decision))
 	b.workspaces = newLazy(func(ctx context.Context, _ []bool) (map[bool]map[im.ID]*Workspace, error) {
