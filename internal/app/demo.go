@@ -3,7 +3,9 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/guanxi-im/guanxi/internal/demo"
@@ -16,9 +18,25 @@ func (s *server) routes() map[string]http.Handler {
 		return nil
 	}
 	return map[string]http.Handler{
-		"POST /demo/clock":   http.HandlerFunc(s.moveClock),
-		"GET /demo/personas": http.HandlerFunc(s.personas),
+		"POST /demo/clock":   local(s.moveClock),
+		"GET /demo/personas": local(s.personas),
 	}
+}
+
+// local refuses requests that name another host: a page of a foreign site whose name was made to lead here would else
+// read the tokens of all personas.
+func local(h http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host, _, err := net.SplitHostPort(r.Host)
+		if err != nil {
+			host = r.Host
+		}
+		if ip := net.ParseIP(strings.Trim(host, "[]")); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+			answer(w, http.StatusForbidden, map[string]string{"error": "the demo answers on this machine alone"})
+			return
+		}
+		h(w, r)
+	})
 }
 
 // personaTime is how long the token of a persona holds.

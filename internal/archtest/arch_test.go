@@ -46,7 +46,9 @@ internal/gateway      : graph/generated resolvers internal/im internal/fault
 internal/app          : *
 internal/archtest     :
 internal/testkit      : internal/app
-internal/scenario     :
+internal/scenario     : internal/testkit
+internal/doctest      : internal/testkit
+internal/crash        : internal/testkit
 bench                 : *
 .                     : internal/app
 `
