@@ -108,7 +108,7 @@ func (s *Store) Inspect(ctx context.Context) (st State, err error) {
 	}
 	var demo, clock, offset string
 	var people int
-	err = s.read(ctx, metaStmt(metaDemo, &demo), metaStmt(metaClock, &clock), metaStmt(metaOffset, &offset), s.tables("members", &people))
+	err = s.read(ctx, metaStmt(metaDemo, &demo), metaStmt(metaClock, &clock), metaStmt(metaOffset, &offset), s.tables("= 'members'", &people))
 	if err == nil && people > 0 {
 		err = s.read(ctx, stmt{text: "select count(*) from (select 1 from members limit 1) one", scan: func(r row) error { return r.Scan(&people) }})
 	}

@@ -116,6 +116,9 @@ func (s *Store) Close() error {
 	if s.eng != nil {
 		errs = append(errs, s.eng.close())
 	}
+	if s.bun != nil {
+		errs = append(errs, s.bun.Close())
+	}
 	if s.lock != nil {
 		errs = append(errs, s.lock.Unlock())
 	}
@@ -293,8 +296,8 @@ var rebound sync.Map
 // ---- SQLite ----
 
 type sqlite struct {
-	readers *sql.DB
-	writer  *sql.DB
+	readers prepared
+	writer  *sql.DB // of one connection, which is the loop's
 	queue   chan *request
 	done    chan struct{}
 	closing sync.Once
@@ -342,19 +345,27 @@ func (s *Store) openSQLite(ctx context.Context, path string, readOnly bool) erro
 		return sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+q.Encode())
 	}
 	e := &sqlite{queue: make(chan *request, groupMax), done: make(chan struct{})}
+	w := &writer{stmts: make(map[string]*sql.Stmt)}
 	var err error
 	if !readOnly {
-		// FULL: an answered write survives a power cut.
-		if e.writer, err = open("rwc", "journal_mode(WAL)", "synchronous(FULL)"); err != nil {
+		migrator, err := open("rwc", "journal_mode(WAL)")
+		if err != nil {
 			return err
 		}
-		e.writer.SetMaxOpenConns(1)
-		if err := e.writer.PingContext(ctx); err != nil {
+		migrator.SetMaxOpenConns(1)
+		s.bun = bun.NewDB(migrator, sqlitedialect.New())
+		if err := migrator.PingContext(ctx); err != nil {
 			return fmt.Errorf("%s is no database that can be written: %w", path, err)
 		}
-		s.bun = bun.NewDB(e.writer, sqlitedialect.New())
+		// FULL: an answered write survives a power cut.
+		if e.writer, err = open("rwc", "synchronous(FULL)"); err != nil {
+			return err
+		}
+		if w.conn, err = e.writer.Conn(ctx); err != nil {
+			return err
+		}
 	}
-	if e.readers, err = open("ro", "query_only(1)"); err != nil {
+	if e.readers.DB, err = open("ro", "query_only(1)"); err != nil {
 		return err
 	}
 	e.readers.SetMaxOpenConns(max(2, runtime.GOMAXPROCS(0)))
@@ -363,7 +374,7 @@ func (s *Store) openSQLite(ctx context.Context, path string, readOnly bool) erro
 		close(e.done)
 		return e.readers.PingContext(ctx)
 	}
-	go e.loop()
+	go e.loop(w)
 	return nil
 }
 
@@ -378,7 +389,7 @@ func (e *sqlite) close() error {
 		e.mu.Unlock()
 	})
 	<-e.done
-	errs := []error{e.readers.Close()}
+	errs := []error{e.readers.close()}
 	if e.writer != nil {
 		errs = append(errs, e.writer.Close())
 	}
@@ -399,27 +410,73 @@ func (e *sqlite) constraint(err error) string {
 }
 
 func (e *sqlite) read(ctx context.Context, ss []stmt) error {
-	c, err := e.readers.Conn(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = c.Close() }()
 	for _, s := range ss {
-		if err := query(ctx, c, s); err != nil {
+		ps, err := e.readers.statement(ctx, s.text)
+		if err != nil {
+			return err
+		}
+		if err := run(ctx, ps, s); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-type querier interface {
-	QueryContext(ctx context.Context, q string, args ...any) (*sql.Rows, error)
-	ExecContext(ctx context.Context, q string, args ...any) (sql.Result, error)
+// prepared is a pool that keeps its statements prepared: to SQLite, reading the text of one costs as much as running it.
+type prepared struct {
+	*sql.DB
+	mu    sync.RWMutex
+	stmts map[string]*sql.Stmt
 }
 
-func query(ctx context.Context, c querier, s stmt) error {
+// preparedMax bounds what is kept; texts are few, as no value is ever part of one.
+const preparedMax = 2000
+
+func (p *prepared) statement(ctx context.Context, text string) (*sql.Stmt, error) {
+	p.mu.RLock()
+	ps, ok := p.stmts[text]
+	p.mu.RUnlock()
+	if ok {
+		return ps, nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if ps, ok := p.stmts[text]; ok {
+		return ps, nil
+	}
+	ps, err := p.PrepareContext(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	if p.stmts == nil || len(p.stmts) >= preparedMax {
+		p.drop()
+	}
+	p.stmts[text] = ps
+	return ps, nil
+}
+
+// drop forgets all statements; whoever runs one meanwhile finishes.
+func (p *prepared) drop() {
+	for _, ps := range p.stmts {
+		_ = ps.Close()
+	}
+	p.stmts = make(map[string]*sql.Stmt)
+}
+
+func (p *prepared) close() error {
+	if p.DB == nil {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.drop()
+	return p.DB.Close()
+}
+
+// run runs one statement.
+func run(ctx context.Context, ps *sql.Stmt, s stmt) error {
 	if s.scan == nil {
-		res, err := c.ExecContext(ctx, s.text, s.args...)
+		res, err := ps.ExecContext(ctx, s.args...)
 		if err != nil {
 			return err
 		}
@@ -430,7 +487,7 @@ func query(ctx context.Context, c querier, s stmt) error {
 		}
 		return nil
 	}
-	rows, err := c.QueryContext(ctx, s.text, s.args...)
+	rows, err := ps.QueryContext(ctx, s.args...)
 	if err != nil {
 		return err
 	}
@@ -462,8 +519,9 @@ func (e *sqlite) write(ctx context.Context, ss []stmt) error {
 }
 
 // loop is the one writer: it takes what has queued up and commits it together.
-func (e *sqlite) loop() {
+func (e *sqlite) loop(w *writer) {
 	defer close(e.done)
+	defer w.close()
 	for r := range e.queue {
 		group := []*request{r}
 	more:
@@ -478,48 +536,75 @@ func (e *sqlite) loop() {
 				break more
 			}
 		}
-		e.commit(group)
+		w.commit(group)
 		for _, r := range group {
 			close(r.done)
 		}
 	}
 }
 
-// commit writes a group of units in one transaction. A unit that fails is rolled back alone.
-func (e *sqlite) commit(group []*request) {
-	ctx := context.Background()
-	fail := func(err error) {
+// writer is the connection that writes, with its statements prepared. It belongs to one goroutine.
+type writer struct {
+	conn  *sql.Conn
+	stmts map[string]*sql.Stmt
+}
+
+func (w *writer) close() {
+	for _, ps := range w.stmts {
+		_ = ps.Close()
+	}
+	_ = w.conn.Close()
+}
+
+func (w *writer) do(s stmt) error {
+	ctx := context.Background() // what is queued runs to its end
+	ps, ok := w.stmts[s.text]
+	if !ok {
+		var err error
+		if ps, err = w.conn.PrepareContext(ctx, s.text); err != nil {
+			return err
+		}
+		w.stmts[s.text] = ps
+	}
+	return run(ctx, ps, s)
+}
+
+// commit writes a group of units in one transaction. A unit that fails is rolled back alone; where the transaction
+// fails, all do.
+func (w *writer) commit(group []*request) {
+	err := w.do(stmt{text: "begin immediate"})
+	if err == nil {
+		for _, r := range group {
+			if err = w.unit(r); err != nil {
+				break
+			}
+		}
+		if err == nil {
+			err = w.do(stmt{text: "commit"})
+		}
+		if err != nil {
+			_ = w.do(stmt{text: "rollback"})
+		}
+	}
+	if err != nil {
 		for _, r := range group {
 			r.err = errors.Join(r.err, err)
 		}
 	}
-	tx, err := e.writer.BeginTx(ctx, nil)
-	if err != nil {
-		fail(err)
-		return
+}
+
+// unit runs the statements of one unit. Its own error is of the transaction; that of the unit is the request's.
+func (w *writer) unit(r *request) error {
+	if err := w.do(stmt{text: "savepoint unit"}); err != nil {
+		return err
 	}
-	for _, r := range group {
-		if _, err := tx.ExecContext(ctx, "savepoint unit"); err != nil {
-			fail(err)
-			_ = tx.Rollback()
-			return
-		}
-		for _, s := range r.ss {
-			if r.err = query(ctx, tx, s); r.err != nil {
-				break
+	for _, s := range r.ss {
+		if r.err = w.do(s); r.err != nil {
+			if err := w.do(stmt{text: "rollback to unit"}); err != nil {
+				return err
 			}
-		}
-		end := "release unit"
-		if r.err != nil {
-			end = "rollback to unit; release unit"
-		}
-		if _, err := tx.ExecContext(ctx, end); err != nil {
-			fail(err)
-			_ = tx.Rollback()
-			return
+			break
 		}
 	}
-	if err := tx.Commit(); err != nil {
-		fail(err)
-	}
+	return w.do(stmt{text: "release unit"})
 }
