@@ -38,6 +38,10 @@ func (s *Store) BlockFacts(ctx context.Context, q blocking.BlockQuery) (f blocki
 	me := q.Viewer.Member.ID
 	var found bool
 	var ss []stmt
+	if !q.Initiator.IsZero() {
+		ss = append(ss, new(builder).add("select 1 from members m where m.id = ? and ", q.Initiator).visibleTo(q.Viewer, im.KindMember).
+			stmt(func(r row) error { var one int; f.Initiator = true; return r.Scan(&one) }))
+	}
 	place := func(r row) error {
 		var p blocking.Place
 		var a im.Account

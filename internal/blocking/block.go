@@ -34,9 +34,18 @@ func (s *Service) Block(ctx context.Context, c Call, in BlockInput) (Result, err
 		if f := s.checkBlock(in); f != nil {
 			return fail(f)
 		}
-		facts, err := s.store.BlockFacts(ctx, BlockQuery{Viewer: c.Viewer, Target: in.Target, Kind: in.Kind, Currency: s.o.Currency})
+		q := BlockQuery{Viewer: c.Viewer, Target: in.Target, Kind: in.Kind, Currency: s.o.Currency}
+		if in.Initiator != c.Viewer.Member.ID {
+			q.Initiator = in.Initiator
+		}
+		facts, err := s.store.BlockFacts(ctx, q)
 		if err != nil {
 			return res, u, err
+		}
+		if !q.Initiator.IsZero() && !facts.Initiator {
+			f := fault.New(fault.NotFound, "not_found_member")
+			f.Path = []string{"initiatorId"}
+			return fail(f)
 		}
 		if facts.Member == nil && facts.Contact == nil {
 			f := fault.New(fault.NotFound, "not_found_target")

@@ -271,6 +271,10 @@ func (r *review) agree(v im.Verdict) (Result, ledger.Unit, error) {
 // of this moment.
 func (r *review) decideAgain(rel im.Relationship) (d im.Decision, owner im.ID, err error) {
 	requester, err := r.s.o.Viewer(r.ctx, r.f.Approval.RequestedBy)
+	gone := fault.Is(err, fault.Unauthenticated) // who left meanwhile has no standing anywhere (C-04)
+	if gone {
+		requester, err = im.Viewer{Member: im.Member{ID: r.f.Approval.RequestedBy}}, nil
+	}
 	if err != nil {
 		return d, owner, err
 	}
@@ -279,7 +283,7 @@ func (r *review) decideAgain(rel im.Relationship) (d im.Decision, owner im.ID, e
 		if err != nil {
 			return d, owner, err
 		}
-		if f == nil { // the requester may no longer see it; policy judges on what stands
+		if f == nil || gone { // the requester may no longer see it; policy judges on what stands
 			f = &r.f.Subject
 			f.Standing = ""
 		}
@@ -299,7 +303,7 @@ func (r *review) decideAgain(rel im.Relationship) (d im.Decision, owner im.ID, e
 	q := question{action: authz.ActionBlock, viewer: requester, workspace: r.f.Subject.Workspace, target: rel.Target,
 		object: wish(BlockInput{Target: rel.Target, Kind: rel.Kind, Scope: scopeWish(rel)}, requester.Member.ID, facts)}
 	for _, p := range facts.Places {
-		if p.Workspace.ID == rel.WorkspaceID {
+		if p.Workspace.ID == rel.WorkspaceID && !gone {
 			q.standing = p.Standing
 		}
 	}

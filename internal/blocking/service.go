@@ -272,7 +272,10 @@ func (s *Service) step(u *ledger.Unit, r im.Relationship, to im.RelationshipStat
 	from := r.State
 	r.State = to
 	r.Version++
-	if !to.Live() {
+	switch {
+	case to == im.Expired: // it ended then, whenever that is noticed
+		r.EndedAt = r.ExpiresAt
+	case !to.Live():
 		r.EndedAt = s.o.Now()
 	}
 	u.Steps = append(u.Steps, r)

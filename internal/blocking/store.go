@@ -54,14 +54,16 @@ type Reads interface {
 
 // BlockQuery asks for what a new relationship is decided on.
 type BlockQuery struct {
-	Viewer   im.Viewer
-	Target   im.Ref
-	Kind     im.RelationshipKind
-	Currency string // the company's own: open value counts in it
+	Viewer    im.Viewer
+	Initiator im.ID // another person for whom the viewer acts; zero: nobody
+	Target    im.Ref
+	Kind      im.RelationshipKind
+	Currency  string // the company's own: open value counts in it
 }
 
 // BlockFacts is what is known of a pair.
 type BlockFacts struct {
+	Initiator       bool                // the other person is there, as far as the viewer may see
 	Member          *im.Member          // the target, where it is a member whom the viewer may see
 	Contact         *im.ExternalContact // the target, where it is a contact whom the viewer may see
 	Places          []Place             // workspaces that both are on

@@ -50,6 +50,7 @@ var texts = map[string][2]string{
 	"exactly_one":       {"Give exactly one of {0}.", "请在 {0} 中恰好提供一个。"},
 
 	"not_found_target":       {"There is no such member or contact, or you may not see it.", "该成员或外部联系人不存在，或您无权查看。"},
+	"not_found_member":       {"There is no such member, or you may not see the person.", "该成员不存在，或您无权查看。"},
 	"not_found_relationship": {"There is no such relationship, or you may not see it.", "该关系不存在，或您无权查看。"},
 	"not_found_approval":     {"There is no such approval, or you may not see it.", "该审批不存在，或您无权查看。"},
 
