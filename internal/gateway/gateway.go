@@ -1,4 +1,4 @@
-// Package gateway is the HTTP surface: GraphQL over POST, GET and WebSocket, and whether the gateway is alive and ready.
+// Package gateway is the HTTP surface: GraphQL over POST, GET, Server-Sent Events and WebSocket, and whether the gateway is alive and ready.
 package gateway
 
 import (
@@ -103,6 +103,7 @@ func graphQL(o Options) http.Handler {
 		InitTimeout:      initTime,
 		InitFunc:         o.initSocket,
 	})
+	srv.AddTransport(stream{})
 	srv.AddTransport(post{})
 	srv.SetQueryCache(cache)
 	srv.SetParserTokenLimit(tokensMax)
@@ -119,28 +120,44 @@ func graphQL(o Options) http.Handler {
 			srv.ServeHTTP(w, r)
 			return
 		}
-		ctx, cancel := context.WithTimeout(r.Context(), operationTime)
-		defer cancel()
+		ctx, until := r.Context(), time.Time{}
 		if header := r.Header.Get("Authorization"); header != "" {
-			v, _, err := o.signIn(ctx, header)
+			v, expiry, err := o.signIn(ctx, header)
 			if err != nil {
-				media := negotiate(r.Header.Get("Accept"))
-				if media == "" {
-					media = mediaJSON
-				}
-				status := http.StatusUnauthorized
-				if !fault.Is(err, fault.Unauthenticated) {
-					status = http.StatusServiceUnavailable
-				}
-				refuse(w, media, status, resolvers.Presenter(o.Log)(ctx, err))
+				o.turnAway(w, r, err)
 				return
 			}
 			req := resolvers.RequestOf(ctx)
 			req.Viewer = &v
-			ctx = resolvers.With(ctx, req)
+			ctx, until = resolvers.With(ctx, req), expiry
 		}
+		ctx, cancel := o.bound(ctx, wantsStream(r), until)
+		defer cancel()
 		srv.ServeHTTP(w, r.WithContext(ctx))
 	})
+}
+
+// bound ends a request in time. A stream lives as long as the token that opened it, and no longer than the server.
+func (o Options) bound(ctx context.Context, stream bool, until time.Time) (context.Context, context.CancelFunc) {
+	if !stream || until.IsZero() {
+		return context.WithTimeout(ctx, operationTime)
+	}
+	ctx, cancel := context.WithDeadline(ctx, until)
+	context.AfterFunc(o.Stop, cancel)
+	return ctx, cancel
+}
+
+// turnAway answers a request whose token is not believed, or cannot be looked into.
+func (o Options) turnAway(w http.ResponseWriter, r *http.Request, err error) {
+	media := negotiate(r.Header.Get("Accept"))
+	if media == "" {
+		media = mediaJSON
+	}
+	status := http.StatusUnauthorized
+	if !fault.Is(err, fault.Unauthenticated) {
+		status = http.StatusServiceUnavailable
+	}
+	refuse(w, media, status, resolvers.Presenter(o.Log)(r.Context(), err))
 }
 
 // signIn reads an Authorization header.
@@ -164,7 +181,6 @@ func (o Options) initSocket(ctx context.Context, payload transport.InitPayload) 
 	}
 	req := resolvers.RequestOf(ctx)
 	req.Viewer = &v
-	ctx, cancel := context.WithDeadline(resolvers.With(ctx, req), until)
-	context.AfterFunc(o.Stop, cancel)
+	ctx, _ = o.bound(resolvers.With(ctx, req), true, until) // the socket's own context ends with it
 	return transport.AppendCloseReason(transport.WithWebsocketCloseCode(ctx, 4403), "Token expired"), nil, nil
 }

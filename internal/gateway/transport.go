@@ -61,7 +61,7 @@ func (t post) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 		refuse(w, media, http.StatusMethodNotAllowed, coded("BAD_USER_INPUT", "GET is for queries only"))
 		return
 	case kind == ast.Subscription:
-		refuse(w, media, http.StatusBadRequest, coded("BAD_USER_INPUT", "a subscription needs a graphql-transport-ws socket"))
+		refuse(w, media, http.StatusBadRequest, coded("BAD_USER_INPUT", "a subscription needs "+mediaStream+" or a "+protocol+" socket"))
 		return
 	}
 	answers, ctx := exec.DispatchOperation(r.Context(), op)
