@@ -180,6 +180,9 @@ func (s *Store) Seal(ctx context.Context) (head int64, more bool, err error) {
 	if err != nil {
 		return 0, false, unavailable(err, "seal")
 	}
+	if err := s.eng.announce(ctx); err != nil {
+		s.log.WarnContext(ctx, "telling other replicas failed; they poll", "error", err)
+	}
 	return head, len(records) == sealMax || len(changes) == sealMax, nil
 }
 

@@ -61,6 +61,8 @@ type engine interface {
 	// write runs the statements in one transaction. It fails with errUnmet where a statement changed another
 	// number of rows than it had to.
 	write(ctx context.Context, ss []stmt) error
+	// announce tells other processes on the database that something was sealed.
+	announce(ctx context.Context) error
 	ping(ctx context.Context) error
 	close() error
 	// constraint names the unique constraint or index that err violates; "" for any other error.

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -212,16 +213,17 @@ func (s *server) prepare(ctx context.Context) error {
 // sweepTime is how often what ran out is ended.
 const sweepTime = time.Second
 
-// background seals, and ends what ran out.
+// background seals, hears of other replicas, and ends what ran out.
 func (s *server) background(ctx context.Context) {
-	sealed := make(chan struct{})
-	go func() { defer close(sealed); s.hub.Run(ctx) }()
+	var others sync.WaitGroup
+	others.Go(func() { s.hub.Run(ctx) })
+	others.Go(func() { s.store.Listen(ctx, s.hub.Wake) })
 	tick := time.NewTicker(sweepTime)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			<-sealed
+			others.Wait()
 			return
 		case <-tick.C:
 			if _, err := s.block.ExpireDue(ctx); err != nil && ctx.Err() == nil {

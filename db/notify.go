@@ -1,0 +1,53 @@
+package db
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// channel is where replicas tell each other that something was sealed.
+const channel = "guanxi_sealed"
+
+// announce wakes the other replicas. It follows the commit and is none of the transaction's business: inside one,
+// NOTIFY takes a lock that all commits of the server wait for. One that is lost costs a poll.
+func (p *postgres) announce(ctx context.Context) error {
+	_, err := p.db.ExecContext(ctx, "select pg_notify('"+channel+"', '')")
+	return err
+}
+
+func (e *sqlite) announce(context.Context) error { return nil } // there is no other replica
+
+// relisten is how long a listener waits before it tries a database again that it lost.
+const relisten = time.Second
+
+// Listen calls wake whenever another replica has sealed something, until ctx ends. It keeps a connection of its own.
+func (s *Store) Listen(ctx context.Context, wake func()) {
+	p, ok := s.eng.(*postgres)
+	if !ok {
+		return
+	}
+	for ctx.Err() == nil {
+		err := p.raw(ctx, func(c *pgx.Conn) error {
+			if _, err := c.Exec(ctx, "listen "+channel); err != nil {
+				return err
+			}
+			wake() // for what was sealed before anybody listened
+			for {
+				if _, err := c.WaitForNotification(ctx); err != nil {
+					return err
+				}
+				wake()
+			}
+		})
+		if ctx.Err() != nil {
+			return
+		}
+		s.log.WarnContext(ctx, "listening for other replicas failed; polling goes on", "error", err)
+		select {
+		case <-time.After(relisten):
+		case <-ctx.Done():
+		}
+	}
+}
