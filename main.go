@@ -1,6 +1,8 @@
 // Guanxi (关系) governs who may reach whom in a company's instant messaging.
 package main
 
+//go:generate go tool gqlgen generate
+
 import (
 	"context"
 	"os"

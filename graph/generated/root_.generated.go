@@ -3141,7 +3141,7 @@ type Mutation {
 }
 
 """
-Live streams, over graphql-transport-ws. All share one line of cursors. Each event comes once and in order; with the
+Live streams, over graphql-transport-ws and over Server-Sent Events. All share one line of cursors. Each event comes once and in order; with the
 last cursor as ` + "`" + `after` + "`" + `, none is lost or repeated. Without ` + "`" + `after` + "`" + ` a stream starts now.
 """
 type Subscription {
