@@ -179,6 +179,9 @@ func (d *Decision) Rules() []*PolicyRule {
 }
 
 func (d *Decision) Needs(ctx context.Context) ([]*ApprovalNeed, error) {
+	if len(d.row.Needs) == 0 {
+		return []*ApprovalNeed{}, nil
+	}
 	asked, err := d.b.asked.get(ctx, d.row.ID)
 	if err != nil {
 		return nil, err
@@ -292,6 +295,8 @@ type Approval struct {
 func (b *Batch) Approval(a im.Approval) *Approval {
 	b.members.announce(a.RequestedBy)
 	b.subjects.announce(a.Subject.ID)
+	b.members.announce(a.About) // it is one of the two
+	b.contacts.announce(a.About)
 	b.verdicts.announce(a.ID)
 	b.candidates.announce(a.ID)
 	b.decisions.announce(a.DecisionID, a.FinalDecisionID)

@@ -66,16 +66,16 @@ func NewBatch(src *Sources, v im.Viewer, l fault.Language) *Batch {
 	d, k := src.Directory, src.Blocking
 	b.members = newLazy(rows(seenBy(v, d.Members), b.Member))
 	b.departments = newLazy(rows(d.Departments, b.Department))
-	b.contacts = newLazy(rows(func(ctx context.Context, ids []im.ID) (map[im.ID]im.ExternalContact, error) {
-		return d.Contacts(ctx, v, ids)
-	}, b.Contact))
-	b.groups = newLazy(rows(func(ctx context.Context, ids []im.ID) (map[im.ID]im.Group, error) { return d.Groups(ctx, v, ids) }, b.Group))
-	b.relationships = newLazy(rows(func(ctx context.Context, ids []im.ID) (map[im.ID]im.Relationship, error) {
-		return k.Relationships(ctx, v, ids)
-	}, b.Relationship))
+	b.contacts = newLazy(rows(seenBy(v, d.Contacts), b.Contact))
+	b.groups = newLazy(rows(seenBy(v, d.Groups), b.Group))
+	b.relationships = newLazy(rows(seenBy(v, k.Relationships), b.Relationship))
 	everything := im.Viewer{Scopes: map[im.Kind]im.Scope{im.KindRelationship: {im.ScopeAll}}}
 	b.subjects = newLazy(rows(seenBy(everything, k.Relationships), b.Relationship))
-	b.approvals = newLazy(rows(func(ctx context.Context, ids []im.ID) (map[im.ID]im.Approval, error) { return k.Approvals(ctx, v, ids) }, b.Approval))
+	b.approvals = newLazy(rows(seenBy(v, k.Approvals), b.Approval))
+	b.accounts = newLazy(rows(seenBy(v, d.Accounts), b.Account))
+	b.opportunities = newLazy(rows(seenBy(v, d.Opportunities), b.Opportunity))
+	b.events = newLazy(rows(seenBy(v, src.Audit.Events), b.AuditEvent))
+	b.alerts = newLazy(rows(seenBy(v, k.Alerts), b.Alert))
 	b.decisions = newLazy(rows(k.Decisions, b.Decision))
 	b.workspaces = newLazy(func(ctx context.Context, _ []bool) (map[bool]map[im.ID]*Workspace, error) {
 		ws, err := d.Workspaces(ctx)
@@ -86,9 +86,7 @@ func NewBatch(src *Sources, v im.Viewer, l fault.Language) *Batch {
 		return map[bool]map[im.ID]*Workspace{true: all}, err
 	})
 	b.departmentsOf = newLazy(lists(d.DepartmentsOf, b.Department))
-	b.accountsOf = newLazy(lists(func(ctx context.Context, ids []im.ID) (map[im.ID][]im.Account, error) {
-		return d.AccountsOf(ctx, v, ids)
-	}, b.Account))
+	b.accountsOf = newLazy(lists(seenBy(v, d.AccountsOf), b.Account))
 	b.opportunitiesOf = newLazy(lists(d.OpportunitiesOf, b.Opportunity))
 	b.adminsOf = newLazy(func(ctx context.Context, ids []im.ID) (map[im.ID][]im.ID, error) {
 		found, err := d.AdminsOf(ctx, ids)

@@ -1,0 +1,93 @@
+package resolvers_test
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/vektah/gqlparser/v2"
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"github.com/guanxi-im/guanxi/graph/generated"
+	"github.com/guanxi-im/guanxi/resolvers"
+	"github.com/guanxi-im/guanxi/resolvers/view"
+)
+
+// views are a value of every view that may have fields with arguments.
+var views = map[string]any{"Member": view.Member{}, "Department": view.Department{}, "Account": view.Account{}, "ExternalContact": view.ExternalContact{},
+	"Opportunity": view.Opportunity{}, "Group": view.Group{}, "Workspace": view.Workspace{}, "Relationship": view.Relationship{},
+	"Approval": view.Approval{}, "AuditEvent": view.AuditEvent{}, "Alert": view.Alert{}, "Decision": view.Decision{}, "Viewer": view.Viewer{}}
+
+// A field with arguments that is bound to a plain field, or to a method without them, is generated without a word: its
+// arguments are read and dropped.
+func TestArgumentsReachTheirMethods(t *testing.T) {
+	var sources []*ast.Source
+	files, err := filepath.Glob("../graph/schema/*.graphqls")
+	must(t, err)
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		must(t, err)
+		sources = append(sources, &ast.Source{Name: f, Input: string(b)})
+	}
+	schema, err := gqlparser.LoadSchema(sources...)
+	must(t, err)
+	if len(schema.Types) < 50 {
+		t.Fatalf("%d types", len(schema.Types))
+	}
+	for _, d := range dropped(schema) {
+		t.Error(d)
+	}
+
+	// The check sees what it looks for.
+	planted := gqlparser.MustLoadSchema(&ast.Source{Input: `type Query { members(first: Int): Int missing(first: Int): Int }
+		type Member { manager(depth: Int): Int name: String } type PageInfo { hasNextPage(of: Int): Boolean }`})
+	if got := strings.Join(dropped(planted), "; "); !strings.Contains(got, "Member.manager") || !strings.Contains(got, "PageInfo.hasNextPage") ||
+		!strings.Contains(got, "Query.missing") || !strings.Contains(got, "Query.members") {
+		t.Errorf("found only %s", got)
+	}
+}
+
+// dropped lists the fields whose Go methods do not take what the schema lets clients give.
+func dropped(s *ast.Schema) (out []string) {
+	var r generated.ResolverRoot = &resolvers.Resolver{}
+	for name, d := range s.Types {
+		if d.Kind != ast.Object || d.BuiltIn || strings.HasPrefix(name, "__") {
+			continue
+		}
+		var of reflect.Type
+		switch v, ok := views[name]; {
+		case name == "Query":
+			of = reflect.TypeOf(r.Query())
+		case name == "Mutation":
+			of = reflect.TypeOf(r.Mutation())
+		case name == "Subscription":
+			of = reflect.TypeOf(r.Subscription())
+		case ok:
+			of = reflect.PointerTo(reflect.TypeOf(v))
+		}
+		for _, f := range d.Fields {
+			if len(f.Arguments) == 0 || strings.HasPrefix(f.Name, "__") {
+				continue
+			}
+			const receiverAndContext = 2
+			if of == nil {
+				out = append(out, name+"."+f.Name+" has arguments, and no method takes them")
+			} else if m, ok := method(of, f.Name); !ok || m.Type.NumIn() != len(f.Arguments)+receiverAndContext {
+				out = append(out, name+"."+f.Name+" has arguments that its method does not take")
+			}
+		}
+	}
+	return out
+}
+
+// method finds a field's method, whose name is spelt as Go spells initialisms.
+func method(of reflect.Type, field string) (reflect.Method, bool) {
+	for i := range of.NumMethod() {
+		if strings.EqualFold(of.Method(i).Name, field) {
+			return of.Method(i), true
+		}
+	}
+	return reflect.Method{}, false
+}
