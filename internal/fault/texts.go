@@ -34,7 +34,6 @@ var texts = map[string][2]string{
 	"deadline":        {"The request took longer than it may.", "请求超时。"},
 	"forbidden":       {"Policy does not let you see this.", "策略不允许您查看该内容。"},
 	"policy_denied":   {"Policy refuses this.", "策略拒绝了该操作。"},
-	"complex":         {"The query is too large or too deep: {0}.", "查询过大或过深：{0}。"},
 
 	"id_malformed":      {"“{0}” is no id of a {1}.", "“{0}”不是 {1} 的 id。"},
 	"reason_required":   {"Say why: the reason must not be empty.", "请填写原因。"},
