@@ -1,0 +1,295 @@
+package db_test
+
+import (
+	"crypto/sha256"
+	"database/sql"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/guanxi-im/guanxi/db"
+	"github.com/guanxi-im/guanxi/internal/envelope"
+	"github.com/guanxi-im/guanxi/internal/testkit"
+)
+
+// released is the checksum of every migration that stands in a release, by its path. A released file is never changed:
+// another one is added, with its line here.
+const released = `
+4cf3b36c9d6ef9797c83fe7d85b64b66ba6e1013cd60e0575eb2075160b7c2db postgres/20261121000001_create_directory.tx.down.sql
+783e54dfded286e7a0a359c65ad293e501bb684c755f4fd00d3398c529a64af2 postgres/20261121000001_create_directory.tx.up.sql
+4796a0906b48cbe0f80bb18c29e2d9a05c611145d1910eedf6c35e45e7a7c859 postgres/20261121000002_create_relationships.tx.down.sql
+966eaf8f7d41c423bbc7027402dddff29a7925d903f9e2f0fec390e4412c4a75 postgres/20261121000002_create_relationships.tx.up.sql
+c00bc750c8cdf1cbf1da7a8748415b735fe059587f1630620966bb2fa4212857 postgres/20261121000003_create_evidence.tx.down.sql
+4cdcc6bb431dbcb8c63fa8cd84c5e1b13e90c1755dcbccfdb8fef43445683ae8 postgres/20261121000003_create_evidence.tx.up.sql
+4cf3b36c9d6ef9797c83fe7d85b64b66ba6e1013cd60e0575eb2075160b7c2db sqlite/20261121000001_create_directory.tx.down.sql
+4aa9fa990ac26aa38e2865ea764cf958b86d9939cccfd97fff6a5c65992cd5f2 sqlite/20261121000001_create_directory.tx.up.sql
+4796a0906b48cbe0f80bb18c29e2d9a05c611145d1910eedf6c35e45e7a7c859 sqlite/20261121000002_create_relationships.tx.down.sql
+2596d10b669ee384a114598ea3b0e7dc83d058f8ebd14844bc20e8bab87d9892 sqlite/20261121000002_create_relationships.tx.up.sql
+c00bc750c8cdf1cbf1da7a8748415b735fe059587f1630620966bb2fa4212857 sqlite/20261121000003_create_evidence.tx.down.sql
+742e8312bfd4534ec739e9657a37ba52ef72e3227cb412aaed2a86e4d5dcbb3b sqlite/20261121000003_create_evidence.tx.up.sql`
+
+func TestReleasedMigrationsNeverChange(t *testing.T) {
+	var got []string
+	for _, dialect := range []string{"postgres", "sqlite"} {
+		for _, name := range migrationFiles(t, dialect) {
+			b, err := os.ReadFile(filepath.Join("migrations", dialect, name))
+			must(t, err)
+			got = append(got, fmt.Sprintf("%x %s/%s", sha256.Sum256(b), dialect, name))
+		}
+	}
+	if diff := cmp.Diff(strings.Split(strings.TrimSpace(released), "\n"), got); diff != "" {
+		t.Errorf("migrations differ from those released (-released +found)\n%s", diff)
+	}
+}
+
+func TestMigrationFilesPair(t *testing.T) {
+	pg, lite := migrationFiles(t, "postgres"), migrationFiles(t, "sqlite")
+	same(t, "names of files", pg, lite)
+	for _, name := range pg {
+		if up, ok := strings.CutSuffix(name, ".tx.up.sql"); ok {
+			if !slices.Contains(pg, up+".tx.down.sql") {
+				t.Errorf("%s cannot be taken back", name)
+			}
+		} else if down, ok := strings.CutSuffix(name, ".tx.down.sql"); !ok || !slices.Contains(pg, down+".tx.up.sql") {
+			t.Errorf("%s: expected YYYYMMDDhhmmss_verb_noun.tx.up.sql or .tx.down.sql, in pairs", name)
+		}
+	}
+}
+
+func migrationFiles(t *testing.T, dialect string) (out []string) {
+	t.Helper()
+	files, err := os.ReadDir(filepath.Join("migrations", dialect))
+	must(t, err)
+	for _, f := range files {
+		out = append(out, f.Name())
+	}
+	return out
+}
+
+// What holds on one database must hold on the other: the same tables, columns, types as far as both have them, NULLs,
+// and unique keys.
+func TestSchemasEqual(t *testing.T) {
+	pg, lite := testkit.Postgres(t), testkit.SQLite(t)
+	started(t, pg)
+	started(t, lite)
+	same(t, "columns", columns(t, pg), columns(t, lite))
+	same(t, "indexes", indexes(t, pg), indexes(t, lite))
+	same(t, "primary keys", primaryKeys(t, pg), primaryKeys(t, lite))
+}
+
+// columns are lines of table, column, type and nullability. Types are those of SQLite, which has fewer.
+func columns(t *testing.T, dsn string) (out []string) {
+	t.Helper()
+	d := bare(t, dsn)
+	types := strings.NewReplacer("uuid", "blob", "bytea", "blob", "boolean", "integer", "bigint", "integer", "jsonb", "text")
+	for _, table := range tables(t, d, dsn) {
+		if table == "decisions_default" { // a partition
+			continue
+		}
+		q := `select column_name, data_type, is_nullable = 'NO' from information_schema.columns where table_schema = 'public' and table_name = $1`
+		if onSQLite(dsn) {
+			q = "select name, lower(type), \"notnull\" from pragma_table_info(?)"
+		}
+		for _, c := range lines(t, d, q, 3, table) {
+			out = append(out, table+" "+types.Replace(c))
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// indexes are the names of those that were created by name; the conditions of partial ones are behaviour and tested
+// as such.
+func indexes(t *testing.T, dsn string) []string {
+	t.Helper()
+	q := `select indexname, tablename, indexdef like '%UNIQUE%', indexdef like '% WHERE %' from pg_indexes where schemaname = 'public'
+		and indexname not like '%\_pkey' and indexname not like '%\_key' and indexname not like 'schema\_%'`
+	if onSQLite(dsn) {
+		q = `select name, tbl_name, lower(sql) like '%unique index%', lower(sql) like '% where %' from sqlite_master
+			where type = 'index' and sql is not null`
+	}
+	out := lines(t, bare(t, dsn), q, 4)
+	slices.Sort(out)
+	return out
+}
+
+func primaryKeys(t *testing.T, dsn string) []string {
+	t.Helper()
+	d := bare(t, dsn)
+	var out []string
+	for _, table := range tables(t, d, dsn) {
+		if table == "decisions_default" {
+			continue
+		}
+		q := `select k.column_name from information_schema.table_constraints c join information_schema.key_column_usage k
+			using (constraint_name, table_name) where c.constraint_type = 'PRIMARY KEY' and c.table_name = $1 order by k.ordinal_position`
+		if onSQLite(dsn) {
+			q = "select name from pragma_table_info(?) where pk > 0 order by pk"
+		}
+		out = append(out, table+" "+strings.Join(lines(t, d, q, 1, table), " "))
+	}
+	return out
+}
+
+// lines are the rows of a query, their columns as texts.
+func lines(t *testing.T, d *sql.DB, q string, n int, args ...any) (out []string) {
+	t.Helper()
+	rows, err := d.Query(q, args...)
+	must(t, err)
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		cells := make([]any, n)
+		into := make([]any, n)
+		for i := range cells {
+			into[i] = &cells[i]
+		}
+		must(t, rows.Scan(into...))
+		texts := make([]string, n)
+		for i, c := range cells {
+			texts[i] = fmt.Sprint(c)
+			if v, ok := c.(int64); ok { // SQLite's truth
+				texts[i] = fmt.Sprint(v != 0)
+			}
+		}
+		out = append(out, strings.Join(texts, " "))
+	}
+	must(t, rows.Err())
+	return out
+}
+
+func TestUpDownUp(t *testing.T) {
+	testkit.OnEach(t, func(t *testing.T, dsn string) {
+		w := newWorld(t, dsn)
+		must(t, w.Post(t.Context(), whole(w).unit))
+		down, err := w.Rollback(t.Context())
+		must(t, err)
+		if left := tables(t, w.raw, dsn); len(left) > 0 || len(down) == 0 {
+			t.Fatalf("took back %v and left %v", down, left)
+		}
+		st, err := w.Inspect(t.Context())
+		must(t, err)
+		same(t, "what is left", db.State{Empty: true}, st)
+
+		up, err := w.Migrate(t.Context())
+		must(t, err)
+		slices.Sort(down) // they were taken back newest first
+		same(t, "steps taken again", down, up)
+		again := w.reopen() // keys and epoch are those of another life
+		must(t, again.SeedDemo(t.Context(), w.co))
+		f := whole(w)
+		must(t, again.Post(t.Context(), f.unit))
+		f.check(t, w)
+	})
+}
+
+func TestMigrateTwice(t *testing.T) {
+	testkit.OnEach(t, func(t *testing.T, dsn string) {
+		s := started(t, dsn)
+		names, err := s.Migrate(t.Context())
+		must(t, err)
+		ms, err := s.Migrations(t.Context())
+		must(t, err)
+		if len(names) > 0 || len(ms) == 0 {
+			t.Errorf("took %v again; knows %v", names, ms)
+		}
+		for _, m := range ms {
+			if !m.Applied {
+				t.Errorf("%s is not applied", m.Name)
+			}
+		}
+	})
+}
+
+// Two replicas that start at once: one migrates, the other waits for it, both serve.
+func TestConcurrentMigrate(t *testing.T) {
+	dsn := testkit.Postgres(t)
+	const replicas = 4
+	var wg sync.WaitGroup
+	taken := make([][]string, replicas)
+	prints := make([]string, replicas)
+	for i := range replicas {
+		s := open(t, dsn, envelope.Demo())
+		wg.Go(func() {
+			var err error
+			if taken[i], err = s.Migrate(t.Context()); err != nil {
+				t.Error(err)
+			} else if err := s.Start(t.Context()); err != nil {
+				t.Error(err)
+			} else {
+				prints[i] = string(s.Fingerprint([]byte("x")))
+			}
+		})
+	}
+	wg.Wait()
+	if n := len(slices.Concat(taken...)); n != len(migrationFiles(t, "postgres"))/2 {
+		t.Errorf("%d steps were taken in all: %v", n, taken)
+	}
+	for _, p := range prints {
+		if p != prints[0] {
+			t.Error("replicas that started at once have fingerprint keys of their own")
+		}
+	}
+}
+
+func TestInspect(t *testing.T) {
+	inspect := func(t *testing.T, s *db.Store, want db.State) {
+		t.Helper()
+		got, err := s.Inspect(t.Context())
+		must(t, err)
+		same(t, "verdict", want, got)
+	}
+	testkit.OnEach(t, func(t *testing.T, dsn string) {
+		s := open(t, dsn, envelope.Demo())
+		before := tables(t, bare(t, dsn), dsn)
+		inspect(t, s, db.State{Empty: true})
+		same(t, "tables after looking", before, tables(t, bare(t, dsn), dsn))
+		_, err := s.Migrate(t.Context())
+		must(t, err)
+		inspect(t, s, db.State{Empty: true, Current: true}) // nobody is in it
+		must(t, s.Start(t.Context()))
+		inspect(t, s, db.State{Empty: true, Current: true, Clock: now})
+		must(t, s.KeepOffset(t.Context(), 90))
+		inspect(t, s, db.State{Empty: true, Current: true, Clock: now, Offset: 90})
+		w := newWorld(t, other(t, dsn))
+		inspect(t, w.Store, db.State{Current: true, Clock: now, Demo: true})
+		if err := w.SeedDemo(t.Context(), w.co); err != db.ErrSeeded {
+			t.Errorf("seeded again: %v", err)
+		}
+		w.exec("delete from schema_migrations where name = (select max(name) from schema_migrations)")
+		inspect(t, w.Store, db.State{Clock: now, Demo: true})
+	})
+	for _, foreign := range []string{"zoo", "schema_info", "metadata", "meta"} {
+		t.Run("foreign "+foreign, func(t *testing.T) {
+			testkit.OnEach(t, func(t *testing.T, dsn string) {
+				s := open(t, dsn, envelope.Demo())
+				d := bare(t, dsn)
+				_, err := d.Exec("create table " + foreign + " (id int)")
+				must(t, err)
+				inspect(t, s, db.State{Existing: foreign})
+				same(t, "tables after looking", []string{foreign}, lines(t, d, anyTables(dsn), 1))
+			})
+		})
+	}
+}
+
+// anyTables lists every table, those of migrations too.
+func anyTables(dsn string) string {
+	if onSQLite(dsn) {
+		return "select name from sqlite_master where type = 'table'"
+	}
+	return "select table_name from information_schema.tables where table_schema = 'public'"
+}
+
+// other is another fresh database of the same kind.
+func other(t testing.TB, dsn string) string {
+	if onSQLite(dsn) {
+		return testkit.SQLite(t)
+	}
+	return testkit.Postgres(t)
+}

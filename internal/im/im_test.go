@@ -1,0 +1,163 @@
+package im
+
+import (
+	"bytes"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+func TestIDsIncrease(t *testing.T) {
+	start := time.Date(2026, 11, 20, 1, 30, 0, 999_999_999, time.UTC)
+	for name, now := range map[string]func() time.Time{
+		"a clock that stands":     func() time.Time { return start },
+		"a clock that goes":       time.Now,
+		"a clock that runs back":  backwards(start),
+		"a moment of a long past": func() time.Time { return time.UnixMilli(0) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewIDs(now)
+			const workers, each = 8, 3000 // more than a millisecond's counter holds
+			made := make([][]ID, workers)
+			var wg sync.WaitGroup
+			for w := range workers {
+				wg.Go(func() {
+					for range each {
+						made[w] = append(made[w], g.New())
+					}
+				})
+			}
+			wg.Wait()
+			seen := map[ID]bool{}
+			for _, ids := range made {
+				if !slices.IsSortedFunc(ids, func(a, b ID) int { return bytes.Compare(a[:8], b[:8]) }) {
+					t.Error("ids of one goroutine do not increase")
+				}
+				for _, id := range ids {
+					if seen[ID(append(bytes.Clone(id[:8]), make([]byte, 8)...))] {
+						t.Fatal("two ids share their time and counter")
+					}
+					seen[ID(append(bytes.Clone(id[:8]), make([]byte, 8)...))] = true
+				}
+			}
+		})
+	}
+}
+
+// backwards is a clock that is set back by a second at each look.
+func backwards(t time.Time) func() time.Time {
+	var mu sync.Mutex
+	return func() time.Time {
+		mu.Lock()
+		defer mu.Unlock()
+		t = t.Add(-time.Second)
+		return t
+	}
+}
+
+func TestIDsAreUUIDv7(t *testing.T) {
+	now := time.Date(2026, 11, 20, 1, 30, 0, 123_000_000, time.UTC)
+	id := NewIDs(func() time.Time { return now }).New()
+	u, err := uuid.Parse(id.String())
+	if err != nil || u.Version() != 7 || u.Variant() != uuid.RFC4122 {
+		t.Fatalf("%s: version %d, variant %s: %v", id, u.Version(), u.Variant(), err)
+	}
+	sec, nsec := u.Time().UnixTime()
+	if got := time.Unix(sec, nsec); !got.Equal(now) {
+		t.Errorf("its time is %s, not %s", got, now)
+	}
+	back, err := ParseID(id.String())
+	if err != nil || back != id {
+		t.Errorf("%s reads as %s: %v", id, back, err)
+	}
+}
+
+func TestParseIDRefuses(t *testing.T) {
+	for _, s := range []string{"", "x", "019a9f3e-1b2c-7000-8000-00000000000", "019a9f3e-1b2c-7000-8000-0000000000000",
+		"019a9f3e_1b2c-7000-8000-000000000000", "019a9f3e-1b2c-7000-8000-00000000000g", "{19a9f3e-1b2c-7000-8000-00000000000}"} {
+		if id, err := ParseID(s); err == nil || !id.IsZero() {
+			t.Errorf("%q reads as %s", s, id)
+		}
+	}
+}
+
+func TestIDScanAndValue(t *testing.T) {
+	id := NewIDs(time.Now).New()
+	if v, err := id.Value(); err != nil || !bytes.Equal(v.([]byte), id[:]) {
+		t.Errorf("stored as %v: %v", v, err)
+	}
+	if v, err := (ID{}).Value(); err != nil || v != nil {
+		t.Errorf("none is stored as %v: %v", v, err)
+	}
+	for _, src := range []any{id[:], id.String()} {
+		var got ID
+		if err := got.Scan(src); err != nil || got != id {
+			t.Errorf("%T reads as %s: %v", src, got, err)
+		}
+	}
+	got := id
+	if err := got.Scan(nil); err != nil || !got.IsZero() {
+		t.Errorf("NULL reads as %s: %v", got, err)
+	}
+	for _, src := range []any{id[:15], "x", int64(1), []byte(id.String())} {
+		if err := new(ID).Scan(src); err == nil {
+			t.Errorf("%v was taken for an id", src)
+		}
+	}
+	text, err := id.MarshalText()
+	if err != nil || got.UnmarshalText(text) != nil || got != id {
+		t.Errorf("%s reads as %s", text, got)
+	}
+	if text, err = (ID{}).MarshalText(); err != nil || len(text) > 0 || got.UnmarshalText(text) != nil || !got.IsZero() {
+		t.Errorf("none is %q and reads as %s", text, got)
+	}
+}
+
+// Something that ends at a moment has ended at that moment, to the nanosecond.
+func TestStateAt(t *testing.T) {
+	end := time.Date(2026, 11, 20, 1, 30, 0, 0, time.UTC)
+	for _, s := range []RelationshipState{PendingApproval, Rejected, Staged, Cancelled, Active, UndoPendingApproval, Undone, Lifted, Expired} {
+		r := Relationship{State: s, ExpiresAt: end}
+		ended := s
+		if s.Live() {
+			ended = Expired
+		}
+		for at, want := range map[time.Time]RelationshipState{end.Add(-1): s, end: ended, end.Add(1): ended} {
+			if got := r.StateAt(at); got != want {
+				t.Errorf("%s at %s: %s, not %s", s, at, got, want)
+			}
+		}
+		if got := (Relationship{State: s}).StateAt(end); got != s {
+			t.Errorf("%s without an end is %s", s, got)
+		}
+	}
+	for _, s := range []ApprovalState{ApprovalPending, ApprovalApproved, ApprovalRejected, ApprovalExpired, ApprovalCancelled} {
+		a := Approval{State: s, ExpiresAt: end}
+		ended := s
+		if s == ApprovalPending {
+			ended = ApprovalExpired
+		}
+		for at, want := range map[time.Time]ApprovalState{end.Add(-1): s, end: ended, end.Add(1): ended} {
+			if got := a.StateAt(at); got != want {
+				t.Errorf("%s at %s: %s, not %s", s, at, got, want)
+			}
+		}
+		if got := (Approval{State: s}).StateAt(end); got != s {
+			t.Errorf("%s without an end is %s", s, got)
+		}
+	}
+}
+
+// What stops, and that nothing else does.
+func TestStops(t *testing.T) {
+	for _, c := range []Channel{DirectMessage, MessageHistory, GroupMessage, GroupMention, GroupAnnouncement} {
+		for _, fromTarget := range []bool{false, true} {
+			if got, want := Stops(Block, c, fromTarget), c == DirectMessage && fromTarget; got != want {
+				t.Errorf("a block stops %s (from target: %t): %t", c, fromTarget, got)
+			}
+		}
+	}
+}
