@@ -34,6 +34,9 @@ func onceMeta(key, value string) stmt {
 	return stmt{text: "insert into meta (key, value) values (?, ?) on conflict (key) do nothing", args: []any{key, value}}
 }
 
+// ErrKeyset: the database cannot be read under the master key that was given.
+var ErrKeyset = errors.New("encryption.keyset_file: this database was made under another keyset; give the one it was made under")
+
 // fingerprintSubject owns the fingerprint key: no person.
 var fingerprintSubject = im.ID{15: 1}
 
@@ -72,7 +75,7 @@ func (s *Store) loadPrint(ctx context.Context) error {
 	}
 	k, err := s.keys.master.Unwrap(kid, fingerprintSubject, wrapped)
 	if errors.Is(err, envelope.ErrWrongKey) {
-		return errors.New("this database was made under another keyset: give the one it was made under (encryption.keyset_file)")
+		return ErrKeyset
 	}
 	s.print = k
 	return err

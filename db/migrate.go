@@ -67,6 +67,11 @@ func (s *Store) locked(ctx context.Context, f func(*migrate.Migrator) error) err
 // Migrate brings the schema up to date and answers the names of the steps it took.
 func (s *Store) Migrate(ctx context.Context) (names []string, err error) {
 	err = s.locked(ctx, func(m *migrate.Migrator) error {
+		if !s.eng.postgres() { // it stays so: readers and the writer do not wait for each other. Not before it is ours.
+			if _, err := s.bun.ExecContext(ctx, "pragma journal_mode = wal"); err != nil {
+				return err
+			}
+		}
 		g, err := m.Migrate(ctx)
 		names = groupNames(g)
 		return err

@@ -350,7 +350,7 @@ func (s *Store) openSQLite(ctx context.Context, path string, readOnly bool) erro
 	w := &writer{stmts: make(map[string]*sql.Stmt)}
 	var err error
 	if !readOnly {
-		migrator, err := open("rwc", "journal_mode(WAL)")
+		migrator, err := open("rwc")
 		if err != nil {
 			return err
 		}

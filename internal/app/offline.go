@@ -117,9 +117,10 @@ func (p *program) auditVerify() *cobra.Command {
 			if asJSON {
 				return errors.Join(p.verdict(rep, broken), err)
 			}
-			if broken == nil {
-				fmt.Fprintf(p.stdout, "the trail holds: %d events sealed, %d waiting, head %x\n", rep.Sealed, rep.Unsealed, rep.Head)
+			if broken != nil {
+				return fmt.Errorf("the trail is broken at event %d %s: %s", broken.Sequence, eventID(broken.ID), broken.What)
 			}
+			_, err = fmt.Fprintf(p.stdout, "the trail holds: %d events sealed, %d waiting, head %x\n", rep.Sealed, rep.Unsealed, rep.Head)
 			return err
 		})
 	c.Flags().BoolVar(&asJSON, "json", false, "answer in JSON")

@@ -189,7 +189,11 @@ func (s *server) prepare(ctx context.Context) error {
 		case !st.Current:
 			return usageError{errors.New("db: the schema is not that of this version; run guanxi migrate up")}
 		}
-		return s.store.Start(ctx)
+		err := s.store.Start(ctx)
+		if errors.Is(err, db.ErrKeyset) {
+			return usageError{err}
+		}
+		return err
 	}
 	if !st.Empty && !st.Demo {
 		return usageError{errors.New("db: the demo works only on a database that it made; this one holds something else")}
