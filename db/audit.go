@@ -127,6 +127,9 @@ func (s *Store) Unsealed(ctx context.Context) (n int64, err error) {
 	return n, unavailable(err, "count unsealed events")
 }
 
+// sealLock is the advisory lock of sealing.
+const sealLock = 0x67756101
+
 // sealMax bounds one sealing: more waits for the next.
 const sealMax = 500
 
@@ -160,7 +163,8 @@ func (s *Store) Seal(ctx context.Context) (head int64, more bool, err error) {
 	if len(records)+len(changes) == 0 {
 		return head, false, nil
 	}
-	var ss []stmt
+	// One sealer at a time: two that take the same places in turn would wait for each other.
+	ss := s.eng.alone(sealLock)
 	for _, r := range records {
 		hash := r.Link(last.Sequence+1, last.Hash)
 		ss = append(ss, stmt{text: "update audit_events set sequence = ?, previous_hash = ?, hash = ? where id = ? and sequence is null",

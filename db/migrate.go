@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 
+	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/migrate"
 )
 
@@ -20,11 +22,7 @@ type Migration struct {
 }
 
 func (s *Store) migrator(ctx context.Context) (*migrate.Migrator, error) {
-	dialect := "sqlite"
-	if s.eng.postgres() {
-		dialect = "postgres"
-	}
-	sub, err := fs.Sub(migrations, "migrations/"+dialect)
+	sub, err := fs.Sub(migrations, "migrations/"+s.dialect())
 	if err != nil {
 		return nil, err
 	}
@@ -32,10 +30,40 @@ func (s *Store) migrator(ctx context.Context) (*migrate.Migrator, error) {
 	if err := ms.Discover(sub); err != nil {
 		return nil, err
 	}
-	m := migrate.NewMigrator(s.bun, ms, migrate.WithTableName("schema_migrations"), migrate.WithLocksTableName("schema_locks"),
+	m := migrate.NewMigrator(s.bun, ms, migrate.WithTableName(migrationsTable), migrate.WithLocksTableName("schema_locks"),
 		migrate.WithMarkAppliedOnSuccess(true))
 	return m, m.Init(ctx)
 }
+
+// dialect is the folder of the migrations for this kind of database.
+func (s *Store) dialect() string {
+	if s.eng.postgres() {
+		return "postgres"
+	}
+	return "sqlite"
+}
+
+// take runs the file of a step and marks it, in one transaction: bun's own runner marks a step in another one, and
+// whoever is killed between the two can never start again.
+func (s *Store) take(ctx context.Context, step migrate.Migration, way string, mark func(bun.Tx) error) (name string, err error) {
+	name = step.Name + "_" + step.Comment
+	text, err := migrations.ReadFile("migrations/" + s.dialect() + "/" + name + ".tx." + way + ".sql")
+	if err != nil {
+		return name, err
+	}
+	err = s.bun.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
+		if _, err := tx.Tx.ExecContext(ctx, string(text)); err != nil {
+			return err
+		}
+		return mark(tx)
+	})
+	if err != nil {
+		err = fmt.Errorf("%s: %w", name, err)
+	}
+	return name, err
+}
+
+const migrationsTable = "schema_migrations"
 
 // locked runs f while no other process migrates. On PostgreSQL the lock is one of the session, which the server lets
 // go when this process dies; a SQLite file is this process's alone.
@@ -72,9 +100,23 @@ func (s *Store) Migrate(ctx context.Context) (names []string, err error) {
 				return err
 			}
 		}
-		g, err := m.Migrate(ctx)
-		names = groupNames(g)
-		return err
+		ms, err := m.MigrationsWithStatus(ctx)
+		if err != nil {
+			return err
+		}
+		group := ms.LastGroupID() + 1
+		for _, step := range ms.Unapplied() {
+			name, err := s.take(ctx, step, "up", func(tx bun.Tx) error {
+				step.GroupID = group
+				_, err := tx.NewInsert().Model(&step).ModelTableExpr(migrationsTable).Exec(ctx)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			names = append(names, name)
+		}
+		return nil
 	})
 	if err != nil {
 		return names, fmt.Errorf("migrate up: %w", err)
@@ -85,9 +127,21 @@ func (s *Store) Migrate(ctx context.Context) (names []string, err error) {
 // Rollback takes the newest group of steps back; their rows are lost.
 func (s *Store) Rollback(ctx context.Context) (names []string, err error) {
 	err = s.locked(ctx, func(m *migrate.Migrator) error {
-		g, err := m.Rollback(ctx)
-		names = groupNames(g)
-		return err
+		ms, err := m.MigrationsWithStatus(ctx)
+		if err != nil {
+			return err
+		}
+		for _, step := range slices.Backward(ms.LastGroup().Migrations) {
+			name, err := s.take(ctx, step, "down", func(tx bun.Tx) error {
+				_, err := tx.NewDelete().Model(&step).ModelTableExpr(migrationsTable).Where("name = ?", step.Name).Exec(ctx)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			names = append(names, name)
+		}
+		return nil
 	})
 	if err != nil {
 		return names, fmt.Errorf("migrate down: %w", err)
@@ -105,14 +159,4 @@ func (s *Store) Migrations(ctx context.Context) (out []Migration, err error) {
 		return err
 	})
 	return out, err
-}
-
-func groupNames(g *migrate.MigrationGroup) (names []string) {
-	if g == nil {
-		return nil
-	}
-	for _, m := range g.Migrations {
-		names = append(names, m.Name+"_"+m.Comment)
-	}
-	return names
 }

@@ -17,6 +17,12 @@ func (p *postgres) announce(ctx context.Context) error {
 	return err
 }
 
+func (p *postgres) alone(lock int64) []stmt {
+	return []stmt{{text: "select pg_advisory_xact_lock(?)", args: []any{lock}, scan: func(row) error { return nil }}}
+}
+
+func (e *sqlite) alone(int64) []stmt { return nil } // there is one writer
+
 func (e *sqlite) announce(context.Context) error { return nil } // there is no other replica
 
 // relisten is how long a listener waits before it tries a database again that it lost.

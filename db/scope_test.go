@@ -276,7 +276,7 @@ func look[F, T any](t *testing.T, a *audience, order string, rows []T, id func(T
 	byID func(context.Context, im.Viewer, []im.ID) (map[im.ID]T, error), filters ...filter[F, T]) {
 	t.Helper()
 	total := 0
-	for _, v := range a.people {
+	for n, v := range a.people {
 		var seen []T
 		for _, x := range rows {
 			if sees(v.Member, x) {
@@ -285,6 +285,9 @@ func look[F, T any](t *testing.T, a *audience, order string, rows []T, id func(T
 		}
 		narrow := append([]filter[F, T]{{match: func(im.Member, T) bool { return true }}}, filters...)
 		for i, f := range narrow {
+			if i > 0 && n%3 != i%3 { // each person tries every third filter
+				continue
+			}
 			var want []im.ID
 			for _, x := range seen {
 				if f.match(v.Member, x) {
@@ -293,7 +296,7 @@ func look[F, T any](t *testing.T, a *audience, order string, rows []T, id func(T
 			}
 			total += len(want)
 			for _, size := range []int{1, 7, 100} {
-				if size == 1 && len(want) > 40 || size != 100 && i > 0 && len(want) > 50 || size != 7 && i > 0 && len(want) <= 50 || size == 7 && len(want) > 400 { // time
+				if size == 1 && len(want) > 20 || size != 100 && i > 0 && len(want) > 50 || size != 7 && i > 0 && len(want) <= 50 || size == 7 && len(want) > 130 { // time
 					continue
 				}
 				for _, backward := range []bool{false, true} {
@@ -343,11 +346,12 @@ func walk(t *testing.T, r page.Request, total int, read func(page.Request) (page
 	for {
 		res, err := read(r)
 		must(t, err)
-		if res.Total == nil {
-			t.Fatal("no total")
-		} else if *res.Total != total {
+		if (res.Total != nil) != r.Count {
+			t.Fatalf("asked for a total: %t; got one: %t", r.Count, res.Total != nil)
+		} else if r.Count && *res.Total != total {
 			t.Fatalf("total %d, not %d", *res.Total, total)
 		}
+		r.Count = false // the next pages need not count again
 		more, before := res.HasNext, res.HasPrevious
 		edge := len(res.Cursors) - 1
 		if r.Backward {
@@ -423,6 +427,7 @@ func (a *audience) members(t *testing.T) {
 	} {
 		rows := sorted(c.Members, func(x, y im.Member) int { return cmp.Or(cmp.Compare(key(x), key(y)), compareID(x.ID, y.ID)) })
 		look(t, a, order, rows, func(m im.Member) im.ID { return m.ID }, c.seesMember, a.ListMembers, a.Members, filters...)
+		filters = nil // they know no order
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -61,6 +62,8 @@ type engine interface {
 	// write runs the statements in one transaction. It fails with errUnmet where a statement changed another
 	// number of rows than it had to.
 	write(ctx context.Context, ss []stmt) error
+	// alone is what a write begins with that must not run beside another under the same lock.
+	alone(lock int64) []stmt
 	// announce tells other processes on the database that something was sealed.
 	announce(ctx context.Context) error
 	ping(ctx context.Context) error
@@ -160,14 +163,17 @@ func count(ctx context.Context, n int) {
 
 type postgres struct{ db *sql.DB }
 
+// postgresConns is how many units may be under way at once: those that commit together share the server's fsync.
+const postgresConns = 32
+
 func (s *Store) openPostgres(ctx context.Context, dsn string) error {
 	cfg, err := pgx.ParseConfig(dsn)
 	if err != nil {
 		return errors.New("the postgres URL cannot be read") // pgx repeats the URL, which holds a password
 	}
 	db := stdlib.OpenDB(*cfg)
-	db.SetMaxOpenConns(max(8, 4*runtime.GOMAXPROCS(0)))
-	db.SetMaxIdleConns(8)
+	db.SetMaxOpenConns(postgresConns)
+	db.SetMaxIdleConns(postgresConns)
 	s.eng = &postgres{db: db}
 	s.bun = bun.NewDB(db, pgdialect.New())
 	return db.PingContext(ctx)
@@ -205,20 +211,16 @@ func (p *postgres) read(ctx context.Context, ss []stmt) error {
 
 func (p *postgres) write(ctx context.Context, ss []stmt) error {
 	return p.raw(ctx, func(c *pgx.Conn) (err error) {
-		// Where nothing has to be counted, the commit travels with the statements: one round trip. A statement
-		// that fails leaves the commit unexecuted.
-		counted := false
+		// A batch is a transaction of its own, in one round trip. Where rows have to be counted before the commit, it
+		// takes a second one.
+		counted := slices.ContainsFunc(ss, func(s stmt) bool { return s.want > 0 })
 		var b pgx.Batch
-		b.Queue("begin")
-		for _, s := range ss {
-			b.Queue(rebind(s.text), s.args...)
-			counted = counted || s.want > 0
+		if counted {
+			b.Queue("begin")
+			ss = append([]stmt{{}}, ss...)
 		}
-		all := make([]stmt, 0, len(ss)+2)
-		all = append(append(all, stmt{}), ss...)
-		if !counted {
-			b.Queue("commit")
-			all = append(all, stmt{})
+		for _, s := range ss[len(b.QueuedQueries):] {
+			b.Queue(rebind(s.text), s.args...)
 		}
 		defer func() {
 			if err == nil || c.IsClosed() || c.PgConn().TxStatus() == 'I' {
@@ -228,7 +230,7 @@ func (p *postgres) write(ctx context.Context, ss []stmt) error {
 				_ = c.Close(context.WithoutCancel(ctx))
 			}
 		}()
-		if err := drain(c.SendBatch(ctx, &b), all); err != nil {
+		if err := drain(c.SendBatch(ctx, &b), ss); err != nil {
 			return err
 		}
 		if counted {

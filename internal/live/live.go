@@ -25,7 +25,8 @@ type Position struct {
 
 // Store is where changes are numbered and read.
 type Store interface {
-	// Seal numbers what is committed and answers the last number, and whether it is worth calling again at once.
+	// Seal numbers what is committed and answers the last number, and whether more waits. Where another replica was
+	// faster it answers zero, and that more waits.
 	Seal(ctx context.Context) (head int64, more bool, err error)
 	Position(ctx context.Context) (Position, error)
 	Changes(ctx context.Context, v im.Viewer, member im.ID, after, until int64, limit int) ([]im.Change, error)
@@ -90,6 +91,8 @@ func (h *Hub) Run(ctx context.Context) {
 		case err != nil:
 			h.log.WarnContext(ctx, "sealing failed", "error", err)
 			next = retry
+		case more && head == 0: // another replica was faster; it needs a moment to commit
+			next = gather
 		case more:
 			next = 0
 		}
@@ -105,6 +108,9 @@ func (h *Hub) Flush(ctx context.Context) error {
 		h.advance(head)
 		if err != nil || !more {
 			return err
+		}
+		if head == 0 {
+			time.Sleep(gather)
 		}
 	}
 }
