@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -90,10 +91,12 @@ func (c *strictConn) judge(b []byte) (code int, reason string) {
 		c.begun = true
 	case "subscribe":
 		switch {
+		case m.ID == "":
+			return 4400, "Invalid message received"
 		case !c.acked:
 			return 4401, "Unauthorized"
 		case c.live[m.ID]:
-			return 4409, "Subscriber for " + m.ID[:min(len(m.ID), 64)] + " already exists"
+			return 4409, "Subscriber for " + strings.ToValidUTF8(m.ID[:min(len(m.ID), 64)], "") + " already exists"
 		case len(c.live) >= socketSubscriptionsMax:
 			return 4429, "Too many subscriptions"
 		}

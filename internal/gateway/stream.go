@@ -64,7 +64,7 @@ func (stream) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 	_ = out.Flush() // the client learns at once that the stream is open
 
 	answers, ctx := exec.DispatchOperation(r.Context(), op)
-	events := make(chan *graphql.Response)
+	events := make(chan []byte)
 	go func() {
 		defer close(events)
 		for {
@@ -72,8 +72,12 @@ func (stream) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 			if answer == nil {
 				return
 			}
+			b, err := json.Marshal(answer) // before the next one: they share a buffer
+			if err != nil {
+				return
+			}
 			select {
-			case events <- answer:
+			case events <- b:
 			case <-ctx.Done():
 				return
 			}
@@ -86,14 +90,10 @@ func (stream) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 	defer tick.Stop()
 	for {
 		select {
-		case answer, ok := <-events:
+		case b, ok := <-events:
 			if !ok {
 				_, _ = fmt.Fprint(w, "event: complete\ndata:\n\n")
 				_ = out.Flush()
-				return
-			}
-			b, err := json.Marshal(answer)
-			if err != nil {
 				return
 			}
 			if _, err := fmt.Fprintf(w, "event: next\ndata: %s\n\n", b); err != nil {
