@@ -2,6 +2,7 @@ package resolvers
 
 import (
 	"context"
+	"strings"
 
 	"github.com/guanxi-im/guanxi/graph/model"
 	"github.com/guanxi-im/guanxi/graph/nodeid"
@@ -35,6 +36,14 @@ func (c *collect) party(path, id string) im.Ref {
 	v, err := c.ids.party(path, id)
 	c.keep(err)
 	return v
+}
+
+// text is a text to look for. PostgreSQL holds none with a NUL, so there is none to find.
+func (c *collect) text(path string, s *string) string {
+	if s != nil && strings.ContainsRune(*s, 0) {
+		c.keep(&fault.Error{Code: c.code, Key: "text_malformed", Path: []string{path}})
+	}
+	return value(s)
 }
 
 func (c *collect) keep(err error) {
@@ -79,9 +88,9 @@ func memberKey(id, employeeNo, accountName *string) (by directory.MemberKey, err
 	if n != 1 {
 		return by, fault.New(fault.BadUserInput, "exactly_one", "id, employeeNo, accountName")
 	}
-	by.EmployeeNo, by.AccountName = value(employeeNo), value(accountName)
-	by.ID, err = ids{fault.BadUserInput}.optional("id", id, im.KindMember)
-	return by, err
+	c := collect{ids: ids{fault.BadUserInput}}
+	return directory.MemberKey{ID: c.optional("id", id, im.KindMember), EmployeeNo: c.text("employeeNo", employeeNo),
+		AccountName: c.text("accountName", accountName)}, c.err
 }
 
 func memberOrder(o *model.MemberOrder) string {
@@ -99,8 +108,8 @@ func memberFilter(in *model.MemberFilter) (directory.MemberFilter, error) {
 		return directory.MemberFilter{}, nil
 	}
 	c := collect{ids: ids{fault.BadUserInput}}
-	return directory.MemberFilter{Query: value(in.Query), DepartmentID: c.optional("departmentId", in.DepartmentID, im.KindDepartment),
-		IncludeDescendants: value(in.IncludeDescendants), Role: value(in.Role), JobFunction: im.JobFunction(value(in.JobFunction)),
+	return directory.MemberFilter{Query: c.text("query", in.Query), DepartmentID: c.optional("departmentId", in.DepartmentID, im.KindDepartment),
+		IncludeDescendants: value(in.IncludeDescendants), Role: c.text("role", in.Role), JobFunction: im.JobFunction(value(in.JobFunction)),
 		WorkspaceID: c.optional("workspaceId", in.WorkspaceID, im.KindWorkspace)}, c.err
 }
 
@@ -109,9 +118,9 @@ func contactFilter(in *model.ExternalContactFilter) (directory.ContactFilter, er
 		return directory.ContactFilter{}, nil
 	}
 	c := collect{ids: ids{fault.BadUserInput}}
-	return directory.ContactFilter{Query: value(in.Query), WorkspaceID: c.optional("workspaceId", in.WorkspaceID, im.KindWorkspace),
+	return directory.ContactFilter{Query: c.text("query", in.Query), WorkspaceID: c.optional("workspaceId", in.WorkspaceID, im.KindWorkspace),
 		OwnerID: c.optional("ownerId", in.OwnerID, im.KindMember), Status: im.ContactStatus(value(in.Status)),
-		Importance: im.Importance(value(in.Importance)), Tag: value(in.Tag), Verified: in.Verified}, c.err
+		Importance: im.Importance(value(in.Importance)), Tag: c.text("tag", in.Tag), Verified: in.Verified}, c.err
 }
 
 func groupFilter(in *model.GroupFilter) (directory.GroupFilter, error) {
@@ -119,7 +128,7 @@ func groupFilter(in *model.GroupFilter) (directory.GroupFilter, error) {
 		return directory.GroupFilter{}, nil
 	}
 	c := collect{ids: ids{fault.BadUserInput}}
-	return directory.GroupFilter{Query: value(in.Query), WorkspaceID: c.optional("workspaceId", in.WorkspaceID, im.KindWorkspace),
+	return directory.GroupFilter{Query: c.text("query", in.Query), WorkspaceID: c.optional("workspaceId", in.WorkspaceID, im.KindWorkspace),
 		Kind: im.GroupKind(value(in.Kind)), OwnerID: c.optional("ownerId", in.OwnerID, im.KindMember)}, c.err
 }
 
@@ -151,6 +160,9 @@ func auditFilter(in *model.AuditFilter) (audit.Filter, error) {
 		return audit.Filter{}, nil
 	}
 	c := collect{ids: ids{fault.BadUserInput}}
+	for _, a := range in.Actions {
+		c.text("actions", &a)
+	}
 	return audit.Filter{ActorID: c.optional("actorId", in.ActorID, im.KindMember), SubjectID: c.any("subjectId", in.SubjectID),
 		Actions: in.Actions, From: when(in.From), Until: when(in.Until),
 		WorkspaceID: c.optional("workspaceId", in.WorkspaceID, im.KindWorkspace), Outcome: im.Outcome(value(in.Outcome))}, c.err

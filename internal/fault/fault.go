@@ -85,11 +85,11 @@ func (e *Error) Text(l Language) string {
 	if !ok {
 		return string(e.Code)
 	}
-	s := t[l]
+	var fill []string
 	for i, a := range e.Args {
-		s = strings.ReplaceAll(s, "{"+strconv.Itoa(i)+"}", a)
+		fill = append(fill, "{"+strconv.Itoa(i)+"}", a)
 	}
-	return s
+	return strings.NewReplacer(fill...).Replace(t[l])
 }
 
 // As finds the fault in err. Whatever is none is an internal one.

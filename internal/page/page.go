@@ -7,6 +7,8 @@ import (
 	"hash/crc32"
 	"slices"
 	"strconv"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/guanxi-im/guanxi/internal/fault"
 	"github.com/guanxi-im/guanxi/internal/im"
@@ -146,5 +148,8 @@ func Decode(order, s string) (Position, error) {
 	}
 	copy(p.ID[:], body[5:21])
 	p.Key = string(body[21:])
+	if !utf8.ValidString(p.Key) || strings.ContainsRune(p.Key, 0) { // no key of ours; a checksum is no signature
+		return Position{}, bad
+	}
 	return p, nil
 }
