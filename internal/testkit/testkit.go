@@ -80,15 +80,42 @@ type Server struct {
 // Demo starts `guanxi serve --demo` on the database, in this process, and stops it when the test ends.
 func Demo(t testing.TB, dsn string, args ...string) *Server {
 	t.Helper()
+	return Serve(t, append([]string{"--demo", "--db", dsn}, args...)...)
+}
+
+// Serve starts `guanxi serve` with arguments on a free port, in this process, and stops it when the test ends.
+func Serve(t testing.TB, args ...string) *Server {
+	t.Helper()
+	s, code := start(t, args)
+	if s.URL == "" {
+		t.Fatalf("the server did not start: exit %d: %s", code, s.log)
+	}
+	return s
+}
+
+// Refused runs `guanxi serve` with arguments under which it should not start, and answers what it said and its exit
+// code. The test fails where it does start.
+func Refused(t testing.TB, args ...string) (stderr string, code int) {
+	t.Helper()
+	s, code := start(t, args)
+	if s.URL != "" {
+		t.Errorf("guanxi serve %s: started, where it should have refused to", strings.Join(args, " "))
+		s.stop()
+	}
+	return s.Log(), code
+}
+
+// start runs a server until it listens or has ended; then its URL is empty, and its exit code holds.
+func start(t testing.TB, args []string) (s *Server, code int) {
 	ctx, cancel := context.WithCancel(context.Background())
 	out, in := io.Pipe()
-	s := &Server{t: t, log: &syncBuffer{}}
-	done := make(chan int, 1)
+	s = &Server{t: t, log: &syncBuffer{}}
+	done := make(chan struct{})
 	go func() {
-		code := app.Run(ctx, append([]string{"serve", "--demo", "--listen", "127.0.0.1:0", "--log-level", "debug", "--db", dsn}, args...),
+		defer close(done)
+		code = app.Run(ctx, append([]string{"serve", "--listen", "127.0.0.1:0", "--log-level", "debug"}, args...),
 			[]string{"HOME=" + os.TempDir()}, in, s.log)
 		_ = in.Close()
-		done <- code
 	}()
 	s.stop = sync.OnceFunc(func() {
 		cancel()
@@ -98,11 +125,19 @@ func Demo(t testing.TB, dsn string, args ...string) *Server {
 	t.Cleanup(s.stop)
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
-		t.Fatalf("the server did not start: %s", s.log)
+		<-done
+		return s, code
 	}
 	go func() { _, _ = io.Copy(io.Discard, out) }()
 	s.URL = strings.TrimSpace(strings.TrimPrefix(line, "listening on "))
-	return s
+	return s, 0
+}
+
+// In is the server for a part of a test: what goes wrong there is that part's.
+func (s *Server) In(t testing.TB) *Server {
+	part := *s
+	part.t = t
+	return &part
 }
 
 // Stop stops the server and waits until it has ended.
@@ -118,17 +153,71 @@ func Run(args ...string) (stdout, stderr string, code int) {
 	return out.String(), err.String(), code
 }
 
-// Advance moves the demo's clock on.
-func (s *Server) Advance(d time.Duration) {
+// Reply is an answer over HTTP.
+type Reply struct {
+	Status int
+	Header http.Header
+	Body   string
+}
+
+// Send sends a request as it is; headers are names and values in turn.
+func (s *Server) Send(method, path, body string, headers ...string) Reply {
 	s.t.Helper()
-	resp, err := s.http.Post(s.URL+"/demo/clock", "application/json", strings.NewReader(`{"advance":"`+d.String()+`"}`))
+	req, err := http.NewRequest(method, s.URL+path, strings.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	resp, err := s.http.Do(req)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	if b, _ := io.ReadAll(resp.Body); resp.StatusCode != http.StatusOK {
-		s.t.Fatalf("advance the clock: %s: %s", resp.Status, b)
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		s.t.Fatal(err)
 	}
+	return Reply{resp.StatusCode, resp.Header, string(b)}
+}
+
+// Code is the code of the first GraphQL error of the reply; "" where there is none.
+func (r Reply) Code() string {
+	var v any
+	if json.Unmarshal([]byte(r.Body), &v) != nil {
+		return ""
+	}
+	code, _ := get(v, "errors.0.extensions.code").(string)
+	return code
+}
+
+// Advance moves the demo's clock on, and answers what it then shows.
+func (s *Server) Advance(d time.Duration) time.Time {
+	s.t.Helper()
+	return s.clock(`{"advance":"` + d.String() + `"}`)
+}
+
+// Set moves the demo's clock to a moment, and answers what it then shows.
+func (s *Server) Set(at time.Time) time.Time {
+	s.t.Helper()
+	return s.clock(`{"set":"` + at.Format(time.RFC3339Nano) + `"}`)
+}
+
+// Now is what the demo's clock shows.
+func (s *Server) Now() time.Time {
+	s.t.Helper()
+	return s.Advance(0)
+}
+
+func (s *Server) clock(body string) time.Time {
+	s.t.Helper()
+	r := s.Send(http.MethodPost, "/demo/clock", body)
+	var v struct{ Now time.Time }
+	if err := json.Unmarshal([]byte(r.Body), &v); err != nil || r.Status != http.StatusOK {
+		s.t.Fatalf("move the clock: %d: %s", r.Status, r.Body)
+	}
+	return v.Now
 }
 
 // Client is one person who asks.
@@ -141,15 +230,23 @@ type Client struct {
 // As makes a client for a person of the demo; "" is nobody.
 func (s *Server) As(account string) *Client {
 	s.t.Helper()
-	c := &Client{s: s, Language: "en"}
-	if account != "" {
-		out, _, code := Run("token", account)
-		if code != 0 {
-			s.t.Fatalf("token %s: exit %d", account, code)
-		}
-		c.token = strings.TrimSpace(out)
+	if account == "" {
+		return s.With("")
 	}
-	return c
+	return s.With(Token(s.t, account))
+}
+
+// With makes a client for a token.
+func (s *Server) With(token string) *Client { return &Client{s: s, token: token, Language: "en"} }
+
+// Token is a token of the demo for an account.
+func Token(t testing.TB, account string) string {
+	t.Helper()
+	out, stderr, code := Run("token", account)
+	if code != 0 {
+		t.Fatalf("token %s: exit %d: %s", account, code, stderr)
+	}
+	return strings.TrimSpace(out)
 }
 
 // Answer is an answer to a GraphQL request.
@@ -159,6 +256,7 @@ type Answer struct {
 	Data   any
 	Errors []any
 	Body   string
+	Header http.Header
 }
 
 // Ask sends a document with variables and answers what came, errors included. It may be called from any goroutine.
@@ -185,7 +283,7 @@ func (c *Client) Ask(query string, variables map[string]any) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	a := Answer{t: c.s.t, Status: resp.StatusCode, Body: string(b)}
+	a := Answer{t: c.s.t, Status: resp.StatusCode, Body: string(b), Header: resp.Header}
 	var v struct {
 		Data   any
 		Errors []any
@@ -284,30 +382,54 @@ type Stream struct {
 	Stop   func()
 }
 
+// Message is a message of graphql-transport-ws.
+type Message struct {
+	ID      string `json:"id,omitempty"`
+	Type    string `json:"type"`
+	Payload any    `json:"payload,omitempty"`
+}
+
+// Dial opens a socket that says nothing yet.
+func (c *Client) Dial(ctx context.Context) (*websocket.Conn, error) {
+	conn, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(c.s.URL, "http")+"/graphql",
+		&websocket.DialOptions{Subprotocols: []string{"graphql-transport-ws"}, HTTPHeader: http.Header{"Accept-Language": {c.Language}}})
+	return conn, err
+}
+
+// Socket opens a socket and signs in on it; it returns once the server has acknowledged it.
+func (c *Client) Socket(ctx context.Context) (*websocket.Conn, error) {
+	conn, err := c.Dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	init := Message{Type: "connection_init"}
+	if c.token != "" {
+		init.Payload = map[string]string{"authorization": "Bearer " + c.token}
+	}
+	if err := wsjson.Write(ctx, conn, init); err != nil {
+		return nil, err
+	}
+	var ack Message
+	if err := wsjson.Read(ctx, conn, &ack); err != nil {
+		return nil, err
+	}
+	if ack.Type != "connection_ack" {
+		return nil, fmt.Errorf("no acknowledgement: %v", ack)
+	}
+	return conn, nil
+}
+
 // Subscribe opens a socket of its own and subscribes. It returns once the server has acknowledged the socket and the
 // subscription is sent.
 func (c *Client) Subscribe(query string, variables map[string]any) *Stream {
 	c.s.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	c.s.t.Cleanup(cancel)
-	conn, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(c.s.URL, "http")+"/graphql",
-		&websocket.DialOptions{Subprotocols: []string{"graphql-transport-ws"}, HTTPHeader: http.Header{"Accept-Language": {c.Language}}})
+	conn, err := c.Socket(ctx)
 	if err != nil {
 		c.s.t.Fatal(err)
 	}
-	type message struct {
-		ID      string `json:"id,omitempty"`
-		Type    string `json:"type"`
-		Payload any    `json:"payload,omitempty"`
-	}
-	if err := wsjson.Write(ctx, conn, message{Type: "connection_init", Payload: map[string]string{"authorization": "Bearer " + c.token}}); err != nil {
-		c.s.t.Fatal(err)
-	}
-	var ack message
-	if err := wsjson.Read(ctx, conn, &ack); err != nil || ack.Type != "connection_ack" {
-		c.s.t.Fatalf("no acknowledgement: %v %v", ack, err)
-	}
-	err = wsjson.Write(ctx, conn, message{ID: "1", Type: "subscribe", Payload: map[string]any{"query": query, "variables": variables}})
+	err = wsjson.Write(ctx, conn, Message{ID: "1", Type: "subscribe", Payload: map[string]any{"query": query, "variables": variables}})
 	if err != nil {
 		c.s.t.Fatal(err)
 	}
@@ -315,14 +437,14 @@ func (c *Client) Subscribe(query string, variables map[string]any) *Stream {
 	go func() {
 		defer close(events)
 		for {
-			var m message
+			var m Message
 			if err := wsjson.Read(ctx, conn, &m); err != nil {
 				closed <- err
 				return
 			}
 			switch m.Type {
 			case "ping":
-				_ = wsjson.Write(ctx, conn, message{Type: "pong"})
+				_ = wsjson.Write(ctx, conn, Message{Type: "pong"})
 			case "next":
 				errs, _ := get(m.Payload, "errors").([]any)
 				events <- Answer{t: c.s.t, Data: get(m.Payload, "data"), Errors: errs}

@@ -1,0 +1,247 @@
+package scenario
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/coder/websocket/wsjson"
+
+	"github.com/guanxi-im/guanxi/internal/testkit"
+)
+
+// fan is a document of n fragments each of which spreads the next one twice: 2ⁿ fields if they were written out.
+func fan(n int, root, leaf string) string {
+	var b strings.Builder
+	b.WriteString(`query{` + root + `{...f0}}`)
+	for i := range n {
+		fmt.Fprintf(&b, " fragment f%d on Member{manager{...f%d} department{manager{...f%d}}}", i, i+1, i+1)
+	}
+	fmt.Fprintf(&b, " fragment f%d on Member{%s}", n, leaf)
+	return b.String()
+}
+
+// wide is fan without the depth.
+func wide(n int) string {
+	var b strings.Builder
+	b.WriteString(`query{viewer{member{...f0}}}`)
+	for i := range n {
+		fmt.Fprintf(&b, " fragment f%d on Member{...f%d ...f%d}", i, i+1, i+1)
+	}
+	fmt.Fprintf(&b, " fragment f%d on Member{id}", n)
+	return b.String()
+}
+
+func nest(n int, open, middle, end string) string {
+	return strings.Repeat(open, n) + middle + strings.Repeat(end, n)
+}
+
+func counted(n int, format string) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, format, i)
+	}
+	return b.String()
+}
+
+// patience is how long an answer to a hostile request may take.
+var patience = time.Second
+
+// Whoever means ill keeps the gateway neither busy nor full: each request is answered within a second, and nothing
+// of it stays.
+func TestHostileRequests(t *testing.T) {
+	testkit.OnEach(t, func(t *testing.T, dsn string) { // not beside other tests: it counts goroutines and seconds
+		c := open(t, dsn)
+		wang := c.person("wangfang004")
+		wang.Do(`{viewer{member{name}}}`, nil)
+		rest := goroutines()
+		token := "Bearer " + testkit.Token(t, "wangfang004")
+		// The best of a few times counts: the machine may be busy with something else.
+		quick := func(what string, ask func()) {
+			t.Helper()
+			took := time.Duration(0)
+			for range 4 {
+				began := time.Now()
+				ask()
+				if took = time.Since(began); took <= patience {
+					return
+				}
+			}
+			t.Errorf("%s took %v", what, took)
+		}
+		for what, doc := range map[string]string{
+			"300 kB of one field":        "{" + strings.Repeat("changeCursor ", 25_000) + "}",
+			"60 kB of one field":         "{" + strings.Repeat("a ", 30_000) + "}",
+			"fields up to the limits":    "{viewer{member{" + strings.Repeat("id ", 3900) + "}}}",
+			"deep nesting":               "{viewer{member" + nest(12, "{manager", "{id}", "}") + "}}",
+			"very deep nesting":          "{viewer" + nest(1900, "{a", "", "}") + "}",
+			"nesting beyond all":         "{viewer" + nest(15_000, "{a", "", "}") + "}",
+			"deep lists":                 "{node(id:" + nest(1900, "[", "", "]") + "){id}}",
+			"deep objects":               "{contactCheck(input:" + nest(990, "{a:", "1", "}") + "){allowed}}",
+			"deep inline fragments":      "{viewer{member" + nest(990, "{...on Member", "{nothing}", "}") + "}}",
+			"a flood of aliases":         "{" + counted(1000, "a%d:changeCursor ") + "}",
+			"aliases above the limit":    "{viewer{member{" + counted(31, "a%d:name ") + "}}}",
+			"a flood of root fields":     "{" + counted(21, "changeCursor @include(if:true) ") + "}",
+			"a flood of directives":      "{changeCursor " + strings.Repeat("@include(if:true) ", 500) + "}",
+			"a flood of operations":      counted(500, "query q%d{changeCursor} "),
+			"a flood of fragments":       counted(200, "fragment f%d on Member{id} ") + "{changeCursor}",
+			"a flood of variables":       "query(" + counted(900, "$v%d:Int ") + "){changeCursor}",
+			"2³⁰ fields":                 wide(30),
+			"2³⁰ fields, deeply":         fan(30, "viewer{member", "id}"),
+			"2³⁰ fields of 40 fragments": wide(40),
+			"a circle of fragments":      "{viewer{member{...a}}} fragment a on Member{manager{...b}} fragment b on Member{manager{...a}}",
+			"a fragment in itself":       "{viewer{member{...a}}} fragment a on Member{...a}",
+			"a flood of lists": "{members(first:100){nodes{manager{department{manager{department{manager{id}}}}}}} " +
+				counted(25, "l%d:members(first:100){nodes{id}} ") + "}",
+			"introspection in circles": "{__schema{types" + nest(40, "{fields{type", "{name}", "}}") + "}}",
+			"a flood of faults":        "{" + counted(990, "x%d ") + "}",
+			"garbage":                  strings.Repeat("\x00\xff{", 3000),
+			"quotes":                   strings.Repeat(`"`, 60_000),
+			"a comment":                "#" + strings.Repeat("x", 60_000),
+			"a number":                 "{members(first:" + strings.Repeat("9", 50_000) + "){totalCount}}",
+		} {
+			quick(what, func() {
+				a, err := wang.Ask(doc, nil)
+				if err != nil {
+					t.Errorf("%s: %v", what, err)
+				}
+				if len(a.Errors) == 0 || len(a.Errors) > 20 || len(a.Body) > 64<<10 || a.Data != nil {
+					t.Errorf("%s: %d errors, %d bytes: %.200s", what, len(a.Errors), len(a.Body), a.Body)
+				}
+				if a.Code(0) == "INTERNAL" || a.Code(0) == "" {
+					t.Errorf("%s: code %q: %.200s", what, a.Code(0), a.Body)
+				}
+			})
+		}
+		ask := func(what, method, path, body string, status int, headers ...string) testkit.Reply {
+			t.Helper()
+			var r testkit.Reply
+			quick(what, func() {
+				r = c.Send(method, path, body, append([]string{"Authorization", token, "Content-Type", "application/json"}, headers...)...)
+			})
+			expect(t, what, r.Status, status)
+			return r
+		}
+		body := `{"query":"{viewer{member{name}}}"}`
+		expect(t, "the ordinary request", strings.Contains(ask("ordinary", "POST", "/graphql", body, 200).Body, "王芳"), true)
+		ask("2 MB", "POST", "/graphql", `{"query":"{viewer{member{name}}}","x":"`+strings.Repeat("x", 2<<20)+`"}`, 413)
+		ask("2 MB elsewhere", "POST", "/demo/clock", `{"advance":"1h","x":"`+strings.Repeat("x", 2<<20)+`"}`, 400)
+		for _, malformed := range []string{`{"query":"<script>secret`, `secret`, `[{"query":"{secret}"}]`, `{"query":{"secret":1}}`, `{"query":"{viewer{roles}}"}{"secret":1}`,
+			`{"query":"{viewer{roles}}","variables":["secret"]}`, nest(400_000, "[", `"secret"`, "]"), "\xff\xfesecret", ``, `null`, `{}`} {
+			r := ask(fmt.Sprintf("%.60s", malformed), "POST", "/graphql", malformed, 400)
+			if strings.Contains(r.Body, "secret") || strings.Contains(r.Body, "script") || r.Code() != "BAD_USER_INPUT" {
+				t.Errorf("%.60q echoed or without a code: %s", malformed, r.Body)
+			}
+		}
+		deep := `{"query":"query($in:ContactCheckInput!){contactCheck(input:$in){allowed}}","variables":{"in":` + nest(5000, `{"a":`, "1", "}") + `}}`
+		if r := ask("deep variables", "POST", "/graphql", deep, 200); r.Code() == "" || r.Code() == "INTERNAL" || len(r.Body) > 64<<10 {
+			t.Errorf("deep variables: %.300s", r.Body)
+		}
+		many := `{"query":"query($ids:[ID!]!){nodes(ids:$ids){id}}","variables":{"ids":[` + strings.TrimSuffix(strings.Repeat(`"x",`, 200_000), ",") + `]}}`
+		expect(t, "200,000 ids", ask("200,000 ids", "POST", "/graphql", many, 200).Code(), "BAD_USER_INPUT")
+
+		r := ask("GET mutation", "GET", "/graphql?query="+strings.NewReplacer(" ", "%20", `"`, "%22", "{", "%7B", "}", "%7D").Replace(
+			`mutation{liftRelationship(relationshipId:"x",reason:"x"){userErrors{code}}}`), "", 405)
+		expect(t, "Allow", r.Header.Get("Allow"), "POST")
+		ask("GET query", "GET", "/graphql?query=%7Bviewer%7Bmember%7Bname%7D%7D%7D", "", 200)
+		ask("PUT", "PUT", "/graphql", body, 405)
+		ask("DELETE", "DELETE", "/graphql", "", 405)
+		for _, media := range []string{"text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/json; charset=latin1", "nonsense"} {
+			ask(media, "POST", "/graphql", body, 415, "Content-Type", media)
+		}
+		ask("Accept nothing of ours", "POST", "/graphql", body, 406, "Accept", "text/html")
+
+		sockets(t, wang)
+		c.Server.In(t).Send("GET", "/healthz", "")
+		expect(t, "it still answers", wang.Do(`{viewer{member{name}}}`, nil).Text("viewer.member.name"), "王芳")
+		for end := time.Now().Add(5 * time.Second); goroutines() > rest+3; time.Sleep(20 * time.Millisecond) {
+			if time.Now().After(end) {
+				stacks := make([]byte, 1<<20)
+				t.Fatalf("%d goroutines, %d before:\n%s", goroutines(), rest, stacks[:runtime.Stack(stacks, true)])
+			}
+		}
+	})
+}
+
+// goroutines counts them once idle connections are closed.
+func goroutines() int {
+	time.Sleep(10 * time.Millisecond)
+	runtime.Gosched()
+	return runtime.NumGoroutine()
+}
+
+// sockets opens sockets, and says on them what one should not.
+func sockets(t *testing.T, p person) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	dial := func() *websocket.Conn {
+		conn, err := p.Socket(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return conn
+	}
+	subscribe := func(id int, query string) testkit.Message {
+		return testkit.Message{ID: strconv.Itoa(id), Type: "subscribe", Payload: vars{"query": query}}
+	}
+	closed := func(conn *websocket.Conn) websocket.StatusCode {
+		for {
+			var m testkit.Message
+			if err := wsjson.Read(ctx, conn, &m); err != nil {
+				return websocket.CloseStatus(err)
+			}
+		}
+	}
+	const quiet = `subscription{relationshipChanged{cursor}}`
+	for range 20 { // that go away without a word
+		conn := dial()
+		_ = wsjson.Write(ctx, conn, subscribe(1, quiet))
+		_ = conn.CloseNow()
+	}
+	conn := dial()
+	for i := range 101 {
+		_ = wsjson.Write(ctx, conn, subscribe(i, quiet))
+	}
+	expect(t, "101 subscriptions", closed(conn), websocket.StatusCode(4429))
+
+	conn = dial()
+	_ = wsjson.Write(ctx, conn, subscribe(1, quiet))
+	_ = wsjson.Write(ctx, conn, subscribe(1, quiet))
+	expect(t, "two of one id", closed(conn), websocket.StatusCode(4409))
+
+	conn = dial()
+	_ = wsjson.Write(ctx, conn, testkit.Message{Type: "connection_init"})
+	expect(t, "initialised twice", closed(conn), websocket.StatusCode(4429))
+
+	conn = dial()
+	_ = conn.Write(ctx, websocket.MessageText, []byte("{nonsense"))
+	expect(t, "what is no JSON", closed(conn), websocket.StatusCode(4400))
+
+	conn = dial()
+	_ = wsjson.Write(ctx, conn, subscribe(1, strings.Repeat("x", 2<<20)))
+	if code := closed(conn); code != websocket.StatusMessageTooBig && code != -1 {
+		t.Errorf("2 MB: closed with %d", code)
+	}
+
+	conn = dial()
+	for i, doc := range []string{wide(30), "{" + strings.Repeat("changeCursor ", 3000) + "}", "subscription{" + counted(31, "a%d:relationshipChanged{cursor} ") + "}"} {
+		_ = wsjson.Write(ctx, conn, subscribe(i, doc))
+		var m testkit.Message
+		for m.ID != strconv.Itoa(i) || m.Type == "complete" {
+			m = testkit.Message{}
+			if err := wsjson.Read(ctx, conn, &m); err != nil {
+				t.Fatalf("%.40s on a socket: %v", doc, err)
+			}
+		}
+		if !strings.Contains(fmt.Sprint(m.Payload), "QUERY_TOO_COMPLEX") {
+			t.Errorf("%.40s on a socket: %v", doc, m)
+		}
+	}
+	_ = conn.CloseNow()
+}
