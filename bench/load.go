@@ -1,0 +1,137 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// sample is what one measurement saw.
+type sample struct {
+	took []time.Duration // of each answered request
+	all  time.Duration
+	cpu  time.Duration // that the server's process took; not that of PostgreSQL
+}
+
+func (s sample) rate() float64 { return float64(len(s.took)) / s.all.Seconds() }
+
+// load sends the requests that next gives over c connections, each one after the other's answer, until there are no
+// more. The client is a bare one: net/http's would take as much CPU as the server that it measures.
+func load(ctx context.Context, addr string, c int, next func(n int) ([]byte, bool)) (sample, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var n atomic.Int64
+	took := make([][]time.Duration, c)
+	var all sync.WaitGroup
+	began := time.Now()
+	for i := range c {
+		all.Go(func() {
+			if err := connection(ctx, addr, func() ([]byte, bool) { return next(int(n.Add(1)) - 1) }, &took[i]); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	all.Wait()
+	out := sample{all: time.Since(began)}
+	for _, t := range took {
+		out.took = append(out.took, t...)
+	}
+	if ctx.Err() != nil {
+		return out, context.Cause(ctx)
+	}
+	return out, nil
+}
+
+// connection is one client.
+func connection(ctx context.Context, addr string, next func() ([]byte, bool), took *[]time.Duration) error {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	in := bufio.NewReader(conn)
+	for ctx.Err() == nil {
+		request, ok := next()
+		if !ok {
+			return nil
+		}
+		began := time.Now()
+		if _, err := conn.Write(request); err != nil {
+			return err
+		}
+		resp, err := http.ReadResponse(in, nil)
+		if err != nil {
+			return err
+		}
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			return err
+		}
+		*took = append(*took, time.Since(began))
+		if resp.StatusCode != http.StatusOK || !bytes.Contains(body, []byte(`"state":"ACTIVE"`)) {
+			return fmt.Errorf("%s: %s", resp.Status, body)
+		}
+	}
+	return nil
+}
+
+// process is a server of its own process.
+type process struct {
+	cmd  *exec.Cmd
+	addr string
+}
+
+// start starts this program once more as a server, and waits until it listens.
+func start(ctx context.Context, env []string, args ...string) (*process, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, self, args...)
+	cmd.Env = append([]string{"HOME=" + os.TempDir()}, env...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		return nil, fmt.Errorf("%s did not start: %w", args[0], err)
+	}
+	go func() { _, _ = io.Copy(io.Discard, out) }()
+	return &process{cmd, strings.TrimSpace(strings.TrimPrefix(line, "listening on http://"))}, nil
+}
+
+// cpu is the CPU time that the process has taken so far, as far as the machine tells (Linux does); else zero.
+func (p *process) cpu() time.Duration {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	_, rest, ok := strings.Cut(string(b), ") ")
+	fields := strings.Fields(rest)
+	if err != nil || !ok || len(fields) < 13 {
+		return 0
+	}
+	const tick = 10 * time.Millisecond
+	user, _ := strconv.Atoi(fields[11])
+	system, _ := strconv.Atoi(fields[12])
+	return time.Duration(user+system) * tick
+}
+
+func (p *process) stop() {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	_ = p.cmd.Wait()
+}
