@@ -1,6 +1,3 @@
-// Package adapters is the contract between guanxi and the platforms behind it. An integrator adds a platform by
-// writing one folder here: it says what the platform can do and brings the policy lines of that platform's house
-// rules. This package and the folders import nothing of ours but this package.
 package adapters
 
 import (
@@ -8,6 +5,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Enforcement (执行程度) is how far a platform really carries an action out.
@@ -28,6 +26,8 @@ type Action string
 const (
 	BlockMember  Action = "block_member"
 	BlockContact Action = "block_contact"
+	// BlacklistContact is what [Blacklister] carries out.
+	BlacklistContact Action = "blacklist"
 )
 
 // Description is what an adapter declares of its platform. It is constant.
@@ -42,6 +42,22 @@ type Description struct {
 	Enforces map[Action]Enforcement
 	// Notes explain an enforcement to people, by action.
 	Notes map[Action]string
+	// Docs is the home of the vendor's server API.
+	Docs string
+	// Budgets are the limits that the vendor publishes. Keeping to them is the caller's, see [Budget].
+	Budgets []Budget
+	// KeyHorizon says how long the vendor remembers a [Key], by action. An action that is missing is not remembered at
+	// all: whoever repeats it after an [Indeterminate] answer reads back first.
+	KeyHorizon map[Action]time.Duration
+}
+
+// Budget is a published limit: N calls of Op per Per, counted for each Scope. An empty Op means each operation by
+// itself.
+type Budget struct {
+	Op    string // the vendor's path: /cgi-bin/externalcontact/mark_tag
+	Scope string // app, organisation, member, address
+	N     int
+	Per   time.Duration
 }
 
 var registered []Description

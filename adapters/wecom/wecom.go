@@ -1,21 +1,80 @@
-// Package wecom brings WeCom (企业微信). So far it knows the house rules; what they decide is recorded and obeyed by the
-// gateway's own surfaces, and not yet carried out on the platform.
+// Package wecom brings WeCom (企业微信): its house rules, and a client of its server API.
+//
+// WeCom has no call that blocks or blacklists anybody. A blacklisting is emulated: the company's tags come off the
+// contact, and the member's remark for it is marked, so that whoever looks at it in the client is warned. Nothing is
+// stopped there, and the adapter says so. The registered description declares no enforcement yet: the gateway records
+// what it decides and does not deliver it.
 package wecom
 
 import (
 	"embed"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
 
 	"github.com/guanxi-im/guanxi/adapters"
 )
+
+const platform = "wecom"
 
 //go:embed *.csv
 var rules embed.FS
 
 func init() {
-	adapters.Register(adapters.Description{
-		Platform:     "wecom",
+	adapters.Register(description())
+	adapters.Offer(adapters.Info{Platform: platform, Options: options, Open: open})
+}
+
+func description() adapters.Description {
+	return adapters.Description{
+		Platform:     platform,
 		Title:        "WeCom (企业微信)",
 		Organisation: true,
 		Rules:        rules,
-	})
+		Docs:         "https://developer.work.weixin.qq.com/document/path/90664",
+		// https://developer.work.weixin.qq.com/document/path/90312 (访问频率限制)
+		Budgets: []adapters.Budget{
+			{Scope: "organisation", N: 10_000, Per: time.Minute},
+			{Scope: "organisation", N: 150_000, Per: time.Hour},
+			{Scope: "address", N: 20_000, Per: time.Minute},
+			{Scope: "address", N: 600_000, Per: time.Hour},
+		},
+	}
+}
+
+// The names of the options.
+const (
+	optBase      = "base_url"
+	optCorp      = "corp_id"
+	optSecret    = "secret"
+	optDirectory = "directory_secret"
+	optMark      = "mark"
+)
+
+var options = []adapters.Option{
+	{Name: optBase, Default: "https://qyapi.weixin.qq.com", Help: "where the server API is: another host for a private deployment or a simulator"},
+	{Name: optCorp, Required: true, Help: "the company's corpid (企业ID)"},
+	{Name: optSecret, Required: true, Secret: true, Help: "the secret of an app that is listed in 客户联系 → 可调用接口的应用"},
+	{Name: optDirectory, Secret: true, Help: "the secret of another app, to read members and departments where its visible range is wider; that of the contact-sync assistant (通讯录同步) does only from addresses it had before 2022-08-15"},
+	{Name: optMark, Default: "【黑名单】", Help: "what the remark for a blacklisted contact begins with, at most 10 characters"},
+}
+
+// open makes an adapter. It calls nobody.
+func open(cfg map[string]string, env adapters.Env) (adapters.Adapter, error) {
+	base, err := url.Parse(strings.TrimSuffix(cfg[optBase], "/"))
+	if err != nil || (base.Scheme != "https" && base.Scheme != "http") || base.Host == "" || base.User != nil || base.RawQuery != "" || base.Fragment != "" {
+		return nil, fmt.Errorf("wecom: option %q: expected https://HOST, found something else", optBase)
+	}
+	mark := cfg[optMark]
+	if n := length(mark); n == 0 || n > 10 || strings.TrimSpace(mark) != mark {
+		return nil, fmt.Errorf("wecom: option %q: expected 1 to 10 characters without space around them, found %d", optMark, n)
+	}
+	c := newClient(base.String(), env)
+	a := &Adapter{client: c, mark: mark, app: c.tokens(cfg[optCorp], cfg[optSecret])}
+	a.directory = a.app
+	if s := cfg[optDirectory]; s != "" {
+		a.directory = c.tokens(cfg[optCorp], s)
+	}
+	return a, nil
 }

@@ -17,6 +17,8 @@ adapters              :
 adapters/all          : adapters/*
 adapters/all/folders  :
 adapters/*            : adapters
+adapters/sim/stage    :
+adapters/*/sim        : adapters/sim/stage
 internal/im           :
 internal/fault        : internal/im
 internal/envelope     : internal/im
