@@ -21,7 +21,7 @@ type lazy[K comparable, V any] struct {
 }
 
 func newLazy[K comparable, V any](fetch func(ctx context.Context, keys []K) (map[K]V, error)) *lazy[K, V] {
-	return &lazy[K, V]{fetch: fetch, pending: map[K]bool{}, loaded: map[K]V{}, known: map[K]bool{}}
+	return &lazy[K, V]{fetch: fetch} // most are never asked: their maps come with the first key
 }
 
 // announce says that the keys may be asked for; zero keys never are.
@@ -31,9 +31,17 @@ func (l *lazy[K, V]) announce(keys ...K) {
 	defer l.mu.Unlock()
 	for _, k := range keys {
 		if k != zero && !l.known[k] {
-			l.pending[k] = true
+			l.expect(k)
 		}
 	}
+}
+
+// expect puts a key among those of the next load. The caller holds mu.
+func (l *lazy[K, V]) expect(k K) {
+	if l.pending == nil {
+		l.pending = make(map[K]bool)
+	}
+	l.pending[k] = true
 }
 
 // get is the value of a key; the zero value where there is none.
@@ -50,13 +58,16 @@ func (l *lazy[K, V]) get(ctx context.Context, k K) (V, error) {
 	if l.known[k] {
 		return l.loaded[k], nil
 	}
-	l.pending[k] = true
+	l.expect(k)
 	keys := slices.Collect(maps.Keys(l.pending))
 	l.mu.Unlock()
 	found, err := l.fetch(ctx, keys)
 	l.mu.Lock()
 	if err != nil {
 		return none, err
+	}
+	if l.known == nil {
+		l.known, l.loaded = make(map[K]bool, len(keys)), make(map[K]V, len(found))
 	}
 	for _, k := range keys {
 		l.known[k] = true
