@@ -123,19 +123,18 @@ func (s *server) secrets() (*envelope.Master, error) {
 		return envelope.Demo(), nil
 	}
 	secret, err := s.cfg.Auth.Secret()
-	if err != nil {
-		return nil, err
-	}
+	faults := []error{err}
 	s.trust = identity.Options{Secret: secret, Issuer: s.cfg.Auth.Issuer, Audience: s.cfg.Auth.Audience, Leeway: s.cfg.Auth.Leeway, Now: time.Now}
 	if s.trust.IsDemo() {
-		return nil, errors.New("auth: the demo's secret and issuer are known to everybody; set others")
+		faults = append(faults, errors.New("auth: the demo's secret and issuer are known to everybody; set others"))
 	}
 	keyset, err := s.cfg.Encryption.Keyset()
-	if err != nil {
-		return nil, err
-	}
+	faults = append(faults, err)
 	if envelope.IsDemo(keyset) {
-		return nil, errors.New("encryption.keyset_file: the demo's keyset is known to everybody; make another")
+		faults = append(faults, errors.New("encryption.keyset_file: the demo's keyset is known to everybody; make another"))
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
 	}
 	return envelope.Open(keyset)
 }
