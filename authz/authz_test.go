@@ -384,7 +384,7 @@ func TestCompany(t *testing.T) {
 		}
 		if d := decide(e, wangfang, "wecom", contact("KEY", 600_000)); needsOf(d) != "admin *dept_manager manager_of_actor" {
 			t.Errorf("reviews add up to %s", needsOf(d))
-		} else if w, ok := d.Within(DutyExpire); !ok || w.Hours() != 24 {
+		} else if w, ok := d.Obligations.Within(DutyExpire); !ok || w.Hours() != 24 {
 			t.Errorf("the shortest expiry is %v", w)
 		}
 	})

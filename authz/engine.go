@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/guanxi-im/guanxi/internal/im"
 )
@@ -43,7 +42,7 @@ type Decision struct {
 	Needs []im.Need
 	// Obligations is the duties of the deciding lines, sorted; of a review also those of the lines that allow what is
 	// reviewed.
-	Obligations []string
+	Obligations im.Obligations
 	Version     string
 
 	policy *Policy
@@ -56,28 +55,6 @@ func (d Decision) Refs() []im.RuleRef {
 		out[i] = r.Ref()
 	}
 	return out
-}
-
-// Args lists the arguments of all obligations with this name: of undo:72h it is 72h.
-func (d Decision) Args(duty string) []string {
-	var out []string
-	for _, o := range d.Obligations {
-		if name, arg, _ := strings.Cut(o, ":"); name == duty {
-			out = append(out, arg)
-		}
-	}
-	return out
-}
-
-// Within is the shortest of the durations that obligations with this name give; false where none does.
-func (d Decision) Within(duty string) (time.Duration, bool) {
-	least, found := time.Duration(0), false
-	for _, arg := range d.Args(duty) {
-		if t, err := time.ParseDuration(arg); err == nil && (!found || t < least) {
-			least, found = t, true
-		}
-	}
-	return least, found
 }
 
 // Engine decides by one version of the files. It never changes and is safe for concurrent use; new files make a new

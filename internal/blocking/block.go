@@ -151,7 +151,7 @@ func (s *Service) blockAt(ctx context.Context, u *ledger.Unit, c Call, in BlockI
 	if p.Live != nil {
 		if p.Live.StateAt(now) != im.Expired {
 			u.Events = append(u.Events, s.event(c, authz.ActionBlock, d, im.Ref{Kind: im.KindRelationship, ID: p.Live.ID}, name, in.Target.ID, in.Reason))
-			return part, on(p.Workspace.ID, d, standing("conflict_live", im.Ref{Kind: im.KindRelationship, ID: p.Live.ID})), nil
+			return part, on(p.Workspace.ID, d, inTheWay("conflict_live", im.Ref{Kind: im.KindRelationship, ID: p.Live.ID})), nil
 		}
 		if err := s.expire(ctx, u, p.Live.ID); err != nil { // makes room for its successor
 			return Part{}, nil, err
@@ -179,7 +179,7 @@ func (s *Service) blockAt(ctx context.Context, u *ledger.Unit, c Call, in BlockI
 // carryOut adds what follows from a block that takes effect: its intent, and the alerts that policy wants.
 func (s *Service) carryOut(u *ledger.Unit, r im.Relationship, d im.Decision, owner im.ID, target im.Ref) {
 	s.intend(u, authz.ActionBlock, r)
-	if kind, ok := duty(d.Obligations, authz.DutyAlert); ok {
+	for _, kind := range d.Obligations.Args(authz.DutyAlert) {
 		a := im.Alert{ID: s.o.IDs.New(), Kind: im.AlertKind(kind), Severity: im.RiskHigh, At: s.o.Now(), PersonID: r.InitiatorID,
 			Subject: im.Ref{Kind: im.KindRelationship, ID: r.ID}}
 		if target.Kind == im.KindContact {
@@ -189,26 +189,30 @@ func (s *Service) carryOut(u *ledger.Unit, r im.Relationship, d im.Decision, own
 	}
 }
 
-// undoTerms freezes the terms on which a relationship can be taken back, as the duties of its decision say.
-func undoTerms(obligations []string, at time.Time, w im.Workspace) im.UndoTerms {
-	t := im.UndoTerms{Trace: true}
-	window, ok := duty(obligations, authz.DutyUndo)
-	if !ok {
-		return t
-	}
-	t.Allowed = true
-	t.Review, _ = duty(obligations, authz.DutyUndoReview)
-	if window == "same_day" {
-		loc, err := time.LoadLocation(w.TimeZone)
-		if err != nil {
-			loc = time.UTC
+// undoTerms freezes the terms on which a relationship can be taken back, as the duties of its decision say: of several
+// windows the one that closes first, and everybody whom any of them asks.
+func undoTerms(o im.Obligations, at time.Time, w im.Workspace) im.UndoTerms {
+	windows := o.Args(authz.DutyUndo)
+	t := im.UndoTerms{Allowed: len(windows) > 0, Trace: true, Review: strings.Join(o.Args(authz.DutyUndoReview), "+")}
+	for _, window := range windows {
+		if end := closes(window, at, w); t.Until.IsZero() || end.Before(t.Until) {
+			t.Until = end
 		}
-		y, m, day := at.In(loc).Date()
-		t.Until = time.Date(y, m, day+1, 0, 0, 0, 0, loc).UTC()
-	} else if d, err := time.ParseDuration(window); err == nil { // policy refuses to load another one
-		t.Until = at.Add(d)
 	}
 	return t
+}
+
+// closes is the end of an undo window: a duration after at, or the end of that day on the workspace.
+func closes(window string, at time.Time, w im.Workspace) time.Time {
+	if d, err := time.ParseDuration(window); err == nil {
+		return at.Add(d)
+	}
+	loc, err := time.LoadLocation(w.TimeZone) // same_day: policy refuses to load another word
+	if err != nil {
+		loc = time.UTC
+	}
+	y, m, day := at.In(loc).Date()
+	return time.Date(y, m, day+1, 0, 0, 0, 0, loc).UTC()
 }
 
 // Duties are what this use-case fulfils of what policy may oblige to.
@@ -271,11 +275,9 @@ const reviewTime = 72 * time.Hour
 // ask opens an approval about a relationship.
 func (s *Service) ask(u *ledger.Unit, c Call, action string, r im.Relationship, d im.Decision, candidates []im.Candidate) *im.Approval {
 	now := s.o.Now()
-	wait := reviewTime
-	if arg, ok := duty(d.Obligations, authz.DutyExpire); ok {
-		if p, err := time.ParseDuration(arg); err == nil { // policy refuses to load another one
-			wait = p
-		}
+	wait, said := d.Obligations.Within(authz.DutyExpire)
+	if !said {
+		wait = reviewTime
 	}
 	a := im.Approval{ID: s.o.IDs.New(), Action: action, Subject: im.Ref{Kind: im.KindRelationship, ID: r.ID}, WorkspaceID: r.WorkspaceID,
 		RequestedBy: c.Viewer.Member.ID, Reason: r.Reason, About: r.Target.ID, RequestHash: s.bind(action, r), Needs: d.Needs, DecisionID: d.ID,

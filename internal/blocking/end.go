@@ -58,7 +58,7 @@ func (s *Service) Lift(ctx context.Context, c Call, in LiftInput) (Result, error
 		case !state.Live():
 			return refuse(on(r.WorkspaceID, d, fault.New(fault.InvalidTransition, "transition_lift", string(state))))
 		case d.Outcome == im.Review && f.Pending != nil:
-			return refuse(on(r.WorkspaceID, d, standing("conflict_review", im.Ref{Kind: im.KindApproval, ID: f.Pending.ID})))
+			return refuse(on(r.WorkspaceID, d, inTheWay("conflict_review", im.Ref{Kind: im.KindApproval, ID: f.Pending.ID})))
 		case d.Outcome == im.Review:
 			asked := r
 			asked.Reason = in.Reason

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -242,8 +241,8 @@ func on(w im.ID, d im.Decision, f *fault.Error) *fault.Error {
 	return f
 }
 
-// standing is the conflict with what stands there already.
-func standing(key string, what im.Ref) *fault.Error {
+// inTheWay is the conflict with what stands there already.
+func inTheWay(key string, what im.Ref) *fault.Error {
 	f := fault.New(fault.Conflict, key)
 	f.About = what
 	return f
@@ -300,23 +299,13 @@ func (s *Service) settle(u *ledger.Unit, a im.Approval, to im.ApprovalState) im.
 	return a
 }
 
-// duty finds the argument of an obligation.
-func duty(obligations []string, name string) (string, bool) {
-	i := slices.IndexFunc(obligations, func(o string) bool { return o == name || strings.HasPrefix(o, name+":") })
-	if i < 0 {
-		return "", false
-	}
-	_, arg, _ := strings.Cut(obligations[i], ":")
-	return arg, true
-}
-
 // Limits of what people write.
 const (
 	reasonMax = 2000 // characters
 	keyMax    = 200  // bytes
 )
 
-// CheckText checks what a person wrote; empty is good where it need not be given.
+// checkText checks what a person wrote; empty is good where it need not be given.
 func checkText(path string, t im.Text, required bool) *fault.Error {
 	s := string(t)
 	switch n := utf8.RuneCountInString(s); {

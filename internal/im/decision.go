@@ -1,6 +1,9 @@
 package im
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Outcome is one of the three answers of policy.
 type Outcome string
@@ -27,6 +30,32 @@ type RuleRef struct {
 	Line int    `json:"line"`
 }
 
+// Obligations (义务) is what a decision obliges the gateway to: names with an argument, such as undo:72h. Where several
+// lines decided, one name may stand there several times.
+type Obligations []string
+
+// Args lists the arguments of all obligations with this name: of undo:72h it is 72h.
+func (o Obligations) Args(name string) []string {
+	var out []string
+	for _, one := range o {
+		if n, arg, _ := strings.Cut(one, ":"); n == name {
+			out = append(out, arg)
+		}
+	}
+	return out
+}
+
+// Within is the shortest of the durations that obligations with this name give; false where none does.
+func (o Obligations) Within(name string) (time.Duration, bool) {
+	least, found := time.Duration(0), false
+	for _, arg := range o.Args(name) {
+		if t, err := time.ParseDuration(arg); err == nil && (!found || t < least) {
+			least, found = t, true
+		}
+	}
+	return least, found
+}
+
 // Decision (决策) is an answer of policy, kept as a row for every command and every refusal.
 type Decision struct {
 	ID            ID
@@ -38,7 +67,7 @@ type Decision struct {
 	Outcome       Outcome
 	Rules         []RuleRef
 	Needs         []Need
-	Obligations   []string
+	Obligations   Obligations
 	Facts         map[string]string
 	PolicyVersion string
 }

@@ -146,7 +146,6 @@ const (
 	KindAudit        Kind = "audit"
 	KindAlert        Kind = "alert"
 	KindOpportunity  Kind = "opportunity"
-	KindMembership   Kind = "membership"
 )
 
 // Ref points at one thing of any kind. The zero Ref points at nothing.

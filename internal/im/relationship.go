@@ -154,10 +154,9 @@ type UndoTerms struct {
 
 // Reach is one channel in one direction between the two parties of a relationship.
 type Reach struct {
-	Channel      Channel
-	FromTarget   bool // from the target to the initiator; else the other way
-	Allowed      bool
-	GroupChannel bool // in a GROUP_BLOCK: only in its group
+	Channel    Channel
+	FromTarget bool // from the target to the initiator; else the other way
+	Allowed    bool
 }
 
 // Effects says what a kind of relationship does, channel by channel and in both directions. A channel that is
