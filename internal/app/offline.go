@@ -15,6 +15,7 @@ import (
 	"github.com/guanxi-im/guanxi/graph/nodeid"
 	"github.com/guanxi-im/guanxi/internal/audit"
 	"github.com/guanxi-im/guanxi/internal/config"
+	"github.com/guanxi-im/guanxi/internal/envelope"
 	"github.com/guanxi-im/guanxi/internal/identity"
 	"github.com/guanxi-im/guanxi/internal/im"
 )
@@ -191,3 +192,18 @@ func (p *program) version() *cobra.Command {
 
 // eventID is the id of an event as the API shows it.
 func eventID(id im.ID) string { return nodeid.Encode(im.KindAudit, id) }
+
+func (p *program) keyset() *cobra.Command {
+	return &cobra.Command{
+		Use:   "keyset",
+		Short: "Print a new master key, for encryption.keyset_file; whoever loses it loses what it encrypts",
+		Args:  usage(cobra.NoArgs),
+		RunE: func(*cobra.Command, []string) error {
+			k, err := envelope.NewKeyset()
+			if err == nil {
+				_, err = fmt.Fprintln(p.stdout, string(k))
+			}
+			return err
+		},
+	}
+}
