@@ -141,7 +141,7 @@ func in[T any](vals []T) (string, []any) {
 	return "(" + strings.Repeat("?, ", n-1) + "?)", args
 }
 
-// query grows a statement piece by piece; the pieces are constant texts.
+// builder grows a statement piece by piece; the pieces are constant texts.
 type builder struct {
 	b    strings.Builder
 	args []any

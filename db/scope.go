@@ -2,7 +2,7 @@ package db
 
 import "github.com/guanxi-im/guanxi/internal/im"
 
-// A predicate is one scope term as SQL over the row that is read; who stands for the viewer's id, as often as ? occurs.
+// A predicate is one scope term as SQL over the row that is read. Every ? is the viewer's id.
 type predicate string
 
 // below is the members of departments that are, or are below, one of the viewer's.

@@ -42,9 +42,6 @@ var (
 	ErrWrongKey = errors.New("envelope: wrong key")
 	// ErrAltered: the box names this key and does not open: it was changed, or moved here from another place.
 	ErrAltered = errors.New("envelope: altered or moved")
-	// ErrErased: the data key was destroyed, and with it all that it sealed. This package cannot tell; whoever
-	// looks the key up and finds it gone says so.
-	ErrErased = errors.New("envelope: erased")
 )
 
 const (

@@ -16,14 +16,12 @@ type Code string
 
 // Codes that a command answers in userErrors.
 const (
-	InvalidInput          Code = "INVALID_INPUT"
-	NotFound              Code = "NOT_FOUND"
-	PolicyDenied          Code = "POLICY_DENIED"
-	Conflict              Code = "CONFLICT"
-	InvalidTransition     Code = "INVALID_TRANSITION"
-	IdempotencyKeyReused  Code = "IDEMPOTENCY_KEY_REUSED"
-	UnsupportedByPlatform Code = "UNSUPPORTED_BY_PLATFORM"
-	NotEnabled            Code = "NOT_ENABLED"
+	InvalidInput         Code = "INVALID_INPUT"
+	NotFound             Code = "NOT_FOUND"
+	PolicyDenied         Code = "POLICY_DENIED"
+	Conflict             Code = "CONFLICT"
+	InvalidTransition    Code = "INVALID_TRANSITION"
+	IdempotencyKeyReused Code = "IDEMPOTENCY_KEY_REUSED"
 )
 
 // Codes of the request itself, answered as GraphQL errors.
@@ -31,9 +29,7 @@ const (
 	Unauthenticated  Code = "UNAUTHENTICATED"
 	Forbidden        Code = "FORBIDDEN"
 	BadUserInput     Code = "BAD_USER_INPUT"
-	QueryTooComplex  Code = "QUERY_TOO_COMPLEX"
 	CursorExpired    Code = "CURSOR_EXPIRED"
-	PolicyError      Code = "POLICY_ERROR"
 	DeadlineExceeded Code = "DEADLINE_EXCEEDED"
 	Unavailable      Code = "UNAVAILABLE"
 	Internal         Code = "INTERNAL"
