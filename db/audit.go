@@ -141,13 +141,13 @@ func (s *Store) Seal(ctx context.Context) (head int64, more bool, err error) {
 	var changes []im.ID
 	last := audit.Record{Hash: audit.Genesis}
 	err = s.read(ctx,
-		stmt{text: "select " + eventColumns + " from audit_events e where e.sequence is null order by e.id limit ?", args: []any{sealMax},
+		stmt{text: "select " + eventColumns + " from audit_events e where e.sequence is null order by " + s.eng.oldest("e") + " limit ?", args: []any{sealMax},
 			scan: func(row row) error {
 				r, err := scanRecord(row)
 				records = append(records, r)
 				return err
 			}},
-		stmt{text: "select id from changes where number is null order by id limit ?", args: []any{sealMax},
+		stmt{text: "select h.id from changes h where h.number is null order by " + s.eng.oldest("h") + " limit ?", args: []any{sealMax},
 			scan: func(row row) error {
 				var id im.ID
 				err := row.Scan(&id)

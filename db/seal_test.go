@@ -102,6 +102,26 @@ func TestLateCommit(t *testing.T) {
 	}
 }
 
+// The clock of one replica is ahead of another's: a step that was made knowing of the one before it is numbered after
+// it all the same, though its id is the lesser.
+func TestSkewedClocks(t *testing.T) {
+	w := newWorld(t, testkit.Postgres(t))
+	ahead := im.NewIDs(func() time.Time { return now.Add(time.Second) })
+	r := w.block(w.member(3), w.member(4))
+	first := posting(r)
+	first.Changes[0].ID, first.Events[0].ID = ahead.New(), ahead.New()
+	must(t, w.Post(t.Context(), first))
+	second := posting(w.block(w.member(5), w.member(6)))
+	must(t, w.Post(t.Context(), second))
+	sealAll(t, w.Store)
+	changes, err := w.Changes(t.Context(), all, im.ID{}, 0, 10, 10)
+	must(t, err)
+	same(t, "changes", []im.ID{first.Changes[0].ID, second.Changes[0].ID}, []im.ID{changes[0].ID, changes[1].ID})
+	events, err := w.Sealed(t.Context(), 0, 10)
+	must(t, err)
+	same(t, "events", []im.ID{first.Events[0].ID, second.Events[0].ID}, []im.ID{events[0].ID, events[1].ID})
+}
+
 // Replicas seal at the same time as others write: the chain has no hole, no fork and nothing twice.
 func TestConcurrentSealers(t *testing.T) {
 	testkit.OnEach(t, func(t *testing.T, dsn string) {

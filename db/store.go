@@ -64,6 +64,9 @@ type engine interface {
 	write(ctx context.Context, ss []stmt) error
 	// alone is what a write begins with that must not run beside another under the same lock.
 	alone(lock int64) []stmt
+	// oldest orders rows of an alias as they were written: of two of which one was made knowing of the other, first the
+	// other, whatever clocks their replicas have.
+	oldest(alias string) string
 	// announce tells other processes on the database that something was sealed.
 	announce(ctx context.Context) error
 	ping(ctx context.Context) error
