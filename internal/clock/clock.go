@@ -79,6 +79,19 @@ func (c *Clock) Set(t time.Time) (time.Time, error) {
 	return c.move(wall, t)
 }
 
+// Follow moves the clock on to the offset of another process that moved its own, and reports whether that moved it. An
+// offset that is no greater than its own does nothing: time does not go back.
+func (c *Clock) Follow(offset time.Duration) bool {
+	c.moving.Lock()
+	defer c.moving.Unlock()
+	if offset <= c.Offset() {
+		return false
+	}
+	c.offset.Store(int64(offset))
+	c.Now() // lifts the mark, so that a reading which began before does not end below
+	return true
+}
+
 // both is real time and the present as finely as they are known: cut to microseconds, each advance would lose a bit.
 // Real time comes without its monotonic reading, which would hide that the machine was set back.
 func (c *Clock) both() (wall, now time.Time) {

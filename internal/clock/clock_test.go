@@ -105,6 +105,31 @@ func TestAdvance(t *testing.T) {
 	equal(t, "now after a refusal", c.Now(), noon.Add(3*time.Hour).Truncate(time.Microsecond))
 }
 
+func TestFollow(t *testing.T) {
+	m := newMachine(noon)
+	c := From(m.now, time.Time{}, time.Hour)
+	for _, tt := range []struct {
+		offset, want time.Duration
+		moved        bool
+	}{
+		{time.Hour, time.Hour, false},
+		{71 * time.Hour, 71 * time.Hour, true},
+		{2 * time.Hour, 71 * time.Hour, false},
+		{-time.Hour, 71 * time.Hour, false},
+	} {
+		if moved := c.Follow(tt.offset); moved != tt.moved {
+			t.Errorf("to %s: moved is %t", tt.offset, moved)
+		}
+		if tt.moved { // whoever reads from now on
+			equal(t, "mark", c.HighWater(), noon.Add(tt.want).Truncate(time.Microsecond))
+		}
+		equal(t, "now", c.Now(), noon.Add(tt.want).Truncate(time.Microsecond))
+		if got := c.Offset(); got != tt.want {
+			t.Errorf("offset: got %s, want %s", got, tt.want)
+		}
+	}
+}
+
 // A clock that holds still because its machine was set back moves by exactly what it is advanced by.
 func TestAdvanceWhileHoldingStill(t *testing.T) {
 	m := newMachine(noon)

@@ -3,17 +3,20 @@
 // was expected, and a gateway with faults does not start.
 //
 // A setting has one name in three spellings: the key auth.secret_file of the file, the variable
-// GUANXI_AUTH_SECRET_FILE and the flag --auth-secret-file. An empty value in any of them is as good as none.
+// GUANXI_AUTH_SECRET_FILE and the flag --auth-secret-file. An empty value in any of them is as good as none. Workspaces
+// alone stand only in the file: their names and options are no settings of ours.
 package config
 
 import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 )
@@ -27,10 +30,14 @@ type Config struct {
 	// Policies is the directory of the company's own policy files; empty: the shipped rules alone.
 	Policies string
 	// Demo serves the demo company, on loopback only.
-	Demo       bool
+	Demo bool
+	// Sim says where simulators of the demo run that do not run in its own process: http://HOST:PORT by platform.
+	Sim        map[string]string
 	Log        Log
 	Auth       Auth       // empty with Demo, which brings its own
 	Encryption Encryption // likewise
+	// Workspaces says how workspaces are connected to their platforms, by the workspace's name. Empty with Demo.
+	Workspaces map[string]Connection
 	// Currency is the company's own, in which thresholds of policy are counted: an ISO 4217 code.
 	Currency string
 	// ShutdownGrace is how long requests that are under way may take once the gateway is told to stop.
@@ -72,21 +79,90 @@ func (d Database) MarshalText() ([]byte, error) { return []byte(d.String()), nil
 // LogValue is String.
 func (d Database) LogValue() slog.Value { return slog.StringValue(d.String()) }
 
+// Connection is how a workspace is connected to its platform: options by name. What they are called and which of them
+// there must be, the platform's adapter knows. NAME_file stands for the option NAME and names the file that it is read
+// from, which is how secrets are given. It prints without values, for people put secrets into those all the same.
+type Connection map[string]string
+
+// fileSuffix follows the name of an option that is read from a file.
+const fileSuffix = "_file"
+
+// Connections reads the files of workspaces, and gives the options of each as its adapter knows them, by the workspace's
+// name. What secret says of an option must not stand in the settings themselves. The error is [Faults], which show
+// neither values nor the paths of files.
+func (c Config) Connections(secret func(workspace, option string) bool) (map[string]map[string]string, error) {
+	out := make(map[string]map[string]string, len(c.Workspaces))
+	var faults Faults
+	for _, name := range slices.Sorted(maps.Keys(c.Workspaces)) {
+		prefix := workspacesKey + "." + name + "."
+		options, more := c.Workspaces[name].options(prefix)
+		faults = append(faults, more...)
+		for _, option := range slices.Sorted(maps.Keys(c.Workspaces[name])) {
+			if secret(name, option) {
+				faults = append(faults, Fault{Path: prefix + option, Expected: "it in a file, which " + option + fileSuffix + " names"})
+			}
+		}
+		out[name] = options
+	}
+	if err := faults.err(); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// options reads the files. The path of each fault begins with the prefix.
+func (c Connection) options(prefix string) (map[string]string, Faults) {
+	options := make(map[string]string, len(c))
+	var faults Faults
+	for _, key := range slices.Sorted(maps.Keys(c)) {
+		name, isFile := strings.CutSuffix(key, fileSuffix)
+		if !isFile || name == "" {
+			options[key] = c[key]
+			continue
+		}
+		if _, both := c[name]; both {
+			faults = append(faults, Fault{Path: prefix + key, Expected: "either " + name + " or " + key})
+			continue
+		}
+		text, err := readLine(c[key])
+		if err == nil && text == "" {
+			err = errors.New("the file is empty")
+		}
+		if err != nil {
+			faults = append(faults, Fault{Path: prefix + key, Value: redact(c[key]), Expected: "a file that holds the " + name + because(err)})
+			continue
+		}
+		options[name] = text
+	}
+	return options, faults
+}
+
+// String is the names of the options.
+func (c Connection) String() string { return strings.Join(slices.Sorted(maps.Keys(c)), ", ") }
+
+// GoString is String.
+func (c Connection) GoString() string { return c.String() }
+
+// MarshalText is String, for the JSON of logs.
+func (c Connection) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+// LogValue is String.
+func (c Connection) LogValue() slog.Value { return slog.StringValue(c.String()) }
+
 // secretBytes is the least length of an HS256 secret: that of the hash (RFC 7518, 3.2).
 const secretBytes = 32
 
 // Secret reads the HS256 secret. A line break at the end of the file is not part of it. The error never shows the
 // path, for people put the secret itself there.
 func (a Auth) Secret() ([]byte, error) {
-	b, err := read(a.SecretFile)
+	text, err := readLine(a.SecretFile)
 	if err != nil {
 		return nil, err
 	}
-	b = []byte(strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r"))
-	if len(b) < secretBytes {
+	if len(text) < secretBytes {
 		return nil, errors.New("the secret is too short")
 	}
-	return b, nil
+	return []byte(text), nil
 }
 
 // Keyset reads the keyset. Its keys are not looked at.
@@ -109,6 +185,12 @@ func read(path string) ([]byte, error) {
 	}
 	b, err := os.ReadFile(path)
 	return b, cause(err)
+}
+
+// readLine is read without a line break at the end.
+func readLine(path string) (string, error) {
+	b, err := read(path)
+	return strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r"), err
 }
 
 // cause is what went wrong with a file, without its name.
@@ -141,10 +223,18 @@ func (c Config) faults(given func(setting) bool) Faults {
 		}
 		for _, s := range settings {
 			if s.notInDemo() && given(s) {
-				fault(s.path, "", "nothing with demo, which brings its own")
+				fault(s.path, "", broughtByDemo)
 			}
 		}
+		if len(c.Workspaces) > 0 {
+			fault(workspacesKey, "", broughtByDemo)
+		}
 	} else {
+		for _, s := range settings {
+			if s.onlyInDemo() && given(s) {
+				fault(s.path, "", "nothing without demo")
+			}
+		}
 		if _, err := c.Auth.Secret(); c.Auth.SecretFile == "" || err != nil {
 			fault("auth.secret_file", redact(c.Auth.SecretFile), "a file with at least 32 bytes of secret"+because(err))
 		}
@@ -153,6 +243,10 @@ func (c Config) faults(given func(setting) bool) Faults {
 		}
 		if _, err := c.Encryption.Keyset(); c.Encryption.KeysetFile == "" || err != nil {
 			fault("encryption.keyset_file", redact(c.Encryption.KeysetFile), "a file with a Tink keyset as JSON"+because(err))
+		}
+		for _, name := range slices.Sorted(maps.Keys(c.Workspaces)) {
+			_, more := c.Workspaces[name].options(workspacesKey + "." + name + ".")
+			faults = append(faults, more...)
 		}
 	}
 	if c.Policies != "" {
@@ -164,6 +258,8 @@ func (c Config) faults(given func(setting) bool) Faults {
 	}
 	return faults
 }
+
+const broughtByDemo = "nothing with demo, which brings its own"
 
 func because(err error) string {
 	if err == nil {

@@ -171,6 +171,102 @@ shutdown_grace: 0s
 	}
 }
 
+func TestSimulators(t *testing.T) {
+	want := map[string]string{"wecom": "http://127.0.0.1:1", "feishu": "http://localhost:2"}
+	const both = "wecom=http://127.0.0.1:1/,feishu=http://localhost:2"
+	for name, in := range map[string]struct {
+		args, environ []string
+		file          string
+	}{
+		"file":        {file: "sim: " + both + "\n"},
+		"environment": {environ: []string{"GUANXI_SIM=" + both}},
+		"one flag":    {args: []string{"--sim=" + both}},
+		"two flags":   {args: []string{"--sim", "wecom=http://127.0.0.1:1", "--sim", "feishu=http://localhost:2"}, environ: []string{"GUANXI_SIM=nonsense"}},
+	} {
+		got, err := load(t, append([]string{"--demo"}, in.args...), in.environ, in.file)
+		if diff := cmp.Diff(want, got.Sim); diff != "" || err != nil {
+			t.Errorf("%s: %v (-want +got)\n%s", name, err, diff)
+		}
+	}
+}
+
+func TestWorkspaces(t *testing.T) {
+	secret := write(t, "secret", "of the app\r\n")
+	got, err := load(t, nil, real(t), fmt.Sprintf(`
+workspaces:
+  wecom-hq: &hq
+    corp_id: 0123
+    secret_file: %s
+    base_url: https://wecom.example.com
+    mark: ~
+    directory_secret: ""
+  feishu-hq:
+  dingtalk-hq: {}
+  wecom-old: *hq
+workspaces.flat.since: 2026-11-20
+`, secret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	hq := Connection{"corp_id": "0123", "secret_file": secret, "base_url": "https://wecom.example.com"}
+	want := map[string]Connection{"wecom-hq": hq, "wecom-old": hq, "feishu-hq": {}, "dingtalk-hq": {}, "flat": {"since": "2026-11-20"}}
+	if diff := cmp.Diff(want, got.Workspaces); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	got.Workspaces = map[string]Connection{"wecom-hq": hq, "feishu-hq": {}}
+	connections, err := got.Connections(func(workspace, option string) bool {
+		return option == "secret" || option == "corp_id" && workspace != "wecom-hq"
+	})
+	opened := map[string]map[string]string{
+		"wecom-hq":  {"corp_id": "0123", "secret": "of the app", "base_url": "https://wecom.example.com"},
+		"feishu-hq": {},
+	}
+	if diff := cmp.Diff(opened, connections); diff != "" || err != nil {
+		t.Errorf("%v (-want +got)\n%s", err, diff)
+	}
+
+	got, err = load(t, nil, real(t), "workspaces:\n")
+	if err != nil || got.Workspaces != nil {
+		t.Errorf("an empty section: got %v, %v", got.Workspaces, err)
+	}
+}
+
+// What opens a workspace later finds its file changed or a secret beside it, and says so without showing any of it.
+func TestConnections(t *testing.T) {
+	canary := filepath.Join(t.TempDir(), "canary")
+	c := Config{Workspaces: map[string]Connection{
+		"a": {"secret_file": canary},
+		"b": {"other_file": canary, "other": "canary"},
+		"c": {"secret": "canary", "corp_id": "canary"},
+		"d": {"_file": "canary"}, // a name that is none is for the adapter to refuse
+	}}
+	got, err := c.Connections(func(workspace, option string) bool { return option == "secret" })
+	want := []Fault{
+		{Path: "workspaces.a.secret_file", Value: redacted},
+		{Path: "workspaces.b.other_file"},
+		{Path: "workspaces.c.secret"},
+	}
+	if diff := cmp.Diff(want, faults(t, err)); diff != "" || got != nil {
+		t.Errorf("%v (-want +got)\n%s", got, diff)
+	}
+	if strings.Contains(err.Error(), "canary") {
+		t.Errorf("a secret is shown:\n%v", err)
+	}
+}
+
+// What works on the database alone needs no platform.
+func TestOfflineReadsNoSecretsOfWorkspaces(t *testing.T) {
+	flags := pflag.NewFlagSet("guanxi", pflag.ContinueOnError)
+	Flags(flags)
+	path := write(t, "guanxi.yaml", "workspaces: {wecom-hq: {secret_file: /nowhere}}\n")
+	if err := flags.Parse([]string{"--config=" + path, "--db=sqlite::memory:"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := LoadOffline(flags, nil); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestPrecedence(t *testing.T) {
 	const file = "listen: localhost:1\ncurrency: EUR\nlog:\n  level: debug\n"
 	environ := append(real(t), "GUANXI_LISTEN=localhost:2", "GUANXI_LOG_LEVEL=warn", "GUANXI_CURRENCY=")
@@ -240,6 +336,11 @@ func TestValues(t *testing.T) {
 		"shutdown_grace": {"0s", "1h"},
 		"demo":           {"false", "0"},
 	}
+	goodInDemo := []string{"wecom=http://127.0.0.1:8081", "wecom=http://localhost:1/", "wecom=http://[::1]:1,feishu=http://127.0.0.2:1"}
+	badInDemo := []string{"wecom", "wecom=", "http://127.0.0.1:1", "=http://127.0.0.1:1", "wecom=127.0.0.1:1", "wecom=https://127.0.0.1:1",
+		"wecom=http://127.0.0.1", "wecom=http://192.168.1.1:1", "wecom=http://sim.example.com:1", "wecom=http://u:p@127.0.0.1:1",
+		"wecom=http://127.0.0.1:1/_sim", "wecom=http://127.0.0.1:1?x=1", "wecom=http://127.0.0.1:1#x", "wecom=http://127.0.0.1:1,",
+		"wecom=http://127.0.0.1:1,wecom=http://127.0.0.1:2", "wecom=http://127.0.0.1:70000", "wecom=http://%zz:1"}
 	bad := map[string][]string{
 		"listen": {"8080", "localhost", "localhost:", "localhost:65536", "localhost:-1", "localhost:http", "256.1.1.1:80",
 			"127.1:80", "::1:80", "a b:80", "-a:80", "http://localhost:80"},
@@ -250,6 +351,17 @@ func TestValues(t *testing.T) {
 		"currency":       {"cny", "RMB", "CN", "¥"},
 		"shutdown_grace": {"10", "-1s", "61m"},
 		"demo":           {"maybe", "on"},
+	}
+	for _, text := range goodInDemo {
+		if _, err := load(t, []string{"--demo"}, []string{"GUANXI_SIM=" + text}, ""); err != nil {
+			t.Errorf("sim of %q: %v", text, err)
+		}
+	}
+	for _, text := range badInDemo {
+		_, err := load(t, []string{"--demo"}, []string{"GUANXI_SIM=" + text}, "")
+		if diff := cmp.Diff([]Fault{{Source: "GUANXI_SIM", Path: "sim", Value: text}}, faults(t, err)); diff != "" {
+			t.Errorf("sim of %q (-want +got)\n%s", text, diff)
+		}
 	}
 	environ := real(t)
 	at := func(path, text string) []string {
@@ -411,6 +523,77 @@ func TestFaults(t *testing.T) {
 			want: []Fault{{Source: "--listen", Path: "listen", Value: "nonsense"}},
 		},
 		{
+			name: "workspaces for the demo", args: []string{"--demo"}, environ: []string{},
+			file: "demo: true\nworkspaces:\n  wecom-hq: {secret_file: canary}\n",
+			want: []Fault{{Source: "guanxi.yaml:2:1", Path: "workspaces"}},
+		},
+		{
+			name: "workspaces that are no section", file: "workspaces: canary\n",
+			want: []Fault{{Source: "guanxi.yaml:1:1", Path: "workspaces"}},
+		},
+		{
+			name: "a list of workspaces", file: "workspaces: [canary]\n",
+			want: []Fault{{Source: "guanxi.yaml:1:1", Path: "workspaces"}},
+		},
+		{
+			name: "workspaces that are none", file: `workspaces:
+  text: canary
+  list: [canary]
+  nested:
+    secret:
+      file: canary
+  listed:
+    secret: [canary]
+  mapped:
+    secret: {}
+  "": {secret: canary}
+`,
+			want: []Fault{
+				{Source: "guanxi.yaml:2:3", Path: "workspaces.text"},
+				{Source: "guanxi.yaml:3:3", Path: "workspaces.list"},
+				{Source: "guanxi.yaml:6:7", Path: "workspaces.nested.secret.file", Nearest: "workspaces.nested.secret"},
+				{Source: "guanxi.yaml:8:5", Path: "workspaces.listed.secret", Value: "a list or a mapping"},
+				{Source: "guanxi.yaml:10:5", Path: "workspaces.mapped.secret", Value: "a list or a mapping"},
+				{Source: "guanxi.yaml:11:8", Path: "workspaces..secret"},
+			},
+		},
+		{
+			name: "files of workspaces that will not do", file: fmt.Sprintf(`workspaces:
+  wecom-hq:
+    secret_file: canary
+    directory_secret_file: %s
+    third_file: /
+  feishu-hq:
+    app_secret: canary
+    app_secret_file: %s
+`, empty, short),
+			want: []Fault{
+				{Source: "guanxi.yaml:8:5", Path: "workspaces.feishu-hq.app_secret_file"},
+				{Source: "guanxi.yaml:4:5", Path: "workspaces.wecom-hq.directory_secret_file", Value: redacted},
+				{Source: "guanxi.yaml:3:5", Path: "workspaces.wecom-hq.secret_file", Value: redacted},
+				{Source: "guanxi.yaml:5:5", Path: "workspaces.wecom-hq.third_file", Value: redacted},
+			},
+		},
+		{
+			name: "one option twice", file: "workspaces:\n  w:\n    a: canary\nworkspaces.w.a: canary\n",
+			want: []Fault{{Source: "guanxi.yaml:4:1", Path: "workspaces.w.a"}},
+		},
+		{
+			name: "a misspelt section of workspaces", file: "workspace:\n  wecom-hq:\n    secret: canary\nkubernetes:\n  wecom-hq: {secret: canary}\n",
+			want: []Fault{
+				{Source: "guanxi.yaml:3:5", Path: "workspace.wecom-hq.secret", Nearest: "workspaces.wecom-hq.secret"},
+				{Source: "guanxi.yaml:5:14", Path: "kubernetes.wecom-hq.secret"},
+			},
+		},
+		{
+			name: "a variable for workspaces", more: []string{"GUANXI_WORKSPACES=canary"},
+			want: []Fault{{Source: "environment", Path: "GUANXI_WORKSPACES"}},
+		},
+		{
+			name: "simulators for the real server", args: []string{"--sim=wecom=http://127.0.0.1:1"},
+			want: []Fault{{Source: "--sim", Path: "sim"}},
+		},
+		{
 			name: "all at once", environ: []string{"GUANXI_LOGLEVEL=debug", "GUANXI_LOG_FORMAT=xml", "GUANXI_DB=mysql://u:canary@h/d"},
 			args: []string{"--currency=RMB", "--policies=/nowhere"},
 			file: "auth:\n  leeway: 30\nlistn: x\nshutdown_grace: soon\n",
@@ -443,7 +626,7 @@ func TestFaults(t *testing.T) {
 			if strings.Contains(err.Error(), "canary") {
 				t.Errorf("a secret is shown:\n%v", err)
 			}
-			if c != (Config{}) {
+			if !cmp.Equal(c, Config{}) {
 				t.Error("settings in spite of faults")
 			}
 		})
@@ -528,11 +711,14 @@ auth.issuer: expected the issuer of the tokens to believe
 
 // Whoever prints or logs settings shows no password.
 func TestSettingsPrintWithoutSecrets(t *testing.T) {
-	c := Config{DB: "postgres://guanxi:canary@db/guanxi?password=canary"}
+	c := Config{DB: "postgres://guanxi:canary@db/guanxi?password=canary",
+		Workspaces: map[string]Connection{"wecom-hq": {"secret": "canary", "directory_secret_file": "/run/canary"}}}
 	var out bytes.Buffer
 	slog.New(slog.NewJSONHandler(&out, nil)).Info("start", "config", c, "db", c.DB)
 	slog.New(slog.NewTextHandler(&out, nil)).Info("start", "config", c, "db", c.DB)
 	fmt.Fprintf(&out, "%v %+v %#v %s %q\n", c, c, c, c.DB, c.DB)
+	slog.New(slog.NewTextHandler(&out, nil)).Info("open", "workspace", c.Workspaces["wecom-hq"])
+	fmt.Fprintf(&out, "%v %+v %#v %s %q\n", c.Workspaces, c.Workspaces, c.Workspaces, c.Workspaces["wecom-hq"], c.Workspaces["wecom-hq"])
 	if err := json.NewEncoder(&out).Encode(c); err != nil {
 		t.Fatal(err)
 	}
@@ -547,7 +733,7 @@ func TestSettingsPrintWithoutSecrets(t *testing.T) {
 func TestHelp(t *testing.T) {
 	flags := pflag.NewFlagSet("guanxi", pflag.ContinueOnError)
 	Flags(flags)
-	for _, name := range []string{"config", "demo", "listen", "db", "policies", "auth-secret-file", "shutdown-grace"} {
+	for _, name := range []string{"config", "demo", "listen", "db", "policies", "sim", "auth-secret-file", "shutdown-grace"} {
 		if f := flags.Lookup(name); f == nil || f.Usage == "" {
 			t.Errorf("--%s: no usage", name)
 		}
@@ -560,6 +746,7 @@ func TestHelp(t *testing.T) {
 func FuzzFile(f *testing.F) {
 	for _, text := range []string{
 		"", "#", "---\n", "listen: localhost:0", "auth: {leeway: 1s}", "a: &a [1]\nb: *a", "<<: {db: x}", "? [a]\n: b", "1: 2",
+		"workspaces: {w: {a: 1, b_file: /}}", "workspaces: {w: &w {1: a, <<: {c: 0123}}, v: *w}", "workspaces.w: 1\nworkspaces.w.x: [1]",
 	} {
 		f.Add(text)
 	}
@@ -568,7 +755,7 @@ func FuzzFile(f *testing.F) {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		l := loader{given: map[string]value{}}
+		l := loader{given: map[string]value{}, workspaces: map[string]Connection{}}
 		l.file(path)
 		l.config(nil)
 	})

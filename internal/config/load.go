@@ -34,6 +34,7 @@ func LoadOffline(flags *pflag.FlagSet, environ []string) (Config, error) {
 
 func assemble(flags *pflag.FlagSet, environ []string, l loader) (Config, error) {
 	l.given = map[string]value{}
+	l.workspaces = map[string]Connection{}
 	l.file(configFile(flags, environ))
 	l.environment(environ)
 	l.flags(flags)
@@ -69,9 +70,10 @@ type value struct {
 
 // loader gathers what is given, the later over the earlier, and all that is wrong.
 type loader struct {
-	given   map[string]value
-	faults  Faults
-	offline bool
+	given      map[string]value
+	workspaces map[string]Connection
+	faults     Faults
+	offline    bool
 }
 
 func (l *loader) fault(f Fault) { l.faults = append(l.faults, f) }
@@ -86,12 +88,16 @@ func (l *loader) file(name string) {
 		l.fault(Fault{Source: name, Path: configFlag, Expected: "a YAML file of settings" + because(cause(err))})
 		return
 	}
+	source := func(path string) string {
+		if at := parser.places[path]; at.line > 0 {
+			return fmt.Sprintf("%s:%d:%d", name, at.line, at.column)
+		}
+		return name
+	}
+	l.given[workspacesKey] = value{source: source(workspacesKey)} // for faults of all of it
 	all := k.All()
 	for _, path := range slices.SortedFunc(maps.Keys(all), parser.order) {
-		at, source := parser.places[path], name
-		if at.line > 0 {
-			source = fmt.Sprintf("%s:%d:%d", name, at.line, at.column)
-		}
+		at, source := parser.places[path], source(path)
 		if at.again > 0 {
 			l.fault(Fault{Source: source, Path: path, Expected: fmt.Sprintf("one value; there is another on line %d", at.again)})
 		}
@@ -111,21 +117,60 @@ func (l *loader) inFile(source, path, text string, v any) {
 	}
 	section, isMap := v.(map[string]any)
 	_, isList := v.([]any)
+	if text == "" && v != nil && !isMap && !isList {
+		text = fmt.Sprint(v)
+	}
 	switch empty := v == nil || isMap && len(section) == 0; {
+	case path == workspacesKey && empty:
+	case path == workspacesKey:
+		l.fault(Fault{Source: source, Path: path, Expected: "a section with a section of options for each workspace"})
+	case strings.HasPrefix(path, workspacesKey+"."):
+		l.inWorkspace(source, path, text, v)
 	case empty && (at >= 0 || below != nil):
 	case at >= 0 && (isMap || isList):
 		l.fault(Fault{Source: source, Path: path, Value: "a list or a mapping", Expected: settings[at].expected})
 	case at >= 0:
-		if text == "" {
-			text = fmt.Sprint(v)
-		}
 		l.give(path, text, source)
 	case within >= 0:
 		l.fault(Fault{Source: source, Path: path, Expected: "a single value", Nearest: settings[within].path})
 	case below != nil:
 		l.fault(Fault{Source: source, Path: path, Expected: "a section with " + strings.Join(below, ", ")})
 	default:
+		if first, rest, deep := strings.Cut(path, "."); deep && nearest(first, []string{workspacesKey}) != "" {
+			l.fault(Fault{Source: source, Path: path, Expected: "a setting", Nearest: workspacesKey + "." + rest})
+			return
+		}
 		l.unknown(source, path, "a setting", names(func(s setting) string { return s.path }))
+	}
+}
+
+// workspacesKey is the section of the file that holds no settings but workspaces.
+const workspacesKey = "workspaces"
+
+// inWorkspace takes workspaces.NAME.OPTION, or workspaces.NAME where that has no options. Such a workspace is one all
+// the same: whoever named it is told what it lacks when it is opened.
+func (l *loader) inWorkspace(source, path, text string, v any) {
+	name, option, isOption := strings.Cut(strings.TrimPrefix(path, workspacesKey+"."), ".")
+	single, _, nested := strings.Cut(option, ".")
+	section, isMap := v.(map[string]any)
+	_, isList := v.([]any)
+	switch {
+	case name == "":
+		l.fault(Fault{Source: source, Path: path, Expected: "the name of a workspace"})
+	case nested:
+		l.fault(Fault{Source: source, Path: path, Expected: "a single value", Nearest: workspacesKey + "." + name + "." + single})
+	case isOption && (isMap || isList):
+		l.fault(Fault{Source: source, Path: path, Value: "a list or a mapping", Expected: "a single value"})
+	case !isOption && v != nil && (!isMap || len(section) > 0):
+		l.fault(Fault{Source: source, Path: path, Expected: "a section of options"})
+	default:
+		if l.workspaces[name] == nil {
+			l.workspaces[name] = Connection{}
+		}
+		if v != nil && text != "" {
+			l.workspaces[name][option] = text
+			l.given[path] = value{text, source}
+		}
 	}
 }
 
@@ -211,6 +256,9 @@ func (l *loader) config(environ []string) Config {
 	if l.faults.about("demo") {
 		return c // what else is needed depends on it
 	}
+	if len(l.workspaces) > 0 {
+		c.Workspaces = l.workspaces
+	}
 	if c.DB == "" && !c.Demo && !l.faults.about("db") {
 		c.DB = l.defaultDatabase(environ)
 	}
@@ -291,7 +339,7 @@ func (l *located) walk(n *yaml.Node, prefix string) {
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, entry := n.Content[i], n.Content[i+1]
-		if entry.Kind == yaml.AliasNode && entry.Alias.Kind == yaml.ScalarNode {
+		if entry.Kind == yaml.AliasNode {
 			entry = entry.Alias
 		}
 		path := prefix + key.Value

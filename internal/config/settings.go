@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -53,6 +54,12 @@ var settings = []setting{
 		usage:    "serve the demo company, on loopback only",
 		expected: "true or false",
 		field:    func(c *Config) any { return &c.Demo },
+	},
+	{
+		path:     "sim",
+		usage:    "with --demo, where the simulator of a platform runs as a process of its own: PLATFORM=http://HOST:PORT; several with commas, or as several flags",
+		expected: "PLATFORM=http://HOST:PORT with a loopback host, each platform once, commas between several",
+		field:    func(c *Config) any { return &c.Sim },
 	},
 	{
 		path: "log.level", fallback: "info",
@@ -131,13 +138,34 @@ const (
 func Flags(flags *pflag.FlagSet) {
 	flags.String(configFlag, "", "file of settings, in YAML")
 	for _, s := range settings {
-		if _, ok := s.field(&Config{}).(*bool); ok {
+		switch s.field(&Config{}).(type) {
+		case *bool:
 			flags.Bool(s.flag(), s.fallback == "true", s.usage)
-			continue
+		case *map[string]string:
+			flags.Var(new(list), s.flag(), s.usage)
+		default:
+			flags.String(s.flag(), s.fallback, s.usage)
 		}
-		flags.String(s.flag(), s.fallback, s.usage)
 	}
 }
+
+// list is the value of a flag that may be given more than once: what it is given, with commas between.
+type list string
+
+// String is the value.
+func (l *list) String() string { return string(*l) }
+
+// Set adds to the value.
+func (l *list) Set(text string) error {
+	if *l != "" {
+		*l += ","
+	}
+	*l += list(text)
+	return nil
+}
+
+// Type is what help calls the value.
+func (l *list) Type() string { return "string" }
 
 func (s setting) flag() string { return strings.NewReplacer(".", "-", "_", "-").Replace(s.path) }
 
@@ -149,6 +177,9 @@ func (s setting) variable() string {
 func (s setting) notInDemo() bool {
 	return strings.HasPrefix(s.path, "auth.") || strings.HasPrefix(s.path, "encryption.")
 }
+
+// onlyInDemo: a real server has nothing of the kind.
+func (s setting) onlyInDemo() bool { return s.path == "sim" }
 
 // set gives the setting a value, or reports that the text is none for it.
 func (s setting) set(c *Config, text string) bool {
@@ -163,6 +194,8 @@ func (s setting) set(c *Config, text string) bool {
 		*p = Database(text)
 	case *bool:
 		*p, err = strconv.ParseBool(text)
+	case *map[string]string:
+		*p, err = simulators(text)
 	case *time.Duration:
 		*p, err = time.ParseDuration(text)
 	case *slog.Level:
@@ -206,6 +239,26 @@ func atMost(limit time.Duration) func(string) bool {
 		d, err := time.ParseDuration(s)
 		return err == nil && 0 <= d && d <= limit
 	}
+}
+
+// simulators reads PLATFORM=http://HOST:PORT,…. Only loopback will do: a simulator believes whoever reaches it.
+func simulators(text string) (map[string]string, error) {
+	sims := map[string]string{}
+	for entry := range strings.SplitSeq(text, ",") {
+		platform, address, _ := strings.Cut(entry, "=")
+		u, err := url.Parse(address)
+		if err != nil {
+			return nil, err
+		}
+		if at := (url.URL{Scheme: "http", Host: u.Host}); address != at.String() && address != at.String()+"/" || !isHostPort(u.Host) || !loopback(u.Host) {
+			return nil, errors.New("the URL is more or less than http://HOST:PORT on loopback")
+		}
+		if _, again := sims[platform]; again || platform == "" {
+			return nil, errors.New("no platform, or one twice")
+		}
+		sims[platform] = "http://" + u.Host
+	}
+	return sims, nil
 }
 
 func isCurrency(s string) bool {
