@@ -30,6 +30,12 @@ const (
 	BlacklistContact Action = "blacklist"
 )
 
+// Feature is something that an organisation may or may not have opened on its platform.
+type Feature string
+
+// CustomerContact (客户联系) is the licence to reach external contacts through the platform's server.
+const CustomerContact Feature = "customer_contact"
+
 // Description is what an adapter declares of its platform. It is constant.
 type Description struct {
 	Platform string // the name in policy files and workspaces: wecom
@@ -42,6 +48,15 @@ type Description struct {
 	Enforces map[Action]Enforcement
 	// Notes explain an enforcement to people, by action.
 	Notes map[Action]string
+	// Channels says how far the ways between two parties are really closed by an action, where that is less than Enforces
+	// says of the action as a whole: a blacklisting that marks a contact stops no message. It is never more.
+	Channels map[Action]Enforcement
+	// Requires names what an organisation must have opened before an action makes sense there. Without it the action is
+	// refused as not enabled.
+	Requires map[Action]Feature
+	// Own says that the gateway itself is the platform: it obeys in the transaction that decides, so nothing is delivered,
+	// and its adapter has no capability that carries out.
+	Own bool
 	// Docs is the home of the vendor's server API.
 	Docs string
 	// Budgets are the limits that the vendor publishes. Keeping to them is the caller's, see [Budget].

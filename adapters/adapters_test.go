@@ -129,6 +129,13 @@ func TestAgree(t *testing.T) {
 		}
 		return floor{d, new(bool)}
 	}
+	own := func(d *Description) { d.Own = true }
+	channels := func(a Action, e Enforcement) func(*Description) {
+		return func(d *Description) { d.Channels = map[Action]Enforcement{a: e} }
+	}
+	requires := func(a Action, f Feature) func(*Description) {
+		return func(d *Description) { d.Requires = map[Action]Feature{a: f} }
+	}
 	horizon := func(d *Description) { d.KeyHorizon = map[Action]time.Duration{BlacklistContact: time.Hour} }
 	for _, tt := range []struct {
 		name  string
@@ -143,7 +150,17 @@ func TestAgree(t *testing.T) {
 		{"done, not claimed", reader{blacklister{describe(Recorded)}}, "implements it: true"},
 		{"neither keys nor reading back", blacklister{describe(Native)}, "cannot be read back"},
 		{"no name", floor{Description{}, nil}, "a name and a title"},
-		{"no word", describe("FULL"), "no word for it"},
+		{"no word", describe("FULL"), "enforces blacklist as \"FULL\""},
+		{"the gateway itself", describe(Native, own), ""},
+		{"the gateway itself, and more", blacklister{describe(Native, own)}, "nothing is delivered"},
+		{"channels as far", describe(Recorded, channels(BlacklistContact, Recorded)), ""},
+		{"channels less far", describe(Recorded, channels(BlockMember, Emulated)), ""},
+		{"channels further", describe(Recorded, channels(BlacklistContact, Emulated)), "more than \"RECORDED\""},
+		{"channels of nothing", describe(Recorded, channels(BlockContact, Unsupported)), "channels of block_contact, which it does not enforce"},
+		{"no word for channels", describe(Recorded, channels(BlockMember, "")), "closes the channels of block_member as \"\""},
+		{"a feature required", describe(Recorded, requires(BlacklistContact, CustomerContact)), ""},
+		{"no feature", describe(Recorded, requires(BlacklistContact, "")), "no word for a feature"},
+		{"a feature for nothing", describe(Recorded, requires(BlockContact, CustomerContact)), "requirement of block_contact"},
 		{"a horizon of nothing", describe(Recorded, func(d *Description) { d.KeyHorizon = map[Action]time.Duration{"x": 1} }), "key horizon"},
 		{"an empty budget", describe(Recorded, func(d *Description) { d.Budgets = []Budget{{Scope: "app", N: 0, Per: time.Second}} }), "budget"},
 	} {

@@ -25,9 +25,10 @@ type Key string
 type Adapter interface {
 	// Describe says what the adapter is and declares. It does no I/O and answers the same for the adapter's life.
 	Describe() Description
-	// Check proves credentials and reach with one cheap authenticated call. A wrong credential is [Unauthenticated].
+	// Check proves credentials and reach with one cheap authenticated call. A wrong credential is [Unauthenticated]; a
+	// platform that does not answer is [Unavailable], also where the context ended: a reading changes nothing.
 	Check(ctx context.Context) error
-	// Close lets go of what Open took. Calls after it fail.
+	// Close lets go of what Open took. Calls after it are [Unavailable].
 	io.Closer
 }
 
@@ -99,9 +100,20 @@ type BlacklistResult struct {
 
 // Shortfall is one thing that the platform did not let go of, or did not take back.
 type Shortfall struct {
+	Code ShortfallCode
 	What string // an id or a field, never personal data
-	Why  string // for people
+	Why  string // for logs, in English; people are told by Code
 }
+
+// ShortfallCode says why something stayed as it was.
+type ShortfallCode string
+
+// The codes of shortfalls.
+const (
+	ShortGone    ShortfallCode = "GONE"     // it is no longer in the platform's library
+	ShortNotOurs ShortfallCode = "NOT_OURS" // only somebody else may change it
+	ShortEmpty   ShortfallCode = "EMPTY"    // there was nothing, and the platform takes no nothing back
+)
 
 // BlacklistState is a blacklisting as the platform shows it.
 type BlacklistState struct {

@@ -1,6 +1,7 @@
 package adapters
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,9 +14,13 @@ import (
 // Env is what an adapter may use of the world. Nothing else: no globals, no environment variables, no time.Now, no
 // default HTTP client.
 type Env struct {
+	// HTTP is how the platform is called. Its transport may refuse a request before it is sent, by an [Error] which the
+	// adapter hands on with its Code and RetryAfter: so the caller keeps to the platform's budgets.
 	HTTP *http.Client
 	Log  *slog.Logger
 	Now  func() time.Time
+	// Store reaches the gateway's own store within its context, for a platform that is the gateway itself; nil elsewhere.
+	Store func(context.Context) error
 }
 
 // Option declares one setting of an adapter. The configuration is checked against it, people read its Help, and Secret
@@ -107,8 +112,15 @@ var capability = map[Action]struct{ acts, reads func(Adapter) bool }{
 
 func is[C any](a Adapter) bool { _, ok := a.(C); return ok }
 
+// degrees are the degrees of enforcement, the least first; features are what may be required.
+var (
+	degrees  = []Enforcement{Unsupported, Recorded, Emulated, Native}
+	features = []Feature{CustomerContact}
+)
+
 // Agree says whether an adapter declares what it implements, and implements what it declares. A Blacklister whose
-// vendor remembers no key must be able to read back, or nothing could ever settle a lost answer.
+// vendor remembers no key must be able to read back, or nothing could ever settle a lost answer. Where the gateway is
+// the platform, what an adapter could carry out would never be called, and is a mistake.
 func Agree(a Adapter) error {
 	d := a.Describe()
 	var faults []error
@@ -116,16 +128,38 @@ func Agree(a Adapter) error {
 		faults = append(faults, errors.New("a platform needs a name and a title"))
 	}
 	for action, c := range capability {
-		claims := d.Enforces[action] == Native || d.Enforces[action] == Emulated
-		if acts := c.acts(a); claims != acts {
+		claims, acts := d.Enforces[action] == Native || d.Enforces[action] == Emulated, c.acts(a)
+		switch {
+		case d.Own && acts:
+			faults = append(faults, fmt.Errorf("is the gateway itself, to which nothing is delivered; implements %s: true", action))
+		case d.Own:
+		case claims != acts:
 			faults = append(faults, fmt.Errorf("declares %s as %q; implements it: %t", action, d.Enforces[action], acts))
-		} else if acts && d.KeyHorizon[action] <= 0 && !c.reads(a) {
+		case acts && d.KeyHorizon[action] <= 0 && !c.reads(a):
 			faults = append(faults, fmt.Errorf("%s has no key horizon and cannot be read back", action))
 		}
 	}
 	for action, e := range d.Enforces {
-		if !slices.Contains([]Enforcement{Native, Emulated, Recorded, Unsupported}, e) {
+		if !slices.Contains(degrees, e) {
 			faults = append(faults, fmt.Errorf("enforces %s as %q, which is no word for it", action, e))
+		}
+	}
+	for action, e := range d.Channels {
+		whole, known := d.Enforces[action]
+		switch {
+		case !known:
+			faults = append(faults, fmt.Errorf("channels of %s, which it does not enforce", action))
+		case !slices.Contains(degrees, e):
+			faults = append(faults, fmt.Errorf("closes the channels of %s as %q, which is no word for it", action, e))
+		case slices.Index(degrees, e) > slices.Index(degrees, whole):
+			faults = append(faults, fmt.Errorf("closes the channels of %s as %q, which is more than %q", action, e, whole))
+		}
+	}
+	for action, f := range d.Requires {
+		if _, known := d.Enforces[action]; !known {
+			faults = append(faults, fmt.Errorf("a requirement of %s, which it does not enforce", action))
+		} else if !slices.Contains(features, f) {
+			faults = append(faults, fmt.Errorf("requires %q for %s, which is no word for a feature", f, action))
 		}
 	}
 	for action, h := range d.KeyHorizon {

@@ -82,6 +82,7 @@ var (
 	subordinate = Object{Type: TypeMember, ID: "report", Relation: Subordinate}
 	groupOwner  = Object{Type: TypeMember, ID: "owner", OwnsSharedGroup: true}
 	spam        = Object{Type: TypeContact, ID: "wm_spam", Importance: "NORMAL"}
+	verified    = contact(im.NormalContact, 0)
 )
 
 func contact(importance im.Importance, open float64) Object {
@@ -128,6 +129,7 @@ func TestDecide(t *testing.T) {
 		undo       = "undo:72h"
 		undoReview = "undo:72h undo_review:admin"
 		expire     = "expire:72h"
+		lost       = "alert:OPPORTUNITY_LOSS"
 		alert      = "alert:KEY_CONTACT_BLOCKED expire:72h"
 	)
 	cases := []decisionCase{
@@ -172,7 +174,7 @@ func TestDecide(t *testing.T) {
 		{"frozen approver", "native", standing(linyue, "DORMANT"), ActionDecideApproval, Object{Type: TypeApproval, Candidate: true}, im.Deny, "C-04", "", ""},
 
 		// C-05.
-		{"rank 3 blacklists: nothing allows it yet", "native", wuhao, ActionBlacklist, contact("NORMAL", 0), im.Deny, "", "", ""},
+		{"rank 3 blacklists", "native", wuhao, ActionBlacklist, contact("NORMAL", 0), im.Allow, "native.blacklist.employee", "", undo},
 
 		// C-06 and C-07, and their thresholds.
 		{"sales, normal, no business", "native", wangfang, ActionBlock, contact("NORMAL", 0), im.Allow, "native.block_external.employee", "", undo},
@@ -218,6 +220,23 @@ func TestDecide(t *testing.T) {
 		{"by an admin", "wecom", linyue, ActionLift, Object{Type: TypeRelationship, Kind: "BLOCK"}, im.Allow, "lift.admin", "", ""},
 		{"by an admin, reviewed", "wecom", linyue, ActionLift, Object{Type: TypeRelationship, Kind: "BLOCK", Reviewed: true}, im.Review, "lift.admin", "as_made", expire},
 		{"by an admin, pending", "wecom", linyue, ActionLift, Object{Type: TypeRelationship, Reviewed: true, Pending: true}, im.Allow, "lift.admin", "", ""},
+		// Blacklisting and taking back.
+		{"verified contact", "wecom", sunli, ActionBlacklist, verified, im.Allow, "wecom.blacklist.employee", "", lost + " " + undoReview},
+		{"verified contact by an admin", "wecom", linyue, ActionBlacklist, verified, im.Allow, "wecom.blacklist.admin", "", lost + " " + undo},
+		{"verified contact by a salesman", "wecom", wangfang, ActionBlacklist, verified, im.Review, "C-06", "manager_of_actor", lost + " " + expire + " " + undoReview},
+		{"contact who is not verified", "wecom", wangfang, ActionBlacklist, spam, im.Deny, "wecom.blacklist.verified_only", "", ""},
+		{"contact who is not verified, by an admin", "wecom", linyue, ActionBlacklist, spam, im.Deny, "wecom.blacklist.verified_only", "", ""},
+		{"rank 2", "dingtalk", tangxin, ActionBlacklist, verified, im.Deny, "C-05", "", ""},
+		{"rank 6 in customer service", "dingtalk", qinlang, ActionBlacklist, verified, im.Review, "C-06", "manager_of_actor", expire + " " + undo},
+		{"default", "feishu", sunli, ActionBlacklist, verified, im.Allow, "default.blacklist.employee", "", undo},
+		{"native", "native", sunli, ActionBlacklist, spam, im.Allow, "native.blacklist.employee", "", undo},
+		{"undo of own", "wecom", wangfang, ActionUndo, mine(Object{Kind: "BLACKLIST"}), im.Allow, "undo.initiator", "", ""},
+		{"undo of own on terms", "wecom", wangfang, ActionUndo, mine(Object{Kind: "BLACKLIST", Reviewed: true}), im.Review, "undo.initiator", "as_made", expire},
+		{"undo of another's", "wecom", zhaomin, ActionUndo, Object{Type: TypeRelationship, Kind: "BLACKLIST"}, im.Deny, "", "", ""},
+		{"undo by an admin", "wecom", linyue, ActionUndo, Object{Type: TypeRelationship, Kind: "BLACKLIST"}, im.Allow, "undo.admin", "", ""},
+		{"undo by an admin on terms", "wecom", linyue, ActionUndo, Object{Type: TypeRelationship, Kind: "BLACKLIST", Reviewed: true}, im.Review, "undo.admin", "as_made", expire},
+		{"undo by an auditor", "wecom", guping, ActionUndo, mine(Object{Kind: "BLACKLIST"}), im.Deny, "C-10", "", ""},
+
 		{"own isolation, below admin", "wecom", wangfang, ActionLift, mine(Object{Kind: "ISOLATION"}), im.Deny, "", "", ""},
 		{"isolation by an admin", "wecom", linyue, ActionLift, Object{Type: TypeRelationship, Kind: "ISOLATION"}, im.Allow, "lift.admin", "", ""},
 		{"by an auditor", "wecom", guping, ActionLift, mine(Object{Kind: "BLOCK"}), im.Deny, "C-10", "", ""},

@@ -67,3 +67,19 @@ func (n needs) list() []im.Need {
 	}
 	return out
 }
+
+// Approvers reads an expression as the by column and the duty undo_review spell it, of a version of the files that may
+// no longer be in force: its roles are not looked up.
+func Approvers(expression string) []im.Need {
+	var out []im.Need
+	for term := range strings.SplitSeq(expression, "+") {
+		need := im.Need{Role: strings.TrimSpace(term), Count: 1}
+		if count, role, counted := strings.Cut(need.Role, "*"); counted && len(count) == 1 && count[0] >= '2' && count[0] <= '9' {
+			need = im.Need{Role: role, Count: int(count[0] - '0')}
+		}
+		if need.Role != "" {
+			out = append(out, need)
+		}
+	}
+	return out
+}

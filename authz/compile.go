@@ -223,8 +223,8 @@ func (c *compiler) line(l *line) compiled {
 		if x.needs, err = parseBy(f[colBy], c.roles); err != nil {
 			c.refuseMisfit(l, colBy, err)
 		}
-		if f[colAction] != ActionLift && slices.ContainsFunc(x.needs, func(n im.Need) bool { return n.Role == im.AsMade }) {
-			c.refuse(l, colBy, 0, "as_made stands for the approvers of the relationship that is lifted; only the action lift has one")
+		if f[colAction] != ActionLift && f[colAction] != ActionUndo && slices.ContainsFunc(x.needs, func(n im.Need) bool { return n.Role == im.AsMade }) {
+			c.refuse(l, colBy, 0, "as_made stands for the approvers of the relationship that is ended; only the actions lift and undo have one")
 		}
 	}
 	if x.duties, x.terms, err = parseDuties(f[colDuty], c.duties, c.roles); err != nil {

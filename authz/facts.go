@@ -38,7 +38,7 @@ type Object struct {
 	// Of a relationship.
 	Kind     string // of im.RelationshipKind
 	Pending  bool   // it waits for approval or for the end of its cool-down
-	Reviewed bool   // somebody had to agree to it
+	Reviewed bool   // to lift: somebody had to agree to it; to undo: its terms ask for somebody beside the actor
 
 	// Of a relationship or an approval: the actor is its initiator or requester.
 	Mine bool

@@ -53,7 +53,7 @@ var types = []string{
 const Anyone = "anyone"
 
 // The approvers that are worked out from the facts of a request (im.ManagerOfActor and so on); every other term of the
-// by column is a role. Only a lift may ask for im.AsMade.
+// by column is a role. Only a lift and an undo may ask for im.AsMade.
 var approvers = []string{im.ManagerOfActor, im.OwnerDeptManager, im.GroupOwner, im.AsMade}
 
 // readTerms says on which types of objects a term means something.

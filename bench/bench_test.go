@@ -89,10 +89,14 @@ func handler(b *testing.B) (http.Handler, *db.Store) {
 		b.Fatal(err)
 	}
 	who := identity.New(store, policy, identity.Demo(time.Now))
-	block := blocking.New(store, blocking.Options{Policy: policy, Platforms: catalogue, Viewer: who.Viewer, Now: time.Now, IDs: im.NewIDs(time.Now),
-		Currency: "CNY", Wake: func() {}})
+	nowhere, err := platform.Connect(catalogue, nil, nil, adapters.Env{}, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	block := blocking.New(store, blocking.Options{Policy: policy, Platforms: nowhere, Viewer: who.Viewer, Now: time.Now, IDs: im.NewIDs(time.Now),
+		Currency: "CNY", Wake: func() {}, Deliver: func(context.Context, []im.Intent) {}})
 	return gateway.New(gateway.Options{
-		Resolver: &resolvers.Resolver{Sources: view.Sources{Directory: directory.New(store), Blocking: block, Audit: store, Platforms: catalogue},
+		Resolver: &resolvers.Resolver{Sources: view.Sources{Directory: directory.New(store), Blocking: block, Audit: store, Platforms: nowhere, Waiting: store.Waiting},
 			Hub: live.New(store, log), Viewer: who.Viewer},
 		Authenticate: who.Authenticate, Ready: store.Ping, Log: log, Stop: context.Background(),
 	}, nil), store

@@ -211,13 +211,17 @@ func (s *Store) Accounts(ctx context.Context, v im.Viewer, ids []im.ID) (map[im.
 		func(a im.Account) im.ID { return a.ID })
 }
 
+// forever is the last moment that the store can keep.
+const forever = "9223372036854775807"
+
 const contactColumns = `c.id, c.workspace_id, c.platform_id, c.name, c.sort_key, c.company, c.phone, c.verified, c.region, c.importance,
-	c.status, c.owner_id, c.pool_department_id, (select string_agg(ct.tag, '` + separator + `') from contact_tags ct where ct.contact_id = c.id)`
+	c.status, (select max(coalesce(b.expires_at, ` + forever + `)) from relationships b where b.target_id = c.id and b.kind = 'BLACKLIST'
+	and b.state in ('ACTIVE', 'UNDO_PENDING_APPROVAL')), c.owner_id, c.pool_department_id, (select string_agg(ct.tag, '` + separator + `') from contact_tags ct where ct.contact_id = c.id)`
 
 func scanContact(r row) (im.ExternalContact, error) {
 	var c im.ExternalContact
 	err := r.Scan(&c.ID, &c.WorkspaceID, &c.PlatformID, &c.Name, &c.SortKey, &c.Company, &c.Phone, &c.Verified, &c.Region,
-		textOf(&c.Importance), textOf(&c.Status), &c.OwnerID, &c.PoolDepartmentID, words{&c.Tags})
+		textOf(&c.Importance), textOf(&c.Status), stamp{&c.BlacklistedUntil}, &c.OwnerID, &c.PoolDepartmentID, words{&c.Tags})
 	slices.Sort(c.Tags)
 	return c, err
 }
@@ -241,7 +245,9 @@ func (s *Store) ListContacts(ctx context.Context, v im.Viewer, f directory.Conta
 		where.add(" and c.owner_id = ?", f.OwnerID)
 	}
 	if f.Status != "" {
-		where.add(" and c.status = ?", f.Status)
+		where.add(` and case when exists (select 1 from relationships b where b.target_id = c.id and b.kind = 'BLACKLIST'
+			and b.state in ('ACTIVE', 'UNDO_PENDING_APPROVAL') and (b.expires_at is null or b.expires_at > ?)) then ? else c.status end = ?`,
+			us(s.now()), im.ContactBlacklisted, f.Status)
 	}
 	if f.Importance != "" {
 		where.add(" and c.importance = ?", f.Importance)

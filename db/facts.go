@@ -157,25 +157,13 @@ func (s *Store) relationshipFacts(ctx context.Context, v im.Viewer, which func(*
 	}
 	f.Standing = account.Standing()
 	sealed.into = &f.Relationship.Reason
-	boxes := []box{sealed}
-	var pending im.Approval
-	var waits bool
-	var reason box
-	err := s.read(ctx, stmt{text: "select " + approvalColumns + " from approvals a where a.subject_id = ? and a.state = 'PENDING'",
-		args: []any{f.Relationship.ID}, scan: func(r row) (err error) {
-			waits = true
-			pending, reason, err = scanApproval(r)
-			return err
-		}})
-	if err != nil {
-		return nil, unavailable(err, "read pending approval")
+	if err := s.keys.open(ctx, []box{sealed}); err != nil {
+		return nil, err
 	}
-	if waits {
-		reason.into = &pending.Reason
-		boxes = append(boxes, reason)
-		f.Pending = &pending
-	}
-	return &f, s.keys.open(ctx, boxes)
+	var err error
+	f.Pending, err = s.approvals(ctx, new(builder).add("select "+approvalColumns+" from approvals a where a.subject_id = ? and a.state = 'PENDING' order by a.id",
+		f.Relationship.ID))
+	return &f, err
 }
 
 // ApprovalFacts reads what a command on an approval is decided on.
@@ -280,8 +268,8 @@ func (s *Store) CheckFacts(ctx context.Context, q blocking.CheckQuery) (f blocki
 	}
 	b.add("), exists (select 1 from members m where m.id in (?, ?) and m.id in "+below+")", q.From.ID, q.To.ID, q.Viewer.Member.ID)
 
-	rels := new(builder).add("select "+relationshipColumns+", ").visibleTo(q.Viewer, im.KindRelationship).
-		add(" from relationships r where r.initiator_id in (?, ?) and r.target_id in (?, ?) and r.initiator_id <> r.target_id",
+	rels := new(builder).add("select "+relationshipColumns+", "+workspaceColumns+", ").visibleTo(q.Viewer, im.KindRelationship).
+		add(" from relationships r join workspaces w on w.id = r.workspace_id where r.initiator_id in (?, ?) and r.target_id in (?, ?) and r.initiator_id <> r.target_id",
 			q.From.ID, q.To.ID, q.From.ID, q.To.ID).
 		add(" and r.state in ('ACTIVE', 'UNDO_PENDING_APPROVAL') and (r.expires_at is null or r.expires_at > ?)", us(q.Now))
 	if !q.Workspace.IsZero() {
@@ -293,7 +281,8 @@ func (s *Store) CheckFacts(ctx context.Context, q blocking.CheckQuery) (f blocki
 		rels.stmt(func(r row) error {
 			var seen blocking.SeenRelationship
 			var err error
-			seen.Relationship, _, err = scanRelationship(r, &seen.Seen)
+			w := &seen.Workspace
+			seen.Relationship, _, err = scanRelationship(r, &w.ID, &w.Name, &w.Platform, &w.Region, &w.TimeZone, &w.CustomerContact, &seen.Seen)
 			f.Active = append(f.Active, seen)
 			return err
 		}))

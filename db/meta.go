@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/guanxi-im/guanxi/internal/envelope"
+	"github.com/guanxi-im/guanxi/internal/fault"
 	"github.com/guanxi-im/guanxi/internal/im"
 )
 
@@ -153,6 +154,19 @@ func (s *Store) anyTable(name *string) stmt {
 // KeepOffset keeps the offset of the demo's clock.
 func (s *Store) KeepOffset(ctx context.Context, d time.Duration) error {
 	return unavailable(s.eng.write(ctx, []stmt{setMeta(metaOffset, strconv.FormatInt(int64(d), 10))}), "keep clock offset")
+}
+
+// Offset reads the offset of the demo's clock.
+func (s *Store) Offset(ctx context.Context) (d time.Duration, err error) {
+	var text string
+	if err := s.read(ctx, metaStmt(metaOffset, &text)); err != nil || text == "" {
+		return 0, unavailable(err, "read clock offset")
+	}
+	d, err = time.ParseDuration(text + "ns")
+	if err != nil {
+		return 0, fault.Wrap(err, "clock offset")
+	}
+	return d, nil
 }
 
 // KeepPolicy keeps the files of a policy version, so that the rules of old decisions can be shown.

@@ -28,6 +28,12 @@ func (s *Store) Post(ctx context.Context, u ledger.Unit) error {
 	for _, v := range u.Verdicts {
 		subjects[v.About] = true
 	}
+	for _, h := range u.Holds {
+		subjects[h.ContactID] = true
+	}
+	for _, f := range u.Shortfalls {
+		subjects[f.About] = true
+	}
 	for _, e := range u.Events {
 		subjects[who(e)] = true
 		subjects[about(e)] = true
@@ -80,10 +86,17 @@ func (s *Store) Post(ctx context.Context, u ledger.Unit) error {
 			args: []any{v.ID, v.ApprovalID, v.ByID, v.Approved, w.seal(v.About, v.Comment, placeVerdict, v.ID), us(v.At)}})
 	}
 	for _, i := range u.Intents {
-		ss = append(ss, stmt{text: `insert into intents (id, key, kind, workspace_id, subject_kind, subject_id, state, created_at, settled_at)
-			values (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			args: []any{i.ID, i.Key, i.Kind, i.WorkspaceID, i.Subject.Kind, i.Subject.ID, i.State, us(i.CreatedAt), us(i.SettledAt)}})
+		ss = append(ss, stmt{text: `insert into intents (id, key, kind, workspace_id, subject_kind, subject_id, target_id, state, created_at,
+			next_try_at, settled_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			args: []any{i.ID, i.Key, i.Kind, i.WorkspaceID, i.Subject.Kind, i.Subject.ID, i.TargetID, i.State, us(i.CreatedAt),
+				us(i.NextTryAt), us(i.SettledAt)}})
 	}
+	for _, i := range u.IntentSteps { // attempts is the fence: whoever claimed later has counted one more
+		ss = append(ss, stmt{text: `update intents set state = ?, last_error_code = ?, vendor_ref = ?, next_try_at = ?, settled_at = ?,
+			claimed_until = null where id = ? and state = 'PENDING' and attempts = ?`, want: 1,
+			args: []any{i.State, null(i.LastErrorCode), null(i.VendorRef), us(i.NextTryAt), us(i.SettledAt), i.ID, i.Attempts}})
+	}
+	ss = append(ss, deliveredStmts(w, u)...)
 	for _, a := range u.Alerts {
 		ss = append(ss, stmt{text: `insert into alerts (id, kind, severity, at, subject_kind, subject_id, person_id, contact_id)
 			values (?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -140,6 +153,8 @@ func (s *Store) post(ctx context.Context, ss []stmt) error {
 // The places of sealed texts.
 var (
 	placeReason   = place{"relationships", "reason"}
+	placeHold     = place{"contact_holds", "snapshot"}
+	placeShort    = place{"relationship_shortfalls", "items"}
 	placeApproval = place{"approvals", "reason"}
 	placeVerdict  = place{"approval_verdicts", "comment"}
 	placeActor    = place{"audit_events", "actor_name"}

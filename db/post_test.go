@@ -100,7 +100,7 @@ func (f filled) check(t *testing.T, w *world) {
 	same(t, "asked by", f.approval.ID, asked[f.decision.ID])
 	deliveries, err := w.Deliveries(ctx, []im.ID{f.rel.ID})
 	must(t, err)
-	same(t, "delivery", im.Delivery{State: f.intent.State, SettledAt: f.intent.SettledAt}, deliveries[f.rel.ID])
+	same(t, "delivery", im.Delivery{Kind: f.intent.Kind, State: f.intent.State, SettledAt: f.intent.SettledAt}, deliveries[f.rel.ID])
 	alerts, err := w.Alerts(ctx, all, []im.ID{f.alert.ID})
 	must(t, err)
 	same(t, "alert", f.alert, alerts[f.alert.ID])
@@ -124,7 +124,7 @@ func (f filled) check(t *testing.T, w *world) {
 	facts, err := w.RelationshipFacts(ctx, im.Viewer{}, f.rel.ID)
 	must(t, err)
 	same(t, "facts", f.rel, facts.Relationship)
-	same(t, "pending", &f.approval, facts.Pending)
+	same(t, "pending", []im.Approval{f.approval}, facts.Pending)
 }
 
 func TestPostWhole(t *testing.T) {

@@ -104,12 +104,12 @@ func (s *Store) ListRelationships(ctx context.Context, v im.Viewer, f blocking.R
 // Deliveries reads what became of the newest intent of each relationship.
 func (s *Store) Deliveries(ctx context.Context, relationships []im.ID) (map[im.ID]im.Delivery, error) {
 	out := make(map[im.ID]im.Delivery)
-	q := new(builder).add(`select i.subject_id, i.state, i.attempts, i.last_error_code, i.vendor_ref, i.settled_at from intents i
+	q := new(builder).add(`select i.subject_id, i.kind, i.state, i.attempts, i.last_error_code, i.vendor_ref, i.settled_at from intents i
 		where i.subject_id in `).in(relationships).add(" order by i.subject_id, i.id")
 	err := s.read(ctx, q.stmt(func(r row) error {
 		var id im.ID
 		var d im.Delivery
-		err := r.Scan(&id, textOf(&d.State), &d.Attempts, textOf(&d.LastErrorCode), textOf(&d.VendorRef), stamp{&d.SettledAt})
+		err := r.Scan(&id, &d.Kind, textOf(&d.State), &d.Attempts, textOf(&d.LastErrorCode), textOf(&d.VendorRef), stamp{&d.SettledAt})
 		out[id] = d // the last one is the newest
 		return err
 	}))

@@ -39,20 +39,11 @@ func (r *mutationResolver) Block(ctx context.Context, input model.BlockInput) (*
 }
 
 func (r *mutationResolver) LiftRelationship(ctx context.Context, relationshipID string, reason string, idempotencyKey *string) (*view.UndoPayload, error) {
-	b, c, err := r.command(ctx, idempotencyKey)
-	if err != nil {
-		return nil, err
-	}
-	id, err := ids{fault.InvalidInput}.one("relationshipId", relationshipID, im.KindRelationship)
-	if err != nil {
-		res, err := bad(err)
-		return b.UndoPayload(res), err
-	}
-	res, err := r.Sources.Blocking.Lift(ctx, c, blocking.LiftInput{RelationshipID: id, Reason: im.Text(reason)})
-	if err != nil {
-		return nil, err
-	}
-	return b.UndoPayload(res), nil
+	return r.end(ctx, r.Sources.Blocking.Lift, relationshipID, reason, idempotencyKey)
+}
+
+func (r *mutationResolver) UndoRelationship(ctx context.Context, relationshipID string, reason string, idempotencyKey *string) (*view.UndoPayload, error) {
+	return r.end(ctx, r.Sources.Blocking.Undo, relationshipID, reason, idempotencyKey)
 }
 
 func (r *mutationResolver) DecideApproval(ctx context.Context, approvalID string, approve bool, comment *string, idempotencyKey *string) (*view.DecideApprovalPayload, error) {

@@ -152,3 +152,22 @@ func value[T any](p *T) (v T) {
 
 // when is a moment that may be left out.
 func when(t *time.Time) time.Time { return value(t) }
+
+// end is the two commands that end a relationship.
+func (r *Resolver) end(ctx context.Context, command func(context.Context, blocking.Call, blocking.EndInput) (blocking.Result, error),
+	relationshipID, reason string, key *string) (*view.UndoPayload, error) {
+	b, c, err := r.command(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	id, err := ids{fault.InvalidInput}.one("relationshipId", relationshipID, im.KindRelationship)
+	if err != nil {
+		res, err := bad(err)
+		return b.UndoPayload(res), err
+	}
+	res, err := command(ctx, c, blocking.EndInput{RelationshipID: id, Reason: im.Text(reason)})
+	if err != nil {
+		return nil, err
+	}
+	return b.UndoPayload(res), nil
+}

@@ -49,7 +49,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-var platforms = platform.NewCatalogue(adapters.All())
+var platforms, _ = platform.Connect(platform.NewCatalogue(adapters.All()), nil, nil, adapters.Env{}, nil)
 
 // shipped is the rules that the product brings, built once.
 var shipped = sync.OnceValues(func() (*authz.Engine, error) {
@@ -79,8 +79,9 @@ func newAPI(t testing.TB, dsn string) *api {
 	must(t, err)
 	who := identity.New(s, policy, identity.Demo(clock))
 	hub := live.New(s, slog.New(slog.DiscardHandler))
-	block := blocking.New(s, blocking.Options{Policy: policy, Platforms: platforms, Viewer: who.Viewer, Now: clock, IDs: ids, Currency: "CNY", Wake: hub.Wake})
-	r := &resolvers.Resolver{Hub: hub, Viewer: who.Viewer, Sources: view.Sources{Directory: directory.New(s), Blocking: block, Audit: s, Platforms: platforms,
+	block := blocking.New(s, blocking.Options{Policy: policy, Platforms: platforms, Viewer: who.Viewer, Now: clock, IDs: ids, Currency: "CNY", Wake: hub.Wake,
+		Deliver: func(context.Context, []im.Intent) {}})
+	r := &resolvers.Resolver{Hub: hub, Viewer: who.Viewer, Sources: view.Sources{Directory: directory.New(s), Blocking: block, Audit: s, Platforms: platforms, Waiting: s.Waiting,
 		Rules: func(_ context.Context, id im.ID) (authz.Rule, bool, error) {
 			r, ok := policy.Rule(id)
 			return r, ok, nil

@@ -22,7 +22,7 @@ import (
 // Harness is one adapter over one fresh world. Each case starts its own.
 type Harness struct {
 	// Open opens an adapter over the world, at each call a new one over the same. It writes its log to log; with
-	// wrongSecret it is given a secret that the vendor refuses.
+	// wrongSecret it is given a secret that the vendor refuses. That is not asked where the gateway is the platform.
 	Open  func(log *slog.Logger, wrongSecret bool) adapters.Adapter
 	World World
 	// Effects counts how often the vendor really changed something for a key. Where the vendor sees no keys it counts
@@ -32,7 +32,8 @@ type Harness struct {
 	Fault func(Fault) bool
 	// Tokens counts the tokens that the vendor has given. Nil: the platform has none.
 	Tokens func() int
-	// Codes is the adapter's table of the vendor's errors, and Unlisted an error that is not in it.
+	// Codes is the adapter's table of the vendor's errors, and Unlisted an error that is not in it. There is none where
+	// the gateway is the platform.
 	Codes    map[string]adapters.Code
 	Unlisted string
 }
@@ -66,6 +67,7 @@ const (
 	None         Kind = iota // nothing goes wrong any more
 	LoseResponse             // the next change happens, and its answer is lost
 	Stall                    // no call is answered before its context ends
+	Unreachable              // no call gets as far as the vendor
 	Refuse                   // every call is refused with Code, in a text that echoes World.Secrets
 	Expire                   // the tokens given so far hold no longer
 )
@@ -174,6 +176,9 @@ func (j *journal) Write(p []byte) (int, error) {
 func (j *journal) String() string { j.mu.Lock(); defer j.mu.Unlock(); return j.buf.String() }
 
 func always(adapters.Adapter) bool { return true }
+
+// vendored: somebody else's platform, with a secret and a table of errors.
+func vendored(a adapters.Adapter) bool { return !a.Describe().Own }
 
 func has[C any](a adapters.Adapter) bool { _, ok := a.(C); return ok }
 

@@ -2,6 +2,7 @@ package adaptertest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime"
@@ -55,6 +56,8 @@ func inMemory() (Harness, *memory.World) {
 				w.Arm(&memory.Trouble{LoseAnswer: true})
 			case Stall:
 				w.Arm(&memory.Trouble{Stall: true})
+			case Unreachable:
+				w.Arm(&memory.Trouble{Code: adapters.Unavailable})
 			case Refuse:
 				t := &memory.Trouble{Code: memory.Codes[f.Code], Vendor: f.Code}
 				if t.Code == adapters.OK {
@@ -125,6 +128,35 @@ func refuse(b *bent, bend func(*adapters.Error)) {
 	}
 }
 
+// declare bends the description.
+func declare(bend func(*adapters.Description)) func(*bent, *memory.World) {
+	return func(b *bent, _ *memory.World) {
+		b.describe = func() adapters.Description { d := b.Adapter.Describe(); bend(&d); return d }
+	}
+}
+
+// bareContext answers an ended context with its own error, which leaves open whether anything happened.
+func bareContext(b *bent) {
+	b.check = func(ctx context.Context) error {
+		if err := b.Adapter.Check(ctx); ctx.Err() == nil {
+			return err
+		}
+		return ctx.Err()
+	}
+}
+
+// useOfClosed lets what was closed complain in its own words.
+func useOfClosed(b *bent, _ *memory.World) {
+	var closed atomic.Bool
+	b.close = func() error { closed.Store(true); return nil }
+	b.check = func(ctx context.Context) error {
+		if closed.Load() {
+			return errors.New("use of closed connection")
+		}
+		return b.Adapter.Check(ctx)
+	}
+}
+
 // planted are the faults that the kit must find, by the case that must find them: what programmers get wrong. Each case
 // has one at least, or it might as well not be there.
 var planted = map[string][]func(*bent, *memory.World){
@@ -137,9 +169,26 @@ var planted = map[string][]func(*bent, *memory.World){
 			return d
 		}
 	}},
-	"Describe/AgreesWithCapabilities": {func(b *bent, _ *memory.World) {
-		b.describe = func() adapters.Description { d := b.Adapter.Describe(); d.Enforces = nil; return d }
-	}},
+	"Describe/AgreesWithCapabilities": {
+		declare(func(d *adapters.Description) { d.Enforces = nil }),
+		declare(func(d *adapters.Description) { d.Own = true }), // and could blacklist all the same
+		declare(func(d *adapters.Description) {
+			d.Enforces[adapters.BlacklistContact] = adapters.Emulated
+			d.Channels = map[adapters.Action]adapters.Enforcement{adapters.BlacklistContact: adapters.Native}
+		}),
+		declare(func(d *adapters.Description) {
+			d.Channels = map[adapters.Action]adapters.Enforcement{adapters.BlockContact: adapters.Recorded}
+		}),
+		declare(func(d *adapters.Description) {
+			d.Channels = map[adapters.Action]adapters.Enforcement{adapters.BlacklistContact: "NONE"}
+		}),
+		declare(func(d *adapters.Description) {
+			d.Requires = map[adapters.Action]adapters.Feature{adapters.BlacklistContact: "客户联系"}
+		}),
+		declare(func(d *adapters.Description) {
+			d.Requires = map[adapters.Action]adapters.Feature{adapters.BlockContact: adapters.CustomerContact}
+		}),
+	},
 	"Check/Passes": {func(b *bent, w *memory.World) {
 		b.check = w.Open("wrong", b.log).Check
 	}},
@@ -149,7 +198,41 @@ var planted = map[string][]func(*bent, *memory.World){
 			refuse(b, func(e *adapters.Error) { e.Code = adapters.PermissionDenied })
 		},
 	},
-	"Close/EndsCalls": {func(b *bent, _ *memory.World) { b.close = func() error { return nil } }},
+	"Check/UnreachableIsUnavailable": {
+		func(b *bent, _ *memory.World) { // hands on what the wire said
+			b.check = func(ctx context.Context) error {
+				if err := b.Adapter.Check(ctx); err != nil {
+					return errors.New("dial tcp: connection refused")
+				}
+				return nil
+			}
+		},
+		func(b *bent, _ *memory.World) { // once down, always down
+			var down error
+			b.check = func(ctx context.Context) error {
+				if down == nil {
+					down = b.Adapter.Check(ctx)
+				}
+				return down
+			}
+		},
+	},
+	"Check/CancelledIsUnavailable": {
+		func(b *bent, _ *memory.World) { // calls all the same
+			b.check = func(ctx context.Context) error { return b.Adapter.Check(context.WithoutCancel(ctx)) }
+		},
+		func(b *bent, _ *memory.World) { bareContext(b) },
+	},
+	"Check/StalledReturns": {
+		func(b *bent, _ *memory.World) {
+			b.check = func(ctx context.Context) error { return b.Adapter.Check(context.WithoutCancel(ctx)) }
+		},
+		func(b *bent, _ *memory.World) { bareContext(b) },
+	},
+	"Close/EndsCalls": {
+		func(b *bent, _ *memory.World) { b.close = func() error { return nil } },
+		useOfClosed,
+	},
 	"Blacklist/ReachesTheEnd": {
 		func(b *bent, _ *memory.World) { // says it did
 			b.blacklist = func(ctx context.Context, r adapters.BlacklistRequest) (adapters.BlacklistResult, error) {
@@ -245,13 +328,47 @@ var planted = map[string][]func(*bent, *memory.World){
 			return b.Adapter.Unblacklist(ctx, r)
 		}
 	}},
-	"Unblacklist/NamesWhatIsGone": {func(b *bent, _ *memory.World) {
-		b.unblacklist = func(ctx context.Context, r adapters.BlacklistRequest) (adapters.BlacklistResult, error) {
-			res, err := b.Adapter.Unblacklist(ctx, r)
-			res.Short = nil
-			return res, err
-		}
-	}},
+	"Unblacklist/NamesWhatIsGone": {
+		func(b *bent, _ *memory.World) {
+			b.unblacklist = func(ctx context.Context, r adapters.BlacklistRequest) (adapters.BlacklistResult, error) {
+				res, err := b.Adapter.Unblacklist(ctx, r)
+				res.Short = nil
+				return res, err
+			}
+		},
+		func(b *bent, _ *memory.World) { // and takes it for another's
+			b.unblacklist = func(ctx context.Context, r adapters.BlacklistRequest) (adapters.BlacklistResult, error) {
+				res, err := b.Adapter.Unblacklist(ctx, r)
+				for i := range res.Short {
+					res.Short[i].Code = adapters.ShortNotOurs
+				}
+				return res, err
+			}
+		},
+	},
+	"Blacklist/ShortfallsSayWhy": {
+		func(b *bent, _ *memory.World) { // of a code that nobody has a sentence for
+			b.blacklist = func(ctx context.Context, r adapters.BlacklistRequest) (adapters.BlacklistResult, error) {
+				res, err := b.Adapter.Blacklist(ctx, r)
+				res.Short = append(res.Short, adapters.Shortfall{Code: "PERSONAL", What: "personal tags: 1", Why: "only the member can take them off"})
+				return res, err
+			}
+		},
+		func(b *bent, _ *memory.World) { // without one
+			b.unblacklist = func(ctx context.Context, r adapters.BlacklistRequest) (adapters.BlacklistResult, error) {
+				res, err := b.Adapter.Unblacklist(ctx, r)
+				res.Short = append(res.Short, adapters.Shortfall{What: "remark", Why: "there was none"})
+				return res, err
+			}
+		},
+		func(b *bent, _ *memory.World) { // of what, it does not say
+			b.unblacklist = func(ctx context.Context, r adapters.BlacklistRequest) (adapters.BlacklistResult, error) {
+				res, err := b.Adapter.Unblacklist(ctx, r)
+				res.Short = append(res.Short, adapters.Shortfall{Code: adapters.ShortEmpty, Why: "there was none"})
+				return res, err
+			}
+		},
+	},
 	"Contact/MissingIsNotFound": {func(b *bent, _ *memory.World) {
 		b.contact = func(ctx context.Context, id adapters.ContactID) (adapters.Contact, error) {
 			c, _ := b.Adapter.Contact(ctx, id)
@@ -273,6 +390,15 @@ var planted = map[string][]func(*bent, *memory.World){
 		func(b *bent, _ *memory.World) { refuse(b, func(e *adapters.Error) { e.Message += " for " + secret }) },
 		func(b *bent, _ *memory.World) {
 			refuse(b, func(e *adapters.Error) { e.Err = fmt.Errorf("GET https://example.org/?secret=%s", secret) })
+		},
+		func(b *bent, _ *memory.World) { // only of a call that found nobody
+			b.check = func(ctx context.Context) error {
+				err := b.Adapter.Check(ctx)
+				if e, ok := err.(*adapters.Error); ok && e.Vendor.Code == "" && ctx.Err() == nil {
+					e.Err = fmt.Errorf("dial https://example.org/?secret=%s", secret)
+				}
+				return err
+			}
 		},
 		func(b *bent, _ *memory.World) {
 			b.blacklist = func(ctx context.Context, r adapters.BlacklistRequest) (adapters.BlacklistResult, error) {
@@ -310,6 +436,20 @@ var planted = map[string][]func(*bent, *memory.World){
 			return b.Adapter.Unblacklist(ctx, r)
 		}
 	}},
+	"Race/ManyAtOnce": {
+		func(b *bent, _ *memory.World) { // serves one at a time
+			var busy sync.Mutex
+			b.check = func(ctx context.Context) error {
+				if !busy.TryLock() {
+					return &adapters.Error{Code: adapters.Unavailable, Op: "memory.Check", Message: "busy"}
+				}
+				defer busy.Unlock()
+				time.Sleep(time.Millisecond)
+				return b.Adapter.Check(ctx)
+			}
+		},
+		useOfClosed,
+	},
 	"Race/OneEffectOfMany": {func(b *bent, _ *memory.World) {
 		b.blacklist = func(ctx context.Context, r adapters.BlacklistRequest) (adapters.BlacklistResult, error) {
 			s, err := b.Blacklisted(ctx, r.Owner, r.Contact)

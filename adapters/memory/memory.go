@@ -133,7 +133,7 @@ func (a *Adapter) Unblacklist(ctx context.Context, req adapters.BlacklistRequest
 		if req.Held != nil {
 			for _, t := range req.Held.Tags {
 				if known := a.world.tags[t.ID]; known.ID == "" {
-					res.Short = append(res.Short, adapters.Shortfall{What: string(t.ID), Why: "the tag is gone"})
+					res.Short = append(res.Short, adapters.Shortfall{Code: adapters.ShortGone, What: string(t.ID), Why: "the tag is gone"})
 				} else {
 					f.Tags = union(f.Tags, []adapters.Tag{known})
 				}

@@ -111,7 +111,7 @@ func (w *World) serve(ctx context.Context, t Token, do func(Token) error) error 
 			return tr
 		}
 		<-ctx.Done()
-		return &Trouble{Code: adapters.Indeterminate}
+		return &Trouble{Code: adapters.Unavailable} // it was not even begun
 	}
 	defer w.mu.Unlock()
 	return do(t)

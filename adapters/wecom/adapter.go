@@ -24,14 +24,7 @@ type Adapter struct {
 }
 
 // Describe declares what the adapter carries out.
-func (a *Adapter) Describe() adapters.Description {
-	d := description()
-	d.Enforces = map[adapters.Action]adapters.Enforcement{adapters.BlacklistContact: adapters.Emulated}
-	d.Notes = map[adapters.Action]string{
-		adapters.BlacklistContact: "WeCom has no blacklist. The company's tags come off the contact and the member's remark for it is marked; messages are not stopped.",
-	}
-	return d
-}
+func (a *Adapter) Describe() adapters.Description { return description() }
 
 // Check asks who has customer contact: that needs the secret, the trusted address and the app's place in 客户联系.
 func (a *Adapter) Check(ctx context.Context) error {

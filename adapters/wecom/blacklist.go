@@ -74,7 +74,7 @@ func (a *Adapter) Unblacklist(ctx context.Context, req adapters.BlacklistRequest
 		}
 		if remark == "" {
 			remark = cut(contact.Name)
-			res.Short = append(res.Short, adapters.Shortfall{What: "remark", Why: "there was none, and WeCom takes no empty one: it is now the contact's own name"})
+			res.Short = append(res.Short, adapters.Shortfall{Code: adapters.ShortEmpty, What: "remark", Why: "there was none, and WeCom takes no empty one: it is now the contact's own name"})
 		}
 		if err := a.remark(ctx, req.Owner, req.Contact, remark); err != nil {
 			return res, err
@@ -95,7 +95,7 @@ func (a *Adapter) Unblacklist(ctx context.Context, req adapters.BlacklistRequest
 	back = slices.DeleteFunc(back, func(id adapters.TagID) bool {
 		_, there := library[id]
 		if !there {
-			res.Short = append(res.Short, adapters.Shortfall{What: string(id), Why: "the tag is no longer in the company's library"})
+			res.Short = append(res.Short, adapters.Shortfall{Code: adapters.ShortGone, What: string(id), Why: "the tag is no longer in the company's library"})
 		}
 		return !there
 	})
@@ -143,7 +143,7 @@ func (a *Adapter) read(f followUser) (s standing) {
 		{ruleTag, "rule group tags", "only the app that made the rule group can take them off"},
 	} {
 		if n := left[kind.id]; n > 0 {
-			s.stays = append(s.stays, adapters.Shortfall{What: fmt.Sprintf("%s: %d", kind.what, n), Why: kind.why})
+			s.stays = append(s.stays, adapters.Shortfall{Code: adapters.ShortNotOurs, What: fmt.Sprintf("%s: %d", kind.what, n), Why: kind.why})
 		}
 	}
 	return s

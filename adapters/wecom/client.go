@@ -120,6 +120,11 @@ func (c *client) exchange(ctx context.Context, token string, r request, out any)
 	res, err := c.http.Do(req)
 	if err != nil {
 		err = bare(err)
+		if refused := (*adapters.Error)(nil); errors.As(err, &refused) { // by the transport, which has not sent it
+			e := r.fail(refused.Code, refused.Message, err)
+			e.RetryAfter = refused.RetryAfter
+			return e
+		}
 		if dial := (*net.OpError)(nil); errors.As(err, &dial) && dial.Op == "dial" {
 			return r.fail(adapters.Unavailable, "no connection", err)
 		}

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -35,6 +37,8 @@ func seed() sim.Seed {
 		return []sim.Follow{{UserID: "wangfang004", Remark: remark, CreateTime: created, Tags: tags, RemarkMobiles: []string{phone}}}
 	}
 	shared := append(follow("老周", "et_east", "et_key"), sim.Follow{UserID: "liqiang005", Remark: "周总", CreateTime: created, Tags: []string{"et_key"}, PersonalTags: []string{"球友"}})
+	own := follow("", "et_key") // nothing to put back, and something that does not come off
+	own[0].PersonalTags = []string{"校友"}
 	return sim.Seed{
 		CorpID: corp,
 		Apps: []sim.App{{Name: "app", Secret: secret, CustomerContact: true},
@@ -51,15 +55,22 @@ func seed() sim.Seed {
 			{ExternalUserID: "wm_haikang", Name: "周采购", Type: sim.WeComUser, CorpName: "海康采购", Follows: shared},
 			{ExternalUserID: "wm_wide", Name: "ＡＢＣ（全角）", Type: sim.WeChatUser, Follows: follow("一二三四五六七八九十一二三四五六七八九十", "et_east")},
 			{ExternalUserID: "wm_emoji", Name: "👩‍👩‍👧 家", Type: sim.WeChatUser, Follows: follow("🧧过年", "et_odd")},
+			{ExternalUserID: "wm_own", Name: "林", Type: sim.WeChatUser, Follows: own},
 			{ExternalUserID: longID, Name: strings.Repeat("长", 64), Type: sim.WeChatUser, Follows: follow("<x>&\"'\\", "et_key")},
 		},
 	}
 }
 
-// tap is the wire between adapter and simulator: it counts tokens, and has refusals echo what a vendor's do.
-type tap struct{ tokens atomic.Int32 }
+// tap is the wire between adapter and simulator: it counts tokens, has refusals echo what a vendor's do, and can be cut.
+type tap struct {
+	tokens atomic.Int32
+	cut    atomic.Bool
+}
 
 func (p *tap) RoundTrip(r *http.Request) (*http.Response, error) {
+	if p.cut.Load() {
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}
+	}
 	res, err := http.DefaultTransport.RoundTrip(r)
 	if err != nil {
 		return nil, err
@@ -158,6 +169,7 @@ func (c *company) faults(rules string) {
 }
 
 func (c *company) play(f adaptertest.Fault) bool {
+	c.wire.cut.Store(f.Kind == adaptertest.Unreachable)
 	switch f.Kind {
 	case adaptertest.None:
 		c.faults("")
@@ -196,7 +208,7 @@ func TestConformance(t *testing.T) {
 				Members:     []adapters.MemberID{"zhaomin003", "wangfang004", "LiQiang005", "sunli006"},
 				Departments: []adapters.DepartmentID{"1", "2", "3", "10"},
 				Owner:       "wangfang004",
-				Contacts:    []adapters.ContactID{"wm_haikang", "wm_wide", "wm_emoji", adapters.ContactID(longID)},
+				Contacts:    []adapters.ContactID{"wm_haikang", "wm_wide", "wm_emoji", "wm_own", adapters.ContactID(longID)},
 				Contact:     "wm_haikang",
 				Missing:     "wm_nobody",
 				Texts: []adapters.Contact{

@@ -80,6 +80,7 @@ func (t *tokens) run(f *fetch) {
 	switch {
 	case err == nil:
 		t.value, t.until = token, now.Add(holds-min(holds/10, 5*time.Minute)) // so that none expires on its way
+	case err.Vendor.Code == tokenInvalid || err.Vendor.Code == tokenExpired: // says nothing about the secret
 	case err.Code == adapters.Unauthenticated:
 		t.failed, t.again = err, now.Add(refusal)
 	case err.RetryAfter > 0:

@@ -2,8 +2,7 @@
 //
 // WeCom has no call that blocks or blacklists anybody. A blacklisting is emulated: the company's tags come off the
 // contact, and the member's remark for it is marked, so that whoever looks at it in the client is warned. Nothing is
-// stopped there, and the adapter says so. The registered description declares no enforcement yet: the gateway records
-// what it decides and does not deliver it.
+// stopped there, and the adapter says so.
 package wecom
 
 import (
@@ -33,6 +32,12 @@ func description() adapters.Description {
 		Organisation: true,
 		Rules:        rules,
 		Docs:         "https://developer.work.weixin.qq.com/document/path/90664",
+		Enforces:     map[adapters.Action]adapters.Enforcement{adapters.BlacklistContact: adapters.Emulated},
+		Channels:     map[adapters.Action]adapters.Enforcement{adapters.BlacklistContact: adapters.Recorded},
+		Requires:     map[adapters.Action]adapters.Feature{adapters.BlacklistContact: adapters.CustomerContact},
+		Notes: map[adapters.Action]string{
+			adapters.BlacklistContact: "WeCom has no blacklist. The company's tags come off the contact and the member's remark for it is marked; messages are not stopped.",
+		},
 		// https://developer.work.weixin.qq.com/document/path/90312 (访问频率限制)
 		Budgets: []adapters.Budget{
 			{Scope: "organisation", N: 10_000, Per: time.Minute},

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -75,7 +76,7 @@ func TestPersonalTagsStayAndAreNamed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(res.Short) != 1 || res.Short[0].What != "personal tags: 1" {
+	if len(res.Short) != 1 || res.Short[0].What != "personal tags: 1" || res.Short[0].Code != adapters.ShortNotOurs {
 		t.Errorf("short of %v", res.Short)
 	}
 	s, err := a.Blacklisted(t.Context(), "liqiang005", "wm_haikang")
@@ -425,12 +426,11 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// The registered description must not promise what the gateway does not deliver yet.
-func TestRegisteredPromisesNothing(t *testing.T) {
-	for _, d := range adapters.All() {
-		if d.Platform == platform && len(d.Enforces) > 0 {
-			t.Errorf("registered with %v", d.Enforces)
-		}
+// The gateway plans by what is registered, and what is opened carries it out.
+func TestRegisteredIsWhatOpens(t *testing.T) {
+	opened := start(t, seed()).open(discard, nil).Describe()
+	if !slices.ContainsFunc(adapters.All(), func(d adapters.Description) bool { return reflect.DeepEqual(d, opened) }) {
+		t.Errorf("registered are %+v, opened is %+v", adapters.All(), opened)
 	}
 }
 

@@ -150,6 +150,7 @@ type ComplexityRoot struct {
 		Effects      func(childComplexity int) int
 		Enforcement  func(childComplexity int) int
 		Relationship func(childComplexity int) int
+		Undo         func(childComplexity int) int
 		Workspace    func(childComplexity int) int
 	}
 
@@ -193,6 +194,7 @@ type ComplexityRoot struct {
 
 	Delivery struct {
 		Attempts      func(childComplexity int) int
+		LastError     func(childComplexity int) int
 		LastErrorCode func(childComplexity int) int
 		SettledAt     func(childComplexity int) int
 		State         func(childComplexity int) int
@@ -223,6 +225,7 @@ type ComplexityRoot struct {
 		Channel     func(childComplexity int) int
 		Enforcement func(childComplexity int) int
 		From        func(childComplexity int) int
+		Note        func(childComplexity int) int
 		To          func(childComplexity int) int
 	}
 
@@ -314,6 +317,7 @@ type ComplexityRoot struct {
 		CancelApproval   func(childComplexity int, approvalID string, reason *string, idempotencyKey *string) int
 		DecideApproval   func(childComplexity int, approvalID string, approve bool, comment *string, idempotencyKey *string) int
 		LiftRelationship func(childComplexity int, relationshipID string, reason string, idempotencyKey *string) int
+		UndoRelationship func(childComplexity int, relationshipID string, reason string, idempotencyKey *string) int
 	}
 
 	Opportunity struct {
@@ -383,11 +387,13 @@ type ComplexityRoot struct {
 		ID          func(childComplexity int) int
 		Initiator   func(childComplexity int) int
 		Kind        func(childComplexity int) int
+		NotRestored func(childComplexity int) int
 		Reason      func(childComplexity int) int
 		Scope       func(childComplexity int) int
 		Source      func(childComplexity int) int
 		State       func(childComplexity int) int
 		Target      func(childComplexity int) int
+		Undo        func(childComplexity int) int
 		Version     func(childComplexity int) int
 		Workspace   func(childComplexity int) int
 	}
@@ -422,6 +428,13 @@ type ComplexityRoot struct {
 		UserErrors   func(childComplexity int) int
 	}
 
+	UndoTerms struct {
+		Allowed       func(childComplexity int) int
+		ApproverRoles func(childComplexity int) int
+		LeavesTrace   func(childComplexity int) int
+		Until         func(childComplexity int) int
+	}
+
 	UserError struct {
 		Code      func(childComplexity int) int
 		Decision  func(childComplexity int) int
@@ -447,7 +460,9 @@ type ComplexityRoot struct {
 	}
 
 	WorkspaceHealth struct {
-		Reachable func(childComplexity int) int
+		LastError         func(childComplexity int) int
+		PendingDeliveries func(childComplexity int) int
+		Reachable         func(childComplexity int) int
 	}
 }
 
@@ -946,6 +961,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.BlockResult.Relationship(childComplexity), true
+	case "BlockResult.undo":
+		if e.ComplexityRoot.BlockResult.Undo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BlockResult.Undo(childComplexity), true
 	case "BlockResult.workspace":
 		if e.ComplexityRoot.BlockResult.Workspace == nil {
 			break
@@ -1119,6 +1140,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Delivery.Attempts(childComplexity), true
+	case "Delivery.lastError":
+		if e.ComplexityRoot.Delivery.LastError == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Delivery.LastError(childComplexity), true
 	case "Delivery.lastErrorCode":
 		if e.ComplexityRoot.Delivery.LastErrorCode == nil {
 			break
@@ -1231,6 +1258,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Effect.From(childComplexity), true
+	case "Effect.note":
+		if e.ComplexityRoot.Effect.Note == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Effect.Note(childComplexity), true
 	case "Effect.to":
 		if e.ComplexityRoot.Effect.To == nil {
 			break
@@ -1627,6 +1660,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.LiftRelationship(childComplexity, args["relationshipId"].(string), args["reason"].(string), args["idempotencyKey"].(*string)), true
+	case "Mutation.undoRelationship":
+		if e.ComplexityRoot.Mutation.UndoRelationship == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_undoRelationship_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UndoRelationship(childComplexity, args["relationshipId"].(string), args["reason"].(string), args["idempotencyKey"].(*string)), true
 
 	case "Opportunity.amount":
 		if e.ComplexityRoot.Opportunity.Amount == nil {
@@ -2020,6 +2064,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Relationship.Kind(childComplexity), true
+	case "Relationship.notRestored":
+		if e.ComplexityRoot.Relationship.NotRestored == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Relationship.NotRestored(childComplexity), true
 	case "Relationship.reason":
 		if e.ComplexityRoot.Relationship.Reason == nil {
 			break
@@ -2050,6 +2100,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Relationship.Target(childComplexity), true
+	case "Relationship.undo":
+		if e.ComplexityRoot.Relationship.Undo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Relationship.Undo(childComplexity), true
 	case "Relationship.version":
 		if e.ComplexityRoot.Relationship.Version == nil {
 			break
@@ -2163,6 +2219,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.UndoPayload.UserErrors(childComplexity), true
 
+	case "UndoTerms.allowed":
+		if e.ComplexityRoot.UndoTerms.Allowed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UndoTerms.Allowed(childComplexity), true
+	case "UndoTerms.approverRoles":
+		if e.ComplexityRoot.UndoTerms.ApproverRoles == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UndoTerms.ApproverRoles(childComplexity), true
+	case "UndoTerms.leavesTrace":
+		if e.ComplexityRoot.UndoTerms.LeavesTrace == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UndoTerms.LeavesTrace(childComplexity), true
+	case "UndoTerms.until":
+		if e.ComplexityRoot.UndoTerms.Until == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UndoTerms.Until(childComplexity), true
+
 	case "UserError.code":
 		if e.ComplexityRoot.UserError.Code == nil {
 			break
@@ -2256,6 +2337,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Workspace.TimeZone(childComplexity), true
 
+	case "WorkspaceHealth.lastError":
+		if e.ComplexityRoot.WorkspaceHealth.LastError == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WorkspaceHealth.LastError(childComplexity), true
+	case "WorkspaceHealth.pendingDeliveries":
+		if e.ComplexityRoot.WorkspaceHealth.PendingDeliveries == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WorkspaceHealth.PendingDeliveries(childComplexity), true
 	case "WorkspaceHealth.reachable":
 		if e.ComplexityRoot.WorkspaceHealth.Reachable == nil {
 			break
@@ -2513,6 +2606,8 @@ type Alert implements Node {
 enum AlertKind {
   "A contact who matters to the business was blocked."
   KEY_CONTACT_BLOCKED
+  "Business may be lost with a contact who was blacklisted."
+  OPPORTUNITY_LOSS
 }
 
 "How much something matters."
@@ -2654,12 +2749,18 @@ enum ErrorCode {
   NOT_FOUND
   "Policy refuses; the decision says which rules."
   POLICY_DENIED
+  "The time in which it could be undone is over; the message says since when."
+  WINDOW_CLOSED
   "Something stands in the way; the message names it."
   CONFLICT
   "A change of state that the table of states does not know."
   INVALID_TRANSITION
   "The idempotency key was used for another request."
   IDEMPOTENCY_KEY_REUSED
+  "There is nothing of the kind on this platform."
+  UNSUPPORTED_BY_PLATFORM
+  "The organisation has not opened on its platform what this takes."
+  NOT_ENABLED
 }
 `, BuiltIn: false},
 	{Name: "../schema/contact.graphqls", Input: `"A person outside the company whom members talk to, on one workspace (外部联系人)."
@@ -3134,6 +3235,8 @@ type Mutation {
   block(input: BlockInput!): BlockPayload
   "Ends a relationship in the ordinary way, at any time the policy allows. One that waits for approval is cancelled."
   liftRelationship(relationshipId: ID!, reason: String!, idempotencyKey: String): UndoPayload
+  "Takes a mistake back under the terms of the relationship's ` + "`" + `undo` + "`" + `: tags and status are put back. WeCom: within 72 hours, reviewed by an admin unless one asks. The moment of asking counts, not that of the review."
+  undoRelationship(relationshipId: ID!, reason: String!, idempotencyKey: String): UndoPayload
   "Gives the caller's verdict on a request. The last agreement that was missing carries it out."
   decideApproval(approvalId: ID!, approve: Boolean!, comment: String, idempotencyKey: String): DecideApprovalPayload
   "The one who asked takes the request back."
@@ -3193,6 +3296,10 @@ type Workspace implements Node {
 type WorkspaceHealth {
   "Whether anything can be carried out there. Where no adapter is connected: false, and everything is recorded."
   reachable: Boolean!
+  "How much is still to be carried out there."
+  pendingDeliveries: Int!
+  "Why the last call failed, while it lasts: an error category of the adapters, such as RateLimited."
+  lastError: String
 }
 `, BuiltIn: false},
 	{Name: "../schema/relationship.graphqls", Input: `"Two parties may stand in a relationship: members, and contacts outside."
@@ -3201,7 +3308,7 @@ union Party = Member | ExternalContact
 "Whom a relationship is aimed at."
 union BlockTarget = Member | ExternalContact
 
-"One block between two, on one workspace."
+"One block or blacklisting, on one workspace."
 type Relationship implements Node {
   "Opaque id."
   id: ID!
@@ -3237,6 +3344,10 @@ type Relationship implements Node {
   delivery: Delivery!
   "What it does, channel by channel."
   effects: [Effect!]!
+  "On what terms it can be taken back. Frozen when it is made: a later change of policy does not move the deadline."
+  undo: UndoTerms!
+  "After an undo: what could not be put back, in the caller's language. Empty: all of it was."
+  notRestored: [String!]!
   "What it rests on."
   decision: Decision
   "The reviews that it went through, newest first."
@@ -3247,6 +3358,8 @@ type Relationship implements Node {
 enum RelationshipKind {
   "One-way (单向屏蔽): the target's direct messages to the initiator are stopped; history stays readable."
   BLOCK
+  "External contact on the blacklist (黑名单): the dialogue is cut both ways, the contact's status is BLACKLISTED, and platforms that know tags lose them."
+  BLACKLIST
 }
 
 "Where a relationship stands. Clients must bear values that they do not know yet."
@@ -3259,6 +3372,10 @@ enum RelationshipState {
   CANCELLED
   "In effect."
   ACTIVE
+  "In effect; that it be taken back waits for people to agree."
+  UNDO_PENDING_APPROVAL
+  "Taken back as a mistake."
+  UNDONE
   "Ended in the ordinary way."
   LIFTED
   "Ended at its expiresAt."
@@ -3303,7 +3420,9 @@ type Delivery {
   state: DeliveryState!
   "How often it was tried."
   attempts: Int!
-  "Why the last try failed."
+  "Why the last try failed, in the caller's language."
+  lastError: String
+  "The same as an error category of the adapters, such as RateLimited."
   lastErrorCode: String
   "The platform's own number for it."
   vendorRef: String
@@ -3335,6 +3454,20 @@ type Effect {
   allowed: Boolean!
   "How far the platform carries it out."
   enforcement: Enforcement!
+  "What to know about that."
+  note: String
+}
+
+"On what terms a relationship can be taken back."
+type UndoTerms {
+  "Whether it can be at all."
+  allowed: Boolean!
+  "Until when it can be asked for. Null: no limit."
+  until: DateTime
+  "The roles that have to agree, beside those that the one who asks has himself."
+  approverRoles: [String!]!
+  "Whether what was undone goes on showing in the public history."
+  leavesTrace: Boolean!
 }
 
 "A way for one party to reach another."
@@ -3399,6 +3532,8 @@ type BlockResult {
   enforcement: Enforcement!
   "What it does, or will do once approved; empty where it was refused."
   effects: [Effect!]!
+  "On what terms it can be taken back; null where nothing was made."
+  undo: UndoTerms
   "When it took effect."
   effectiveAt: DateTime
 }
@@ -3737,6 +3872,8 @@ func (ec *executionContext) childFields_BlockResult(ctx context.Context, field g
 		return ec.fieldContext_BlockResult_enforcement(ctx, field)
 	case "effects":
 		return ec.fieldContext_BlockResult_effects(ctx, field)
+	case "undo":
+		return ec.fieldContext_BlockResult_undo(ctx, field)
 	case "effectiveAt":
 		return ec.fieldContext_BlockResult_effectiveAt(ctx, field)
 	}
@@ -3825,6 +3962,8 @@ func (ec *executionContext) childFields_Delivery(ctx context.Context, field grap
 		return ec.fieldContext_Delivery_state(ctx, field)
 	case "attempts":
 		return ec.fieldContext_Delivery_attempts(ctx, field)
+	case "lastError":
+		return ec.fieldContext_Delivery_lastError(ctx, field)
 	case "lastErrorCode":
 		return ec.fieldContext_Delivery_lastErrorCode(ctx, field)
 	case "vendorRef":
@@ -3885,6 +4024,8 @@ func (ec *executionContext) childFields_Effect(ctx context.Context, field graphq
 		return ec.fieldContext_Effect_allowed(ctx, field)
 	case "enforcement":
 		return ec.fieldContext_Effect_enforcement(ctx, field)
+	case "note":
+		return ec.fieldContext_Effect_note(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Effect", field.Name)
 }
@@ -4153,6 +4294,10 @@ func (ec *executionContext) childFields_Relationship(ctx context.Context, field 
 		return ec.fieldContext_Relationship_delivery(ctx, field)
 	case "effects":
 		return ec.fieldContext_Relationship_effects(ctx, field)
+	case "undo":
+		return ec.fieldContext_Relationship_undo(ctx, field)
+	case "notRestored":
+		return ec.fieldContext_Relationship_notRestored(ctx, field)
 	case "decision":
 		return ec.fieldContext_Relationship_decision(ctx, field)
 	case "approvals":
@@ -4213,6 +4358,20 @@ func (ec *executionContext) childFields_UndoPayload(ctx context.Context, field g
 	return nil, fmt.Errorf("no field named %q was found under type UndoPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_UndoTerms(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "allowed":
+		return ec.fieldContext_UndoTerms_allowed(ctx, field)
+	case "until":
+		return ec.fieldContext_UndoTerms_until(ctx, field)
+	case "approverRoles":
+		return ec.fieldContext_UndoTerms_approverRoles(ctx, field)
+	case "leavesTrace":
+		return ec.fieldContext_UndoTerms_leavesTrace(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UndoTerms", field.Name)
+}
+
 func (ec *executionContext) childFields_UserError(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "code":
@@ -4265,6 +4424,10 @@ func (ec *executionContext) childFields_WorkspaceHealth(ctx context.Context, fie
 	switch field.Name {
 	case "reachable":
 		return ec.fieldContext_WorkspaceHealth_reachable(ctx, field)
+	case "pendingDeliveries":
+		return ec.fieldContext_WorkspaceHealth_pendingDeliveries(ctx, field)
+	case "lastError":
+		return ec.fieldContext_WorkspaceHealth_lastError(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type WorkspaceHealth", field.Name)
 }

@@ -86,7 +86,9 @@ type Delivery struct {
 	State DeliveryState `json:"state"`
 	// How often it was tried.
 	Attempts int `json:"attempts"`
-	// Why the last try failed.
+	// Why the last try failed, in the caller's language.
+	LastError *string `json:"lastError,omitempty"`
+	// The same as an error category of the adapters, such as RateLimited.
 	LastErrorCode *string `json:"lastErrorCode,omitempty"`
 	// The platform's own number for it.
 	VendorRef *string `json:"vendorRef,omitempty"`
@@ -180,10 +182,26 @@ type RelationshipFilter struct {
 	CreatedBefore *time.Time `json:"createdBefore,omitempty"`
 }
 
+// On what terms a relationship can be taken back.
+type UndoTerms struct {
+	// Whether it can be at all.
+	Allowed bool `json:"allowed"`
+	// Until when it can be asked for. Null: no limit.
+	Until *time.Time `json:"until,omitempty"`
+	// The roles that have to agree, beside those that the one who asks has himself.
+	ApproverRoles []string `json:"approverRoles"`
+	// Whether what was undone goes on showing in the public history.
+	LeavesTrace bool `json:"leavesTrace"`
+}
+
 // How the connection of a workspace does.
 type WorkspaceHealth struct {
 	// Whether anything can be carried out there. Where no adapter is connected: false, and everything is recorded.
 	Reachable bool `json:"reachable"`
+	// How much is still to be carried out there.
+	PendingDeliveries int `json:"pendingDeliveries"`
+	// Why the last call failed, while it lasts: an error category of the adapters, such as RateLimited.
+	LastError *string `json:"lastError,omitempty"`
 }
 
 // Who is behind an account.
@@ -317,15 +335,18 @@ type AlertKind string
 const (
 	// A contact who matters to the business was blocked.
 	AlertKindKeyContactBlocked AlertKind = "KEY_CONTACT_BLOCKED"
+	// Business may be lost with a contact who was blacklisted.
+	AlertKindOpportunityLoss AlertKind = "OPPORTUNITY_LOSS"
 )
 
 var AllAlertKind = []AlertKind{
 	AlertKindKeyContactBlocked,
+	AlertKindOpportunityLoss,
 }
 
 func (e AlertKind) IsValid() bool {
 	switch e {
-	case AlertKindKeyContactBlocked:
+	case AlertKindKeyContactBlocked, AlertKindOpportunityLoss:
 		return true
 	}
 	return false
@@ -763,26 +784,35 @@ const (
 	ErrorCodeNotFound ErrorCode = "NOT_FOUND"
 	// Policy refuses; the decision says which rules.
 	ErrorCodePolicyDenied ErrorCode = "POLICY_DENIED"
+	// The time in which it could be undone is over; the message says since when.
+	ErrorCodeWindowClosed ErrorCode = "WINDOW_CLOSED"
 	// Something stands in the way; the message names it.
 	ErrorCodeConflict ErrorCode = "CONFLICT"
 	// A change of state that the table of states does not know.
 	ErrorCodeInvalidTransition ErrorCode = "INVALID_TRANSITION"
 	// The idempotency key was used for another request.
 	ErrorCodeIdempotencyKeyReused ErrorCode = "IDEMPOTENCY_KEY_REUSED"
+	// There is nothing of the kind on this platform.
+	ErrorCodeUnsupportedByPlatform ErrorCode = "UNSUPPORTED_BY_PLATFORM"
+	// The organisation has not opened on its platform what this takes.
+	ErrorCodeNotEnabled ErrorCode = "NOT_ENABLED"
 )
 
 var AllErrorCode = []ErrorCode{
 	ErrorCodeInvalidInput,
 	ErrorCodeNotFound,
 	ErrorCodePolicyDenied,
+	ErrorCodeWindowClosed,
 	ErrorCodeConflict,
 	ErrorCodeInvalidTransition,
 	ErrorCodeIdempotencyKeyReused,
+	ErrorCodeUnsupportedByPlatform,
+	ErrorCodeNotEnabled,
 }
 
 func (e ErrorCode) IsValid() bool {
 	switch e {
-	case ErrorCodeInvalidInput, ErrorCodeNotFound, ErrorCodePolicyDenied, ErrorCodeConflict, ErrorCodeInvalidTransition, ErrorCodeIdempotencyKeyReused:
+	case ErrorCodeInvalidInput, ErrorCodeNotFound, ErrorCodePolicyDenied, ErrorCodeWindowClosed, ErrorCodeConflict, ErrorCodeInvalidTransition, ErrorCodeIdempotencyKeyReused, ErrorCodeUnsupportedByPlatform, ErrorCodeNotEnabled:
 		return true
 	}
 	return false
@@ -1146,15 +1176,18 @@ type RelationshipKind string
 const (
 	// One-way (单向屏蔽): the target's direct messages to the initiator are stopped; history stays readable.
 	RelationshipKindBlock RelationshipKind = "BLOCK"
+	// External contact on the blacklist (黑名单): the dialogue is cut both ways, the contact's status is BLACKLISTED, and platforms that know tags lose them.
+	RelationshipKindBlacklist RelationshipKind = "BLACKLIST"
 )
 
 var AllRelationshipKind = []RelationshipKind{
 	RelationshipKindBlock,
+	RelationshipKindBlacklist,
 }
 
 func (e RelationshipKind) IsValid() bool {
 	switch e {
-	case RelationshipKindBlock:
+	case RelationshipKindBlock, RelationshipKindBlacklist:
 		return true
 	}
 	return false
@@ -1329,6 +1362,10 @@ const (
 	RelationshipStateCancelled RelationshipState = "CANCELLED"
 	// In effect.
 	RelationshipStateActive RelationshipState = "ACTIVE"
+	// In effect; that it be taken back waits for people to agree.
+	RelationshipStateUndoPendingApproval RelationshipState = "UNDO_PENDING_APPROVAL"
+	// Taken back as a mistake.
+	RelationshipStateUndone RelationshipState = "UNDONE"
 	// Ended in the ordinary way.
 	RelationshipStateLifted RelationshipState = "LIFTED"
 	// Ended at its expiresAt.
@@ -1340,13 +1377,15 @@ var AllRelationshipState = []RelationshipState{
 	RelationshipStateRejected,
 	RelationshipStateCancelled,
 	RelationshipStateActive,
+	RelationshipStateUndoPendingApproval,
+	RelationshipStateUndone,
 	RelationshipStateLifted,
 	RelationshipStateExpired,
 }
 
 func (e RelationshipState) IsValid() bool {
 	switch e {
-	case RelationshipStatePendingApproval, RelationshipStateRejected, RelationshipStateCancelled, RelationshipStateActive, RelationshipStateLifted, RelationshipStateExpired:
+	case RelationshipStatePendingApproval, RelationshipStateRejected, RelationshipStateCancelled, RelationshipStateActive, RelationshipStateUndoPendingApproval, RelationshipStateUndone, RelationshipStateLifted, RelationshipStateExpired:
 		return true
 	}
 	return false

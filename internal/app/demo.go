@@ -12,15 +12,15 @@ import (
 	"github.com/guanxi-im/guanxi/internal/identity"
 )
 
-// routes are what the demo adds; a real server has none of them.
-func (s *server) routes() map[string]http.Handler {
+// demoRoutes are what the demo adds; a real server has none of them.
+func (s *server) demoRoutes(sims *sims) map[string]http.Handler {
 	if !s.cfg.Demo {
 		return nil
 	}
-	return map[string]http.Handler{
-		"POST /demo/clock":   local(s.moveClock),
-		"GET /demo/personas": local(s.personas),
-	}
+	out := sims.routes()
+	out["POST /demo/clock"] = local(s.moveClock(sims))
+	out["GET /demo/personas"] = local(s.personas)
+	return out
 }
 
 // local refuses requests that name another host: a page of a foreign site whose name was made to lead here would else
@@ -63,26 +63,32 @@ func (s *server) personas(w http.ResponseWriter, _ *http.Request) {
 }
 
 // moveClock moves the demo's clock on, and answers once what came due has been done.
-func (s *server) moveClock(w http.ResponseWriter, r *http.Request) {
-	var in struct {
-		Advance string     `json:"advance"`
-		Set     *time.Time `json:"set"`
+func (s *server) moveClock(sims *sims) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var in struct {
+			Advance string     `json:"advance"`
+			Set     *time.Time `json:"set"`
+		}
+		d := json.NewDecoder(r.Body)
+		d.DisallowUnknownFields()
+		if err := d.Decode(&in); err != nil || (in.Advance == "") == (in.Set == nil) {
+			answer(w, http.StatusBadRequest, map[string]string{"error": `send {"advance":"71h"} or {"set":"2026-11-21T00:00:00+08:00"}`})
+			return
+		}
+		now, err := s.shift(r.Context(), sims, in.Advance, in.Set)
+		if err != nil {
+			answer(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
+			return
+		}
+		answer(w, http.StatusOK, map[string]time.Time{"now": now})
 	}
-	d := json.NewDecoder(r.Body)
-	d.DisallowUnknownFields()
-	if err := d.Decode(&in); err != nil || (in.Advance == "") == (in.Set == nil) {
-		answer(w, http.StatusBadRequest, map[string]string{"error": `send {"advance":"71h"} or {"set":"2026-11-21T00:00:00+08:00"}`})
-		return
-	}
-	now, err := s.shift(r.Context(), in.Advance, in.Set)
-	if err != nil {
-		answer(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
-		return
-	}
-	answer(w, http.StatusOK, map[string]time.Time{"now": now})
 }
 
-func (s *server) shift(ctx context.Context, advance string, set *time.Time) (now time.Time, err error) {
+// shift moves the clock, from where the fastest replica has it: what it is moved by adds to what others moved it by.
+func (s *server) shift(ctx context.Context, sims *sims, advance string, set *time.Time) (now time.Time, err error) {
+	if err := s.follow(ctx, sims); err != nil {
+		return now, err
+	}
 	if set != nil {
 		now, err = s.clock.Set(*set)
 	} else {
@@ -97,8 +103,31 @@ func (s *server) shift(ctx context.Context, advance string, set *time.Time) (now
 	if err := s.store.KeepOffset(ctx, s.clock.Offset()); err != nil {
 		return now, err
 	}
+	sims.setClock(ctx, now) // before what came due asks a platform for the time
 	if _, err := s.block.ExpireDue(ctx); err != nil {
 		return now, err
 	}
+	if err := s.send.Flush(ctx); err != nil {
+		return now, err
+	}
 	return now, s.hub.Flush(ctx)
+}
+
+// followClock keeps the demo's clocks together: this process's with those of other replicas on the database, and the
+// simulators' with it. It is to be called every now and then.
+func (s *server) followClock(ctx context.Context, sims *sims) {
+	if err := s.follow(ctx, sims); err != nil && ctx.Err() == nil {
+		s.log.WarnContext(ctx, "following the clock failed", "error", err)
+	}
+}
+
+// follow moves the clock on to where it is kept for all replicas, if that is ahead.
+func (s *server) follow(ctx context.Context, sims *sims) error {
+	kept, err := s.store.Offset(ctx)
+	if err == nil && s.clock.Follow(kept) {
+		sims.setClock(ctx, s.clock.Now())
+	} else {
+		sims.catchUp(ctx, s.clock.Now())
+	}
+	return err
 }

@@ -60,6 +60,7 @@ type server struct {
 	store *db.Store
 	hub   *live.Hub
 	block *blocking.Service
+	send  *platform.Courier
 	who   *identity.Service
 	trust identity.Options // whose tokens are believed
 }
@@ -80,10 +81,31 @@ func (p *program) run(ctx context.Context, cfg config.Config) error {
 		return usageError{err}
 	}
 	defer func() { _ = s.store.Close() }()
-	if err := s.prepare(ctx); err != nil {
+	made, err := s.prepare(ctx)
+	if err != nil {
 		return err
 	}
-	policy, platforms, err := s.policy(ctx)
+	sims := &sims{}
+	if cfg.Demo {
+		if sims, err = s.openSims(ctx, dsn, made); err != nil {
+			return err
+		}
+		defer func() { _ = sims.close() }()
+	}
+	workspaces, err := s.store.Workspaces(ctx)
+	if err != nil {
+		return err
+	}
+	settings, err := s.connections(sims, workspaces)
+	if err != nil {
+		return err
+	}
+	platforms, err := s.connect(ctx, workspaces, settings)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = platforms.Close() }()
+	policy, err := s.policy(platforms.Catalogue, workspaces)
 	if err != nil {
 		return err
 	}
@@ -92,19 +114,21 @@ func (p *program) run(ctx context.Context, cfg config.Config) error {
 	}
 	s.hub = live.New(s.store, s.log)
 	s.who = identity.New(s.store, policy, s.trust)
-	s.block = blocking.New(s.store, blocking.Options{Policy: policy, Platforms: platforms, Viewer: s.who.Viewer, Now: now, IDs: im.NewIDs(now),
-		Currency: cfg.Currency, Wake: s.hub.Wake})
+	ids := im.NewIDs(now)
+	s.send = platform.NewCourier(platform.CourierOptions{Store: s.store, Connections: platforms, Log: s.log, Now: now, IDs: ids, Wake: s.hub.Wake})
+	s.block = blocking.New(s.store, blocking.Options{Policy: policy, Platforms: platforms, Viewer: s.who.Viewer, Now: now, IDs: ids,
+		Currency: cfg.Currency, Wake: s.hub.Wake, Deliver: s.send.Deliver})
 
 	work, stop := context.WithCancel(ctx)
 	defer stop()
 	background := make(chan struct{})
-	go func() { defer close(background); s.background(work) }()
+	go func() { defer close(background); s.background(work, sims) }()
 	defer func() { stop(); <-background }()
 
 	h := gateway.New(gateway.Options{
 		Resolver: &resolvers.Resolver{
 			Sources: view.Sources{Directory: directory.New(s.store), Blocking: s.block, Audit: s.store, Platforms: platforms,
-				Rules:  s.rules(policy),
+				Waiting: s.store.Waiting, Rules: s.rules(policy),
 				Reason: func(d im.Decision, l fault.Language) string { return policy.Reason(d.Outcome, d.Rules, l) }},
 			Hub: s.hub, Viewer: s.who.Viewer,
 		},
@@ -112,7 +136,7 @@ func (p *program) run(ctx context.Context, cfg config.Config) error {
 		Ready:        s.store.Ping,
 		Log:          s.log,
 		Stop:         work,
-	}, s.routes())
+	}, s.demoRoutes(sims))
 	return s.listen(work, stop, h, p)
 }
 
@@ -139,13 +163,27 @@ func (s *server) secrets() (*envelope.Master, error) {
 	return envelope.Open(keyset)
 }
 
-// policy loads the rules of the product, of every platform, and of the company.
-func (s *server) policy(ctx context.Context) (*authz.Engine, *platform.Catalogue, error) {
-	platforms := platform.NewCatalogue(adapters.All())
-	workspaces, err := s.store.Workspaces(ctx)
+// connect opens the platforms of the workspaces.
+func (s *server) connect(ctx context.Context, workspaces []im.Workspace, settings map[string]map[string]string) (*platform.Connections, error) {
+	now := func() time.Time { return s.clock.Now() }
+	vendors := &http.Client{Timeout: vendorTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	out, err := platform.Connect(platform.NewCatalogue(adapters.All()), workspaces, settings,
+		adapters.Env{HTTP: vendors, Log: s.log, Now: now, Store: s.store.Ping}, s.store)
 	if err != nil {
-		return nil, nil, err
+		return nil, usageError{err}
 	}
+	if err := s.store.Reclaim(ctx); err != nil {
+		return nil, errors.Join(err, out.Close())
+	}
+	out.Check(ctx)
+	return out, nil
+}
+
+// vendorTimeout bounds one call of a vendor's; a redirect is no answer of theirs.
+const vendorTimeout = 10 * time.Second
+
+// policy loads the rules of the product, of every platform, and of the company.
+func (s *server) policy(platforms *platform.Catalogue, workspaces []im.Workspace) (*authz.Engine, error) {
 	src := authz.Sources{Duties: blocking.Duties()}
 	var more []authz.Layer
 	for _, p := range platforms.All() {
@@ -167,60 +205,62 @@ func (s *server) policy(ctx context.Context) (*authz.Engine, *platform.Catalogue
 	src.Layers = authz.Shipped(more...)
 	e, err := authz.Build(src)
 	if err != nil {
-		return nil, nil, usageError{fmt.Errorf("policy:\n%w", err)}
+		return nil, usageError{fmt.Errorf("policy:\n%w", err)}
 	}
-	return e, platforms, nil
+	return e, nil
 }
 
-// prepare judges the database, and for the demo makes it.
-func (s *server) prepare(ctx context.Context) error {
+// prepare judges the database, and for the demo makes it; made is the company that it has just been filled with.
+func (s *server) prepare(ctx context.Context) (made *directory.Snapshot, err error) {
 	st, err := s.store.Inspect(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	s.clock = clock.New(st.Clock, st.Offset)
 	if !s.cfg.Demo {
 		switch {
 		case st.Demo:
-			return usageError{errors.New("db: this database was made by the demo, whose keys are known to everybody; use another")}
+			return nil, usageError{errors.New("db: this database was made by the demo, whose keys are known to everybody; use another")}
 		case st.Existing != "":
-			return usageError{fmt.Errorf("db: there are tables of somebody else's (%s); use a database of its own", st.Existing)}
+			return nil, usageError{fmt.Errorf("db: there are tables of somebody else's (%s); use a database of its own", st.Existing)}
 		case !st.Current:
-			return usageError{errors.New("db: the schema is not that of this version; run guanxi migrate up")}
+			return nil, usageError{errors.New("db: the schema is not that of this version; run guanxi migrate up")}
 		}
 		err := s.store.Start(ctx)
 		if errors.Is(err, db.ErrKeyset) {
-			return usageError{err}
+			return nil, usageError{err}
 		}
-		return err
+		return nil, err
 	}
 	if !st.Empty && !st.Demo {
-		return usageError{errors.New("db: the demo works only on a database that it made; this one holds something else")}
+		return nil, usageError{errors.New("db: the demo works only on a database that it made; this one holds something else")}
 	}
 	if _, err := s.store.Migrate(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	if err := s.store.Start(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	if st.Demo && !st.Empty {
-		return nil
+		return nil, nil
 	}
-	err = s.store.SeedDemo(ctx, demo.Company(im.NewIDs(s.clock.Now), s.clock.Now()))
+	company := demo.Company(im.NewIDs(s.clock.Now), s.clock.Now())
+	err = s.store.SeedDemo(ctx, company)
 	if errors.Is(err, db.ErrSeeded) { // another replica was faster
-		return nil
+		return nil, nil
 	}
-	return err
+	return &company, err
 }
 
 // sweepTime is how often what ran out is ended.
 const sweepTime = time.Second
 
-// background seals, hears of other replicas, and ends what ran out.
-func (s *server) background(ctx context.Context) {
+// background seals, delivers, hears of other replicas, and ends what ran out.
+func (s *server) background(ctx context.Context, sims *sims) {
 	var others sync.WaitGroup
 	others.Go(func() { s.hub.Run(ctx) })
 	others.Go(func() { s.store.Listen(ctx, s.hub.Wake) })
+	others.Go(func() { s.send.Run(ctx) })
 	tick := time.NewTicker(sweepTime)
 	defer tick.Stop()
 	for {
@@ -229,6 +269,9 @@ func (s *server) background(ctx context.Context) {
 			others.Wait()
 			return
 		case <-tick.C:
+			if s.cfg.Demo {
+				s.followClock(ctx, sims)
+			}
 			if _, err := s.block.ExpireDue(ctx); err != nil && ctx.Err() == nil {
 				s.log.WarnContext(ctx, "ending what ran out failed", "error", err)
 			}

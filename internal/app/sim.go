@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -28,30 +29,80 @@ type simulator interface {
 	Close() error
 }
 
-// simulators open the simulators that there are, of the demo company as it stands at now, or of what the file holds.
-var simulators = map[string]func(file string, now func() time.Time) (simulator, error){
-	wecomsim.Platform: func(file string, now func() time.Time) (simulator, error) {
-		return wecomsim.Open(wecomSeed(demo.Company(im.NewIDs(now), now())), wecomsim.Options{File: file, Now: now})
+// simulation is how a platform of the demo is simulated.
+type simulation struct {
+	// open opens the simulator of the company, or of what the file holds.
+	open func(company directory.Snapshot, file string) (simulator, error)
+	// options are the adapter's for the simulator at base.
+	options func(base string) map[string]string
+}
+
+// simulators are the platforms that there is a simulator of.
+var simulators = map[string]simulation{
+	wecomsim.Platform: {
+		open: func(company directory.Snapshot, file string) (simulator, error) {
+			return wecomsim.Open(wecomSeed(company), wecomsim.Options{File: file})
+		},
+		options: func(base string) map[string]string {
+			return map[string]string{"base_url": base, "corp_id": demoCorpID, "secret": demoAppSecret, "directory_secret": demoContactSecret}
+		},
 	},
+}
+
+// simulatorNames lists the platforms of simulators for people.
+func simulatorNames() string { return strings.Join(slices.Sorted(maps.Keys(simulators)), ", ") }
+
+// locked is a simulator with the lock on its state file.
+type locked struct {
+	simulator
+	lock *flock.Flock
+}
+
+// Close closes the simulator and lets go of the lock.
+func (l locked) Close() error { return errors.Join(l.simulator.Close(), l.lock.Close()) }
+
+// openSimulator opens a simulator of the company, or of its state file, which nobody else may have open. Without a file
+// nothing survives.
+func openSimulator(platform string, company directory.Snapshot, state string) (simulator, error) {
+	if state == "" {
+		return simulators[platform].open(company, "")
+	}
+	lock := flock.New(state + ".lock")
+	mine, err := lock.TryLock()
+	if err != nil {
+		return nil, usageError{err}
+	}
+	if !mine {
+		return nil, usageError{fmt.Errorf("state: another simulator has %s open", state)}
+	}
+	s, err := simulators[platform].open(company, state)
+	if err != nil {
+		return nil, usageError{errors.Join(err, lock.Close())}
+	}
+	return locked{s, lock}, nil
+}
+
+// simulatorServer serves a simulator to this machine alone.
+func simulatorServer(s simulator, log *slog.Logger) *http.Server {
+	return &http.Server{Handler: local(s.ServeHTTP), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
 }
 
 // sim runs a platform's simulator as a process of its own.
 func (p *program) sim() *cobra.Command {
 	var listen, state string
-	platforms := strings.Join(slices.Sorted(maps.Keys(simulators)), ", ")
 	c := &cobra.Command{
 		Use:   "sim PLATFORM",
-		Short: "Run a platform's simulator: " + platforms,
+		Short: "Run a platform's simulator: " + simulatorNames(),
 		Long: `Runs the simulator of a platform, for the demo and for tests: it answers the vendor's calls for the demo company, and keeps a ledger of them.
 
 It listens on loopback only, and is controlled under /_sim. With --state it keeps ledger and state in a file, from which it goes on when it is started again.`,
 		Args: usage(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			open, known := simulators[args[0]]
-			if !known {
-				return usageError{fmt.Errorf("no simulator for %q; there are: %s", args[0], platforms)}
+			if _, known := simulators[args[0]]; !known {
+				return usageError{fmt.Errorf("no simulator for %q; there are: %s", args[0], simulatorNames())}
 			}
-			return p.simulate(c.Context(), listen, state, open)
+			return p.simulate(c.Context(), args[0], listen, state)
 		},
 	}
 	c.Flags().StringVar(&listen, "listen", p.variable("GUANXI_LISTEN", "127.0.0.1:0"), "address to listen on, on loopback; port 0 picks a free one")
@@ -59,7 +110,7 @@ It listens on loopback only, and is controlled under /_sim. With --state it keep
 	return c
 }
 
-func (p *program) simulate(ctx context.Context, address, state string, open func(string, func() time.Time) (simulator, error)) error {
+func (p *program) simulate(ctx context.Context, platform, address, state string) error {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
 		return usageError{err}
@@ -68,25 +119,12 @@ func (p *program) simulate(ctx context.Context, address, state string, open func
 	if a, ok := l.Addr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() { // whatever its name resolved to
 		return usageError{fmt.Errorf("listen: a simulator listens on loopback only, not on %s", l.Addr())}
 	}
-	if state != "" {
-		lock := flock.New(state + ".lock")
-		mine, err := lock.TryLock()
-		if err != nil {
-			return usageError{err}
-		}
-		if !mine {
-			return usageError{fmt.Errorf("state: another simulator has %s open", state)}
-		}
-		defer func() { _ = lock.Close() }()
-	}
-	s, err := open(state, time.Now)
+	s, err := openSimulator(platform, demo.Company(im.NewIDs(time.Now), time.Now()), state)
 	if err != nil {
-		return usageError{err}
+		return err
 	}
 	defer func() { _ = s.Close() }()
-	log := logger(config.Log{Level: slog.LevelInfo, Format: "text"}, p.stderr)
-	srv := &http.Server{Handler: local(s.ServeHTTP), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute,
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
+	srv := simulatorServer(s, logger(config.Log{Level: slog.LevelInfo, Format: "text"}, p.stderr))
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(l) }()
 	fmt.Fprintf(p.stdout, "listening on http://%s\n", l.Addr())
@@ -117,7 +155,7 @@ var addWays = map[string]int{"扫描二维码": 1, "搜索手机号": 2, "名片
 // wecomSeed is the company as it stands on its WeCom. Who is verified is a WeCom user with a company, who is not a WeChat
 // user, of whom WeCom knows a nickname.
 func wecomSeed(all directory.Snapshot) wecomsim.Seed {
-	at := all.Workspaces[slices.IndexFunc(all.Workspaces, func(w im.Workspace) bool { return w.Platform == wecomsim.Platform })]
+	at := workspaceOn(all, wecomsim.Platform)
 	seed := wecomsim.Seed{CorpID: demoCorpID, Apps: []wecomsim.App{
 		{Name: "guanxi", Secret: demoAppSecret, CustomerContact: at.CustomerContact},
 		{Name: "contacts", Secret: demoContactSecret, ContactSync: true},
@@ -210,6 +248,11 @@ func wecomSeed(all directory.Snapshot) wecomsim.Seed {
 		seed.Groups = append(seed.Groups, row)
 	}
 	return seed
+}
+
+// workspaceOn is the company's workspace on a platform. It must have one.
+func workspaceOn(company directory.Snapshot, platform string) im.Workspace {
+	return company.Workspaces[slices.IndexFunc(company.Workspaces, func(w im.Workspace) bool { return w.Platform == platform })]
 }
 
 // oldest is when the first of them began.

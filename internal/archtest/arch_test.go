@@ -30,13 +30,13 @@ internal/ledger       : internal/im
 internal/page         : internal/im internal/fault
 internal/audit        : internal/im internal/fault internal/page
 internal/live         : internal/im internal/fault
-internal/platform     : adapters internal/im
+internal/platform     : adapters internal/im internal/ledger
 authz                 : internal/im internal/fault
 internal/directory    : internal/im internal/fault internal/page
 internal/identity     : authz internal/im internal/fault internal/directory
 internal/blocking     : authz internal/im internal/fault internal/ledger internal/page internal/approval internal/platform
 internal/demo         : internal/im internal/directory internal/pinyin
-db                    : internal/im internal/fault internal/envelope internal/ledger internal/page internal/audit internal/live internal/directory internal/blocking
+db                    : internal/im internal/fault internal/envelope internal/ledger internal/page internal/audit internal/live internal/directory internal/platform internal/blocking
 graph                 :
 graph/nodeid          : internal/im
 graph/scalar          : internal/fault

@@ -12,7 +12,7 @@ import (
 	"github.com/guanxi-im/guanxi/internal/ledger"
 )
 
-// BlockInput asks for a block (单向屏蔽).
+// BlockInput asks for a block (单向屏蔽) or a blacklisting (黑名单).
 type BlockInput struct {
 	Initiator    im.ID // zero: the caller
 	Target       im.Ref
@@ -25,7 +25,7 @@ type BlockInput struct {
 }
 
 // Block makes a relationship on each workspace, as far as policy allows it there: ACTIVE at once, or waiting for
-// approval. Faults, in this order: INVALID_INPUT, NOT_FOUND, POLICY_DENIED, CONFLICT.
+// approval. Faults, in this order: INVALID_INPUT, NOT_FOUND, UNSUPPORTED_BY_PLATFORM, NOT_ENABLED, POLICY_DENIED, CONFLICT.
 func (s *Service) Block(ctx context.Context, c Call, in BlockInput) (Result, error) {
 	return s.run(ctx, "block", c, in, func(ctx context.Context) (res Result, u ledger.Unit, err error) {
 		fail := func(f *fault.Error) (Result, ledger.Unit, error) {
@@ -57,6 +57,10 @@ func (s *Service) Block(ctx context.Context, c Call, in BlockInput) (Result, err
 			return fail(f)
 		}
 		for _, p := range places {
+			if f := s.offered(p.Workspace, in); f != nil {
+				res.Faults = append(res.Faults, f)
+				continue
+			}
 			part, f, err := s.blockAt(ctx, &u, c, in, facts, p)
 			if err != nil {
 				return Result{}, u, err
@@ -77,6 +81,9 @@ func (s *Service) checkBlock(in BlockInput) *fault.Error {
 	}
 	if !in.ExpiresAt.IsZero() && !in.ExpiresAt.After(s.o.Now()) {
 		return fault.Input("expiresAt", "expiry_past")
+	}
+	if in.Kind == im.Blacklist && in.Target.Kind != im.KindContact {
+		return fault.Input("targetId", "blacklist_contact")
 	}
 	for i, w := range in.WorkspaceIDs {
 		if slices.Contains(in.WorkspaceIDs[:i], w) {
@@ -105,6 +112,20 @@ func pick(f BlockFacts, in BlockInput) ([]Place, *fault.Error) {
 	return out, nil
 }
 
+// offered checks that there is such a thing on a workspace at all: what there is not is not for policy to decide.
+func (s *Service) offered(w im.Workspace, in BlockInput) (f *fault.Error) {
+	switch {
+	case s.o.Platforms.Enforcement(w, in.Kind, in.Target.Kind) == im.EnforcedUnsupported:
+		f = fault.New(fault.Unsupported, "unsupported")
+	case !s.o.Platforms.Enabled(w, in.Kind, in.Target.Kind):
+		f = fault.New(fault.NotEnabled, "not_enabled")
+	default:
+		return nil
+	}
+	f.Workspace = w.ID
+	return f
+}
+
 // wish is a wished relationship as policy sees it.
 func wish(in BlockInput, viewer im.ID, f BlockFacts) authz.Object {
 	o := authz.Object{Type: string(in.Target.Kind), ID: in.Target.ID.String(), Relation: f.Relation, OwnsSharedGroup: f.OwnsSharedGroup,
@@ -126,13 +147,14 @@ func (f BlockFacts) target() (name string, owner im.ID) {
 // blockAt works the block out on one workspace.
 func (s *Service) blockAt(ctx context.Context, u *ledger.Unit, c Call, in BlockInput, facts BlockFacts, p Place) (Part, *fault.Error, error) {
 	name, owner := facts.target()
-	d, err := s.decide(ctx, question{action: authz.ActionBlock, viewer: c.Viewer, standing: p.Standing, workspace: p.Workspace,
+	action := actionOf(in.Kind)
+	d, err := s.decide(ctx, question{action: action, viewer: c.Viewer, standing: p.Standing, workspace: p.Workspace,
 		target: in.Target, object: wish(in, c.Viewer.Member.ID, facts)})
 	if err != nil {
 		return Part{}, nil, err
 	}
 	part := Part{WorkspaceID: p.Workspace.ID, Target: in.Target, Kind: in.Kind,
-		Enforcement: s.o.Platforms.Enforcement(p.Workspace.Platform, in.Target.Kind)}
+		Enforcement: s.o.Platforms.Enforcement(p.Workspace, in.Kind, in.Target.Kind)}
 	var candidates []im.Candidate
 	if d.Outcome == im.Review {
 		d.Needs, candidates, err = s.resolve(ctx, d.Needs, ApproverQuery{RequesterID: c.Viewer.Member.ID, TargetID: in.Target.ID,
@@ -144,13 +166,13 @@ func (s *Service) blockAt(ctx context.Context, u *ledger.Unit, c Call, in BlockI
 	part.Decision = d
 	u.Decisions = append(u.Decisions, d)
 	if d.Outcome == im.Deny {
-		u.Events = append(u.Events, s.event(c, authz.ActionBlock, d, in.Target, name, in.Target.ID, in.Reason))
+		u.Events = append(u.Events, s.event(c, action, d, in.Target, name, in.Target.ID, in.Reason))
 		return part, denied(d), nil
 	}
 	now := s.o.Now()
 	if p.Live != nil {
 		if p.Live.StateAt(now) != im.Expired {
-			u.Events = append(u.Events, s.event(c, authz.ActionBlock, d, im.Ref{Kind: im.KindRelationship, ID: p.Live.ID}, name, in.Target.ID, in.Reason))
+			u.Events = append(u.Events, s.event(c, action, d, im.Ref{Kind: im.KindRelationship, ID: p.Live.ID}, name, in.Target.ID, in.Reason))
 			return part, on(p.Workspace.ID, d, inTheWay("conflict_live", im.Ref{Kind: im.KindRelationship, ID: p.Live.ID})), nil
 		}
 		if err := s.expire(ctx, u, p.Live.ID); err != nil { // makes room for its successor
@@ -165,20 +187,20 @@ func (s *Service) blockAt(ctx context.Context, u *ledger.Unit, c Call, in BlockI
 	}
 	if d.Outcome == im.Review {
 		r.State, r.EffectiveAt = im.PendingApproval, time.Time{}
-		part.Approval = s.ask(u, c, authz.ActionBlock, r, d, candidates)
+		part.Approval = s.ask(u, c, action, r, d, candidates)
 	} else {
 		s.carryOut(u, r, d, owner, in.Target)
 	}
 	u.Relationships = append(u.Relationships, r)
 	u.Changes = append(u.Changes, s.change(r, ""))
-	u.Events = append(u.Events, s.event(c, authz.ActionBlock, d, im.Ref{Kind: im.KindRelationship, ID: r.ID}, name, in.Target.ID, in.Reason))
+	u.Events = append(u.Events, s.event(c, action, d, im.Ref{Kind: im.KindRelationship, ID: r.ID}, name, in.Target.ID, in.Reason))
 	part.Relationship, part.Effective = &r, true
 	return part, nil, nil
 }
 
 // carryOut adds what follows from a block that takes effect: its intent, and the alerts that policy wants.
 func (s *Service) carryOut(u *ledger.Unit, r im.Relationship, d im.Decision, owner im.ID, target im.Ref) {
-	s.intend(u, authz.ActionBlock, r)
+	s.intend(u, actionOf(r.Kind), r)
 	for _, kind := range d.Obligations.Args(authz.DutyAlert) {
 		a := im.Alert{ID: s.o.IDs.New(), Kind: im.AlertKind(kind), Severity: im.RiskHigh, At: s.o.Now(), PersonID: r.InitiatorID,
 			Subject: im.Ref{Kind: im.KindRelationship, ID: r.ID}}

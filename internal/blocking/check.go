@@ -61,7 +61,7 @@ func (s *Service) ContactCheck(ctx context.Context, c Call, in CheckInput) (*Che
 		out.Allowed = false
 		if r.Seen {
 			seen = append(seen, r.ID)
-			out.Enforcement = r.Enforcement
+			out.Enforcement = s.o.Platforms.ChannelEnforcement(r.Workspace, r.Kind, r.Target.Kind)
 		}
 	}
 	if len(seen) > 0 {

@@ -2,6 +2,8 @@ package blocking
 
 import (
 	"context"
+	"slices"
+	"time"
 
 	"github.com/guanxi-im/guanxi/authz"
 	"github.com/guanxi-im/guanxi/internal/fault"
@@ -9,16 +11,76 @@ import (
 	"github.com/guanxi-im/guanxi/internal/ledger"
 )
 
-// LiftInput asks to end a relationship in the ordinary way.
-type LiftInput struct {
+// EndInput asks to end a relationship.
+type EndInput struct {
 	RelationshipID im.ID
 	Reason         im.Text
 }
 
-// Lift ends a relationship, or cancels one that waits. What had to be reviewed is lifted by the same review. Faults,
-// in this order: INVALID_INPUT, NOT_FOUND, POLICY_DENIED, INVALID_TRANSITION, CONFLICT.
-func (s *Service) Lift(ctx context.Context, c Call, in LiftInput) (Result, error) {
-	return s.run(ctx, "lift", c, in, func(ctx context.Context) (res Result, u ledger.Unit, err error) {
+// ending is one way to end a relationship.
+type ending struct {
+	action string // also its idempotent operation, and the kind of its intent
+	decide func(*Service, context.Context, im.Viewer, RelationshipFacts) (im.Decision, error)
+	asks   func(im.Relationship) []im.Need // whom as_made stands for
+	// refuse says why a relationship in a state cannot be ended in this way; nil where it can.
+	refuse func(r im.Relationship, state im.RelationshipState, now time.Time) *fault.Error
+	to     im.RelationshipState
+}
+
+var lifting = ending{
+	action: authz.ActionLift,
+	decide: (*Service).decideLift,
+	asks:   func(r im.Relationship) []im.Need { return r.Needs },
+	refuse: func(_ im.Relationship, state im.RelationshipState, _ time.Time) *fault.Error {
+		if !state.Live() {
+			return fault.New(fault.InvalidTransition, "transition_lift", string(state))
+		}
+		return nil
+	},
+	to: im.Lifted,
+}
+
+var undoing = ending{
+	action: authz.ActionUndo,
+	decide: (*Service).decideUndo,
+	asks:   func(r im.Relationship) []im.Need { return authz.Approvers(r.Undo.Review) },
+	refuse: func(r im.Relationship, state im.RelationshipState, now time.Time) *fault.Error {
+		switch {
+		case !state.InEffect():
+			return fault.New(fault.InvalidTransition, "transition_undo", string(state))
+		case r.Undo.OpenAt(now):
+			return nil
+		case !r.Undo.Allowed:
+			return fault.New(fault.WindowClosed, "window_none")
+		}
+		return fault.New(fault.WindowClosed, "window_closed", r.Undo.Until.Format(time.RFC3339))
+	},
+	to: im.Undone,
+}
+
+// wayOf is the ending that an approval with this action asks for.
+func wayOf(action string) ending {
+	if action == authz.ActionUndo {
+		return undoing
+	}
+	return lifting
+}
+
+// Lift ends a relationship in the ordinary way, or cancels one that waits. What had to be reviewed is lifted by the
+// same review. Faults, in this order: INVALID_INPUT, NOT_FOUND, POLICY_DENIED, INVALID_TRANSITION, CONFLICT.
+func (s *Service) Lift(ctx context.Context, c Call, in EndInput) (Result, error) {
+	return s.end(ctx, c, in, lifting)
+}
+
+// Undo takes a relationship back under the terms that were frozen when it was made; the moment of the request counts,
+// not that of a review. Faults, in this order: INVALID_INPUT, NOT_FOUND, POLICY_DENIED, INVALID_TRANSITION,
+// WINDOW_CLOSED, CONFLICT.
+func (s *Service) Undo(ctx context.Context, c Call, in EndInput) (Result, error) {
+	return s.end(ctx, c, in, undoing)
+}
+
+func (s *Service) end(ctx context.Context, c Call, in EndInput, e ending) (Result, error) {
+	return s.run(ctx, e.action, c, in, func(ctx context.Context) (res Result, u ledger.Unit, err error) {
 		if f := checkText("reason", in.Reason, true); f != nil {
 			return Result{Faults: []*fault.Error{f}}, u, nil
 		}
@@ -33,39 +95,45 @@ func (s *Service) Lift(ctx context.Context, c Call, in LiftInput) (Result, error
 		}
 		r := f.Relationship
 		ref := im.Ref{Kind: im.KindRelationship, ID: r.ID}
-		d, err := s.decideLift(ctx, c.Viewer, *f)
+		d, err := e.decide(s, ctx, c.Viewer, *f)
 		if err != nil {
 			return res, u, err
 		}
 		var candidates []im.Candidate
 		if d.Outcome == im.Review {
-			d.Needs, candidates, err = s.resolve(ctx, asMade(d.Needs, r), ApproverQuery{RequesterID: c.Viewer.Member.ID, TargetID: r.Target.ID,
+			d.Needs, candidates, err = s.resolve(ctx, asMade(d.Needs, e.asks(r)), ApproverQuery{RequesterID: c.Viewer.Member.ID, TargetID: r.Target.ID,
 				OwnerID: f.OwnerID, WorkspaceID: r.WorkspaceID})
 			if err != nil {
 				return res, u, err
 			}
 		}
 		u.Decisions = append(u.Decisions, d)
-		u.Events = append(u.Events, s.event(c, authz.ActionLift, d, ref, f.TargetName, r.Target.ID, in.Reason))
+		u.Events = append(u.Events, s.event(c, e.action, d, ref, f.TargetName, r.Target.ID, in.Reason))
 		part := Part{WorkspaceID: r.WorkspaceID, Decision: d, Relationship: &r, Target: r.Target, Kind: r.Kind, Enforcement: r.Enforcement}
 		refuse := func(f *fault.Error) (Result, ledger.Unit, error) {
 			return Result{Parts: []Part{part}, Faults: []*fault.Error{f}}, u, nil
 		}
-		state := r.StateAt(s.o.Now())
-		switch {
-		case d.Outcome == im.Deny:
+		now := s.o.Now()
+		if d.Outcome == im.Deny {
 			return refuse(denied(d))
-		case !state.Live():
-			return refuse(on(r.WorkspaceID, d, fault.New(fault.InvalidTransition, "transition_lift", string(state))))
-		case d.Outcome == im.Review && f.Pending != nil:
-			return refuse(on(r.WorkspaceID, d, inTheWay("conflict_review", im.Ref{Kind: im.KindApproval, ID: f.Pending.ID})))
+		}
+		if f := e.refuse(r, r.StateAt(now), now); f != nil {
+			return refuse(on(r.WorkspaceID, d, f))
+		}
+		asked := slices.IndexFunc(f.Pending, func(a im.Approval) bool { return a.Action == e.action })
+		switch {
+		case d.Outcome == im.Review && asked >= 0:
+			return refuse(on(r.WorkspaceID, d, inTheWay("conflict_review", im.Ref{Kind: im.KindApproval, ID: f.Pending[asked].ID})))
 		case d.Outcome == im.Review:
-			asked := r
-			asked.Reason = in.Reason
-			part.Approval = s.ask(&u, c, authz.ActionLift, asked, d, candidates)
-		case state == im.Active:
-			r = s.step(&u, r, im.Lifted)
-			s.intend(&u, authz.ActionLift, r)
+			request := r
+			request.Reason = in.Reason
+			part.Approval = s.ask(&u, c, e.action, request, d, candidates)
+			if e.to == im.Undone {
+				r = s.step(&u, r, im.UndoPendingApproval)
+			}
+		case r.State.InEffect():
+			r = s.step(&u, r, e.to)
+			s.intend(&u, e.action, r)
 			s.withdraw(&u, f.Pending)
 		default:
 			r = s.step(&u, r, im.Cancelled)
@@ -75,29 +143,45 @@ func (s *Service) Lift(ctx context.Context, c Call, in LiftInput) (Result, error
 	})
 }
 
-// withdraw cancels the approval that waits on what just ended, if any.
-func (s *Service) withdraw(u *ledger.Unit, a *im.Approval) {
-	if a != nil {
-		s.settle(u, *a, im.ApprovalCancelled)
+// withdraw cancels the approvals that wait on what just ended, but for those that are settled otherwise.
+func (s *Service) withdraw(u *ledger.Unit, pending []im.Approval, but ...im.ID) {
+	for _, a := range pending {
+		if !slices.Contains(but, a.ID) {
+			s.settle(u, a, im.ApprovalCancelled)
+		}
 	}
 }
 
 // decideLift asks policy whether the viewer may end the relationship.
 func (s *Service) decideLift(ctx context.Context, v im.Viewer, f RelationshipFacts) (im.Decision, error) {
-	r := f.Relationship
-	state := r.StateAt(s.o.Now())
-	return s.decide(ctx, question{action: authz.ActionLift, viewer: v, standing: f.Standing, workspace: f.Workspace,
-		target: im.Ref{Kind: im.KindRelationship, ID: r.ID},
-		object: authz.Object{Type: authz.TypeRelationship, ID: r.ID.String(), Kind: string(r.Kind), Mine: r.InitiatorID == v.Member.ID,
-			Pending: state == im.PendingApproval || state == im.Staged, Reviewed: len(r.Needs) > 0}})
+	return s.decideEnd(ctx, authz.ActionLift, v, f, len(f.Relationship.Needs) > 0)
 }
 
-// asMade puts the needs on which a relationship was made in the place of the term for them.
-func asMade(needs []im.Need, r im.Relationship) []im.Need {
+// decideUndo asks policy whether the viewer may take the relationship back. Whoever has a role that the terms ask for
+// is not asked besides.
+func (s *Service) decideUndo(ctx context.Context, v im.Viewer, f RelationshipFacts) (im.Decision, error) {
+	reviewed := false
+	for _, n := range authz.Approvers(f.Relationship.Undo.Review) {
+		reviewed = reviewed || n.Count > 1 || !slices.Contains(v.Roles, n.Role)
+	}
+	return s.decideEnd(ctx, authz.ActionUndo, v, f, reviewed)
+}
+
+func (s *Service) decideEnd(ctx context.Context, action string, v im.Viewer, f RelationshipFacts, reviewed bool) (im.Decision, error) {
+	r := f.Relationship
+	state := r.StateAt(s.o.Now())
+	return s.decide(ctx, question{action: action, viewer: v, standing: f.Standing, workspace: f.Workspace,
+		target: im.Ref{Kind: im.KindRelationship, ID: r.ID},
+		object: authz.Object{Type: authz.TypeRelationship, ID: r.ID.String(), Kind: string(r.Kind), Mine: r.InitiatorID == v.Member.ID,
+			Pending: state == im.PendingApproval || state == im.Staged, Reviewed: reviewed}})
+}
+
+// asMade puts the needs that a relationship was made with in the place of the term for them.
+func asMade(needs, made []im.Need) []im.Need {
 	var out []im.Need
 	for _, n := range needs {
 		if n.Role == im.AsMade {
-			out = append(out, r.Needs...)
+			out = append(out, made...)
 		} else {
 			out = append(out, n)
 		}
@@ -140,7 +224,7 @@ func (s *Service) sweep(ctx context.Context, work func(*ledger.Unit) error) erro
 		return err
 	}
 	switch err := s.store.Post(ctx, u); err {
-	case nil:
+	case nil: // the courier finds what is to be delivered
 		s.o.Wake()
 		return nil
 	case ledger.ErrStale:
@@ -157,15 +241,19 @@ func (s *Service) expire(ctx context.Context, u *ledger.Unit, id im.ID) error {
 		return err
 	}
 	if r := f.Relationship; r.State.Live() && r.StateAt(s.o.Now()) == im.Expired {
+		was := r.State
 		s.endByItself(u, *f, im.Expired)
-		if f.Pending != nil {
-			s.settle(u, *f.Pending, im.ApprovalExpired)
+		if was.InEffect() {
+			s.intend(u, im.IntentExpire, u.Steps[len(u.Steps)-1])
+		}
+		for _, a := range f.Pending {
+			s.settle(u, a, im.ApprovalExpired)
 		}
 	}
 	return nil
 }
 
-// expireApproval ends an approval whose time ran out: a block that waited for it is rejected, a lift stays undone.
+// expireApproval ends an approval whose time ran out: what waited to be made is rejected, what was to be ended stays.
 func (s *Service) expireApproval(ctx context.Context, u *ledger.Unit, id im.ID) error {
 	f, err := s.store.ApprovalFacts(ctx, im.Viewer{}, id)
 	if err != nil || f == nil || f.Approval.State != im.ApprovalPending {
@@ -174,23 +262,38 @@ func (s *Service) expireApproval(ctx context.Context, u *ledger.Unit, id im.ID) 
 	a := s.settle(u, f.Approval, im.ApprovalExpired)
 	u.Events = append(u.Events, s.event(Call{}, "approval.expire", im.Decision{WorkspaceID: a.WorkspaceID},
 		im.Ref{Kind: im.KindApproval, ID: a.ID}, f.Subject.TargetName, a.About, ""))
-	if f.Subject.Relationship.State == im.PendingApproval {
-		s.endByItself(u, f.Subject, im.Rejected)
+	if to, moves := unanswered(a, f.Subject.Relationship, im.Rejected); moves {
+		s.endByItself(u, f.Subject, to)
 	}
 	return nil
 }
 
-// endByItself ends a relationship without anybody's command.
+// unanswered is where a relationship goes whose approval was not given: what waited to be made ends, and what was to be
+// undone stands as before.
+func unanswered(a im.Approval, r im.Relationship, ended im.RelationshipState) (to im.RelationshipState, moves bool) {
+	switch {
+	case r.State == im.PendingApproval:
+		return ended, true
+	case r.State == im.UndoPendingApproval && a.Action == authz.ActionUndo:
+		return im.Active, true
+	}
+	return r.State, false
+}
+
+// endByItself moves a relationship on without anybody's command.
 func (s *Service) endByItself(u *ledger.Unit, f RelationshipFacts, to im.RelationshipState) {
 	r := s.step(u, f.Relationship, to)
-	u.Events = append(u.Events, s.event(Call{}, "relationship."+word(to), im.Decision{WorkspaceID: r.WorkspaceID},
+	u.Events = append(u.Events, s.event(Call{}, "relationship."+word(f.Relationship.State, to), im.Decision{WorkspaceID: r.WorkspaceID},
 		im.Ref{Kind: im.KindRelationship, ID: r.ID}, f.TargetName, r.Target.ID, ""))
 }
 
-// word is the audit word for how a relationship came into a state.
-func word(to im.RelationshipState) string {
+// word is the audit word for how a relationship came from one state into another.
+func word(from, to im.RelationshipState) string {
 	switch to {
 	case im.Active:
+		if from == im.UndoPendingApproval {
+			return "keep"
+		}
 		return "activate"
 	case im.Rejected:
 		return "reject"
@@ -198,6 +301,8 @@ func word(to im.RelationshipState) string {
 		return "cancel"
 	case im.Lifted:
 		return "lift"
+	case im.Undone:
+		return "undo"
 	}
 	return "expire"
 }

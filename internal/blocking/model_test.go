@@ -75,9 +75,12 @@ func newPlay(t *testing.T, seed uint64) *play {
 	src.Layers = authz.Shipped(more...)
 	policy, err := authz.Build(src)
 	must(t, err)
+	nowhere, err := platform.Connect(platforms, nil, nil, adapters.Env{}, nil)
+	must(t, err)
 	p.store = s
 	p.who = identity.New(s, policy, identity.Demo(clock))
-	p.block = blocking.New(s, blocking.Options{Policy: policy, Platforms: platforms, Viewer: p.who.Viewer, Now: clock, IDs: ids, Currency: "CNY", Wake: func() {}})
+	p.block = blocking.New(s, blocking.Options{Policy: policy, Platforms: nowhere, Viewer: p.who.Viewer, Now: clock, IDs: ids, Currency: "CNY",
+		Wake: func() {}, Deliver: func(context.Context, []im.Intent) {}})
 	return p
 }
 
@@ -200,7 +203,7 @@ func (p *play) step() {
 		}
 	case n < 6 && len(p.model.rels) > 0:
 		id := anyKey(p.rnd, p.model.rels)
-		res, err := p.block.Lift(ctx, c, blocking.LiftInput{RelationshipID: id, Reason: "r"})
+		res, err := p.block.Lift(ctx, c, blocking.EndInput{RelationshipID: id, Reason: "r"})
 		must(p.t, err)
 		r := p.model.rels[id]
 		switch {

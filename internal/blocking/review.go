@@ -151,21 +151,22 @@ func (r *review) done() (Result, ledger.Unit, error) {
 // end ends the approval, and with it a relationship that waited for it.
 func (r *review) end(to im.ApprovalState, rel im.RelationshipState) {
 	r.f.Approval = r.s.settle(r.u, r.f.Approval, to)
-	if sub := r.f.Subject.Relationship; sub.State == im.PendingApproval {
-		r.move(rel)
+	if state, moves := unanswered(r.f.Approval, r.f.Subject.Relationship, rel); moves {
+		r.move(state)
 	}
 }
 
 // move takes the relationship to its new state.
 func (r *review) move(to im.RelationshipState) {
 	rel := r.f.Subject.Relationship
-	if to == im.Active {
+	from := rel.State
+	if from == im.PendingApproval && to == im.Active {
 		rel.EffectiveAt = r.s.o.Now()
 	}
 	rel = r.s.step(r.u, rel, to)
 	r.f.Subject.Relationship = rel
 	d := im.Decision{WorkspaceID: rel.WorkspaceID, ID: r.f.Approval.FinalDecisionID}
-	r.u.Events = append(r.u.Events, r.s.event(Call{RequestID: r.c.RequestID}, "relationship."+word(to), d,
+	r.u.Events = append(r.u.Events, r.s.event(Call{RequestID: r.c.RequestID}, "relationship."+word(from, to), d,
 		im.Ref{Kind: im.KindRelationship, ID: rel.ID}, r.f.Subject.TargetName, rel.Target.ID, ""))
 }
 
@@ -232,7 +233,7 @@ func (r *review) agree(v im.Verdict) (Result, ledger.Unit, error) {
 		return Result{}, *r.u, err
 	}
 	if again.Outcome == im.Review {
-		needs, candidates, err := r.s.resolve(r.ctx, asMade(again.Needs, rel), ApproverQuery{RequesterID: r.f.Approval.RequestedBy,
+		needs, candidates, err := r.s.resolve(r.ctx, asMade(again.Needs, wayOf(r.f.Approval.Action).asks(rel)), ApproverQuery{RequesterID: r.f.Approval.RequestedBy,
 			TargetID: rel.Target.ID, OwnerID: r.f.Subject.OwnerID, WorkspaceID: rel.WorkspaceID})
 		if err != nil {
 			return Result{}, *r.u, err
@@ -254,12 +255,15 @@ func (r *review) agree(v im.Verdict) (Result, ledger.Unit, error) {
 	r.f.Approval.FinalDecisionID = again.ID
 	r.f.Approval = r.s.settle(r.u, r.f.Approval, im.ApprovalApproved)
 	switch {
-	case again.Outcome == im.Deny && rel.State == im.PendingApproval:
-		r.move(im.Rejected)
-	case again.Outcome == im.Deny: // a lift that is no longer allowed: what stands stays
-	case r.f.Approval.Action == authz.ActionLift:
-		r.move(im.Lifted)
-		r.s.intend(r.u, authz.ActionLift, r.f.Subject.Relationship)
+	case again.Outcome == im.Deny: // what stands and was to be ended stays
+		if to, moves := unanswered(r.f.Approval, rel, im.Rejected); moves {
+			r.move(to)
+		}
+	case rel.State.InEffect():
+		way := wayOf(r.f.Approval.Action)
+		r.move(way.to)
+		r.s.intend(r.u, way.action, r.f.Subject.Relationship)
+		r.s.withdraw(r.u, r.f.Subject.Pending, r.f.Approval.ID)
 	default:
 		r.move(im.Active)
 		r.s.carryOut(r.u, r.f.Subject.Relationship, again, owner, rel.Target)
@@ -278,7 +282,7 @@ func (r *review) decideAgain(rel im.Relationship) (d im.Decision, owner im.ID, e
 	if err != nil {
 		return d, owner, err
 	}
-	if r.f.Approval.Action == authz.ActionLift {
+	if rel.State.InEffect() {
 		f, err := r.s.store.RelationshipFacts(r.ctx, requester, rel.ID)
 		if err != nil {
 			return d, owner, err
@@ -287,7 +291,7 @@ func (r *review) decideAgain(rel im.Relationship) (d im.Decision, owner im.ID, e
 			f = &r.f.Subject
 			f.Standing = ""
 		}
-		d, err = r.s.decideLift(r.ctx, requester, *f)
+		d, err = wayOf(r.f.Approval.Action).decide(r.s, r.ctx, requester, *f)
 		return d, owner, err
 	}
 	// Policy judges the target whether or not the requester may still see it.
@@ -300,7 +304,7 @@ func (r *review) decideAgain(rel im.Relationship) (d im.Decision, owner im.ID, e
 	if facts.Contact != nil {
 		owner = facts.Contact.OwnerID
 	}
-	q := question{action: authz.ActionBlock, viewer: requester, workspace: r.f.Subject.Workspace, target: rel.Target,
+	q := question{action: actionOf(rel.Kind), viewer: requester, workspace: r.f.Subject.Workspace, target: rel.Target,
 		object: wish(BlockInput{Target: rel.Target, Kind: rel.Kind, Scope: scopeWish(rel)}, requester.Member.ID, facts)}
 	for _, p := range facts.Places {
 		if p.Workspace.ID == rel.WorkspaceID && !gone {

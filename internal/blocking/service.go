@@ -27,13 +27,15 @@ type Service struct {
 // Options are what the service needs beside its store.
 type Options struct {
 	Policy    *authz.Engine
-	Platforms *platform.Catalogue
+	Platforms *platform.Connections
 	// Viewer reads a member afresh, with the rights of this moment: a request is decided again when it is carried out.
 	Viewer   func(ctx context.Context, id im.ID) (im.Viewer, error)
 	Now      func() time.Time
 	IDs      *im.IDs
 	Currency string // the company's own
 	Wake     func() // called after each write
+	// Deliver carries intents out on their platforms, as far as that goes in the time that a command may wait.
+	Deliver func(ctx context.Context, intents []im.Intent)
 }
 
 // New makes the service.
@@ -113,6 +115,7 @@ func (s *Service) run(ctx context.Context, operation string, c Call, input any, 
 		switch err := s.store.Post(ctx, unit); {
 		case err == nil:
 			s.o.Wake()
+			s.o.Deliver(ctx, unit.Intents)
 			return res, nil
 		case errors.Is(err, ledger.ErrAnswered), errors.Is(err, ledger.ErrLive), errors.Is(err, ledger.ErrStale):
 		default:
@@ -285,9 +288,21 @@ func (s *Service) step(u *ledger.Unit, r im.Relationship, to im.RelationshipStat
 // intend puts the wished effect of a step on its platform into the unit. Where the gateway itself obeys, and where the
 // platform has no call for it, there is nothing to deliver.
 func (s *Service) intend(u *ledger.Unit, kind string, r im.Relationship) {
-	u.Intents = append(u.Intents, im.Intent{ID: s.o.IDs.New(), Key: kind + ":" + r.ID.String() + ":" + strconv.Itoa(r.Version), Kind: kind,
-		WorkspaceID: r.WorkspaceID, Subject: im.Ref{Kind: im.KindRelationship, ID: r.ID}, State: im.DeliveryNotNeeded,
-		CreatedAt: s.o.Now(), SettledAt: s.o.Now()})
+	now := s.o.Now()
+	i := im.Intent{ID: s.o.IDs.New(), Key: kind + ":" + r.ID.String() + ":" + strconv.Itoa(r.Version), Kind: kind, WorkspaceID: r.WorkspaceID,
+		Subject: im.Ref{Kind: im.KindRelationship, ID: r.ID}, TargetID: r.Target.ID, State: im.DeliveryNotNeeded, CreatedAt: now, SettledAt: now}
+	if s.o.Platforms.Delivers(r.WorkspaceID, r.Kind) {
+		i.State, i.NextTryAt, i.SettledAt = im.DeliveryPending, now, time.Time{}
+	}
+	u.Intents = append(u.Intents, i)
+}
+
+// actionOf is the action of policy that makes a relationship of a kind.
+func actionOf(k im.RelationshipKind) string {
+	if k == im.Blacklist {
+		return authz.ActionBlacklist
+	}
+	return authz.ActionBlock
 }
 
 // settle ends an approval.

@@ -48,6 +48,8 @@ type Reads interface {
 	Decisions(ctx context.Context, ids []im.ID) (map[im.ID]im.Decision, error)
 	// AskedBy finds the approvals that decisions asked for, by decision.
 	AskedBy(ctx context.Context, decisions []im.ID) (map[im.ID]im.ID, error)
+	// Shortfalls is what the undos of relationships could not put back.
+	Shortfalls(ctx context.Context, relationships []im.ID) (map[im.ID][]im.Shortfall, error)
 	Alerts(ctx context.Context, v im.Viewer, ids []im.ID) (map[im.ID]im.Alert, error)
 	ListAlerts(ctx context.Context, v im.Viewer, f AlertFilter, r page.Request) (page.Result[im.Alert], error)
 }
@@ -84,10 +86,10 @@ type Place struct {
 type RelationshipFacts struct {
 	Relationship im.Relationship
 	Workspace    im.Workspace
-	Standing     string       // of the viewer's account there
-	TargetName   string       // for the trail
-	OwnerID      im.ID        // of the contact, where the target is one
-	Pending      *im.Approval // that waits on it
+	Standing     string        // of the viewer's account there
+	TargetName   string        // for the trail
+	OwnerID      im.ID         // of the contact, where the target is one
+	Pending      []im.Approval // that wait on it, one of an action at most
 }
 
 // ApprovalFacts is an approval with what it is about and what was said so far.
@@ -130,7 +132,8 @@ type CheckFacts struct {
 // SeenRelationship is an active relationship between the two, and whether the viewer may read it.
 type SeenRelationship struct {
 	im.Relationship
-	Seen bool
+	Workspace im.Workspace
+	Seen      bool
 }
 
 // RelationshipFilter narrows a list of relationships; zero fields do not.

@@ -21,6 +21,9 @@ const (
 	PolicyDenied         Code = "POLICY_DENIED"
 	Conflict             Code = "CONFLICT"
 	InvalidTransition    Code = "INVALID_TRANSITION"
+	WindowClosed         Code = "WINDOW_CLOSED"
+	NotEnabled           Code = "NOT_ENABLED"
+	Unsupported          Code = "UNSUPPORTED_BY_PLATFORM"
 	IdempotencyKeyReused Code = "IDEMPOTENCY_KEY_REUSED"
 )
 

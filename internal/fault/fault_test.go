@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/guanxi-im/guanxi/adapters"
 )
 
 var placeholder = regexp.MustCompile(`\{\d+\}`)
@@ -154,6 +156,19 @@ func TestSentences(t *testing.T) {
 	}
 	if found < 30 {
 		t.Errorf("found %d uses: does the walk still see them?", found)
+	}
+	// What adapters report is named by their codes.
+	for c := adapters.Unknown; !strings.HasPrefix(c.String(), "Code("); c++ {
+		key := "delivery_" + c.String()
+		if named[key] = true; texts[key] == [2]string{} {
+			t.Errorf("%s has no sentence", key)
+		}
+	}
+	for _, c := range []adapters.ShortfallCode{adapters.ShortGone, adapters.ShortNotOurs, adapters.ShortEmpty} {
+		key := "short_" + strings.ToLower(string(c))
+		if named[key] = true; texts[key] == [2]string{} {
+			t.Errorf("%s has no sentence", key)
+		}
 	}
 	for key := range texts {
 		if !named[key] {

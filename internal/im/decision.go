@@ -174,8 +174,11 @@ const (
 // AlertKind says what an alert is about.
 type AlertKind string
 
-// KeyContactBlocked: a contact who matters was blocked (R-014).
-const KeyContactBlocked AlertKind = "KEY_CONTACT_BLOCKED"
+// The kinds of alerts.
+const (
+	KeyContactBlocked AlertKind = "KEY_CONTACT_BLOCKED" // a contact who matters was blocked (R-014)
+	OpportunityLoss   AlertKind = "OPPORTUNITY_LOSS"    // business may be lost with a contact
+)
 
 // Alert is something that people should look at.
 type Alert struct {
@@ -190,16 +193,51 @@ type Alert struct {
 	AcknowledgedAt time.Time
 }
 
-// Intent (意图) is a wished effect on a platform. Its key is the same on every attempt.
+// Intent (意图) is a wished effect on a platform. Its key is the same on every attempt. Those on one target are carried
+// out one after the other, in the order in which they were made.
 type Intent struct {
-	ID          ID
-	Key         string
-	Kind        string
-	WorkspaceID ID
-	Subject     Ref
-	State       DeliveryState
-	CreatedAt   time.Time
-	SettledAt   time.Time
+	ID            ID
+	Key           string
+	Kind          string // a kind of intent, or the action of policy that it carries out
+	WorkspaceID   ID
+	Subject       Ref // the relationship
+	TargetID      ID  // of the relationship
+	State         DeliveryState
+	Attempts      int // begun so far
+	LastErrorCode string
+	VendorRef     string
+	CreatedAt     time.Time
+	NextTryAt     time.Time // zero once it is settled
+	SettledAt     time.Time
+}
+
+// The kinds of intents that have something to carry out on a platform.
+const (
+	IntentBlacklist = "blacklist"
+	IntentLift      = "lift"   // ends what was carried out
+	IntentUndo      = "undo"   // ends it, and puts back what it took away
+	IntentExpire    = "expire" // as a lift, by the clock
+)
+
+// Hold (留存) is what a blacklisting took off one member's side of a contact: the only copy there is, kept until the
+// blacklisting ends.
+type Hold struct {
+	ContactID ID
+	MemberID  ID
+	Snapshot  Text // JSON; it holds what people wrote about a customer
+	TakenAt   time.Time
+}
+
+// TagChange changes the tags that our record of a contact shows, after the platform's own have changed.
+type TagChange struct {
+	ContactID    ID
+	Added, Taken []string
+}
+
+// Shortfall is one thing that an undo could not put back.
+type Shortfall struct {
+	Code string `json:"code"` // of the platform's adapter
+	What string `json:"what"` // a tag's name, or a field
 }
 
 // The roles of needs that are worked out from the facts of a request; every other one is a role of the policy files.
@@ -207,5 +245,5 @@ const (
 	ManagerOfActor   = "manager_of_actor"   // the requester's own manager
 	OwnerDeptManager = "owner_dept_manager" // the nearest dept_manager up the departments of the contact's owner
 	GroupOwner       = "group_owner"        // the owner of the group in question
-	AsMade           = "as_made"            // the needs on which the relationship itself was made
+	AsMade           = "as_made"            // whom the relationship itself was made to ask: of a lift its own approvers, of an undo those of its terms
 )

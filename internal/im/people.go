@@ -159,10 +159,19 @@ type ExternalContact struct {
 	Verified         bool // a verified enterprise user (已认证企业用户)
 	Region           string
 	Importance       Importance
-	Status           ContactStatus
+	Status           ContactStatus // beside any blacklisting: see StatusAt
+	BlacklistedUntil time.Time     // when the last blacklisting in effect ends; zero: there is none
 	OwnerID          ID
 	PoolDepartmentID ID
 	Tags             []string
+}
+
+// StatusAt is the status as anyone may see it at t: the end of a blacklisting needs no job.
+func (c ExternalContact) StatusAt(t time.Time) ContactStatus {
+	if t.Before(c.BlacklistedUntil) {
+		return ContactBlacklisted
+	}
+	return c.Status
 }
 
 // LogValue keeps names and phone numbers out of logs.

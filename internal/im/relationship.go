@@ -38,6 +38,9 @@ const (
 	Expired             RelationshipState = "EXPIRED"
 )
 
+// InEffect reports whether a relationship in this state does what its kind says: also while its undo is asked for.
+func (s RelationshipState) InEffect() bool { return s == Active || s == UndoPendingApproval }
+
 // Live reports whether a relationship in this state keeps others of its kind from being made on its pair. The
 // partial unique index of the store names the same states.
 func (s RelationshipState) Live() bool {
@@ -92,6 +95,7 @@ const (
 
 // Delivery is what became of the newest intent of a relationship.
 type Delivery struct {
+	Kind          string // of the intent
 	State         DeliveryState
 	Attempts      int
 	LastErrorCode string
@@ -147,9 +151,14 @@ func (r Relationship) StateAt(t time.Time) RelationshipState {
 // policy does not move the deadline.
 type UndoTerms struct {
 	Allowed bool      `json:"allowed"`
-	Until   time.Time `json:"until,omitzero"` // zero: no limit
-	Review  string    `json:"review,omitempty"`
+	Until   time.Time `json:"until,omitzero"`   // zero: no limit
+	Review  string    `json:"review,omitempty"` // who must agree, as policy files spell it: 2*admin+hr
 	Trace   bool      `json:"trace"`
+}
+
+// OpenAt reports whether the terms let a relationship be taken back at t.
+func (u UndoTerms) OpenAt(t time.Time) bool {
+	return u.Allowed && (u.Until.IsZero() || t.Before(u.Until))
 }
 
 // Reach is one channel in one direction between the two parties of a relationship.
@@ -173,6 +182,10 @@ func Effects(k RelationshipKind) []Reach {
 		out = append(out, both(GroupMessage, true)...)
 		out = append(out, Reach{Channel: GroupMention, FromTarget: true, Allowed: true})
 		out = append(out, both(GroupAnnouncement, true)...)
+	case Blacklist:
+		out = append(out, both(DirectMessage, false)...)
+		out = append(out, both(MessageHistory, true)...)
+		out = append(out, both(GroupMessage, true)...)
 	}
 	return out
 }

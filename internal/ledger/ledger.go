@@ -24,6 +24,20 @@ type Unit struct {
 	Changes       []im.Change
 	Intents       []im.Intent
 	Alerts        []im.Alert
+
+	// What comes of a delivery.
+	IntentSteps []im.Intent // existing ones as they shall be; Attempts is as it was when the attempt was begun
+	Holds       []im.Hold   // kept, in the place of one that stands there
+	Released    []im.Hold   // let go: ContactID and MemberID alone count
+	Tags        []im.TagChange
+	Shortfalls  []Shortfalls
+}
+
+// Shortfalls is what the undo of a relationship could not put back.
+type Shortfalls struct {
+	RelationshipID im.ID
+	About          im.ID // whose data key seals it: the target
+	Items          []im.Shortfall
 }
 
 // Answer is the record of an idempotency key: what was asked and what came of it.

@@ -24,8 +24,13 @@ type Platform struct {
 	Name         string
 	Title        string
 	Organisation bool
+	Own          bool  // it is the gateway itself
 	Rules        fs.FS // nil: nobody wrote rules for it
 	Capabilities []Capability
+
+	enforces, channels map[adapters.Action]adapters.Enforcement
+	requires           map[adapters.Action]adapters.Feature
+	budgets            []adapters.Budget
 }
 
 // Catalogue is all platforms by name.
@@ -35,7 +40,8 @@ type Catalogue struct{ byName map[string]Platform }
 func NewCatalogue(ds []adapters.Description) *Catalogue {
 	c := &Catalogue{byName: make(map[string]Platform, len(ds))}
 	for _, d := range ds {
-		p := Platform{Name: d.Platform, Title: d.Title, Organisation: d.Organisation, Rules: d.Rules}
+		p := Platform{Name: d.Platform, Title: d.Title, Organisation: d.Organisation, Own: d.Own, Rules: d.Rules,
+			enforces: d.Enforces, channels: d.Channels, requires: d.Requires, budgets: d.Budgets}
 		for a, e := range d.Enforces {
 			p.Capabilities = append(p.Capabilities, Capability{string(a), im.Enforcement(e), d.Notes[a]})
 		}
@@ -61,18 +67,4 @@ func (c *Catalogue) All() []Platform {
 	}
 	slices.SortFunc(out, func(a, b Platform) int { return strings.Compare(a.Name, b.Name) })
 	return out
-}
-
-// Enforcement says how far a platform carries out a block of a target of this kind.
-func (c *Catalogue) Enforcement(platform string, target im.Kind) im.Enforcement {
-	action := adapters.BlockMember
-	if target == im.KindContact {
-		action = adapters.BlockContact
-	}
-	for _, k := range c.Platform(platform).Capabilities {
-		if k.Action == string(action) {
-			return k.Enforcement
-		}
-	}
-	return im.EnforcedRecorded
 }

@@ -131,10 +131,22 @@ type (
 	relationship struct {
 		ID, Kind, State, Scope, Enforcement, Reason string
 		Version                                     int
+		CreatedAt                                   time.Time
 		EffectiveAt, ExpiresAt, EndedAt             *time.Time
 		Workspace                                   named
-		Delivery                                    struct{ State string }
+		Delivery                                    delivery
+		Undo                                        undoTerms
+		NotRestored                                 []string
 		Approvals                                   []approval
+	}
+	delivery struct {
+		State, LastErrorCode string
+		Attempts             int
+	}
+	undoTerms struct {
+		Allowed, LeavesTrace bool
+		Until                *time.Time
+		ApproverRoles        []string
 	}
 	approval struct {
 		ID, Action, State, Reason string
@@ -161,8 +173,8 @@ type (
 		Enforcement  string
 		EffectiveAt  *time.Time
 		Effects      []struct {
-			Channel string
-			Allowed bool
+			Channel, Enforcement string
+			Allowed              bool
 		}
 	}
 	// outcome is what came of a command.
@@ -178,14 +190,17 @@ type (
 
 const (
 	decisionFields     = `id action outcome reason rules{id name file line} needs{role count given candidates{accountName}}`
-	relationshipFields = `id kind state version scope enforcement reason effectiveAt expiresAt endedAt workspace{name} delivery{state}`
-	approvalFields     = `id action state reason expiresAt needs{role count given candidates{accountName}} verdicts{by{accountName} approved comment}
+	relationshipFields = `id kind state version scope enforcement reason createdAt effectiveAt expiresAt endedAt workspace{name}
+		delivery{state attempts lastErrorCode} undo{allowed until approverRoles leavesTrace} notRestored`
+	approvalFields = `id action state reason expiresAt needs{role count given candidates{accountName}} verdicts{by{accountName} approved comment}
 		decision{` + decisionFields + `} finalDecision{` + decisionFields + `}`
 	errorFields   = `userErrors{code message path workspace{name} decision{` + decisionFields + `}}`
 	commandFields = `decision{` + decisionFields + `} approval{` + approvalFields + `} ` + errorFields
 	blockDocument = `mutation($in:BlockInput!){block(input:$in){results{workspace{name} decision{` + decisionFields + `} relationship{` + relationshipFields + `}
-		approval{id state} enforcement effectiveAt effects{channel allowed}} ` + commandFields + `}}`
+		approval{id state} enforcement effectiveAt effects{channel allowed enforcement}} ` + commandFields + `}}`
 	liftDocument = `mutation($id:ID!,$r:String!,$k:String){liftRelationship(relationshipId:$id,reason:$r,idempotencyKey:$k){
+		relationship{` + relationshipFields + `} ` + commandFields + `}}`
+	undoDocument = `mutation($id:ID!,$r:String!,$k:String){undoRelationship(relationshipId:$id,reason:$r,idempotencyKey:$k){
 		relationship{` + relationshipFields + `} ` + commandFields + `}}`
 	decideDocument = `mutation($id:ID!,$yes:Boolean!,$c:String){decideApproval(approvalId:$id,approve:$yes,comment:$c){` + commandFields + `}}`
 	cancelDocument = `mutation($id:ID!,$r:String){cancelApproval(approvalId:$id,reason:$r){` + commandFields + `}}`
@@ -234,6 +249,7 @@ func on(workspaces ...string) how {
 func with(field string, value any) how { return func(_ company, in vars) { in[field] = value } }
 func because(reason string) how        { return with("reason", reason) }
 func keyed(key string) how             { return with("idempotencyKey", key) }
+func as(kind string) how               { return with("kind", kind) }
 func until(at time.Time) how           { return with("expiresAt", at.Format(time.RFC3339Nano)) }
 
 func (c company) wish(target string, hs []how) vars {
@@ -282,6 +298,15 @@ func (p person) lift(id, reason string, key ...string) outcome {
 		v["k"] = key[0]
 	}
 	return p.command(liftDocument, v)
+}
+
+func (p person) undo(id, reason string, key ...string) outcome {
+	p.c.t.Helper()
+	v := vars{"id": id, "r": reason}
+	if len(key) > 0 {
+		v["k"] = key[0]
+	}
+	return p.command(undoDocument, v)
 }
 
 func (p person) agree(approval, comment string) outcome {

@@ -105,16 +105,20 @@ func Refused(t testing.TB, args ...string) (stderr string, code int) {
 	return s.Log(), code
 }
 
-// start runs a server until it listens or has ended; then its URL is empty, and its exit code holds.
+// start runs a gateway on a free port.
 func start(t testing.TB, args []string) (s *Server, code int) {
+	return launch(t, append([]string{"serve", "--listen", "127.0.0.1:0", "--log-level", "debug"}, args...))
+}
+
+// launch runs a server until it listens or has ended; then its URL is empty, and its exit code holds.
+func launch(t testing.TB, args []string) (s *Server, code int) {
 	ctx, cancel := context.WithCancel(context.Background())
 	out, in := io.Pipe()
 	s = &Server{t: t, log: &syncBuffer{}}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		code = app.Run(ctx, append([]string{"serve", "--listen", "127.0.0.1:0", "--log-level", "debug"}, args...),
-			[]string{"HOME=" + os.TempDir()}, in, s.log)
+		code = app.Run(ctx, args, []string{"HOME=" + os.TempDir()}, in, s.log)
 		_ = in.Close()
 	}()
 	s.stop = sync.OnceFunc(func() {
@@ -131,6 +135,17 @@ func start(t testing.TB, args []string) (s *Server, code int) {
 	go func() { _, _ = io.Copy(io.Discard, out) }()
 	s.URL = strings.TrimSpace(strings.TrimPrefix(line, "listening on "))
 	return s, 0
+}
+
+// Sim starts `guanxi sim` with arguments on a free port, or on the one that they name, in this process, and stops it when
+// the test ends.
+func Sim(t testing.TB, args ...string) *Server {
+	t.Helper()
+	s, code := launch(t, append([]string{"sim"}, args...))
+	if s.URL == "" {
+		t.Fatalf("the simulator did not start: exit %d: %s", code, s.log)
+	}
+	return s
 }
 
 // In is the server for a part of a test: what goes wrong there is that part's.
@@ -380,6 +395,7 @@ type Stream struct {
 	// Closed gets the error that ended the stream.
 	Closed <-chan error
 	Stop   func()
+	Cut    func() // ends the connection without a word
 }
 
 // Message is a message of graphql-transport-ws.
@@ -423,41 +439,11 @@ func (c *Client) Socket(ctx context.Context) (*websocket.Conn, error) {
 // subscription is sent.
 func (c *Client) Subscribe(query string, variables map[string]any) *Stream {
 	c.s.t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	c.s.t.Cleanup(cancel)
-	conn, err := c.Socket(ctx)
+	stream, err := c.Follow(query, variables)
 	if err != nil {
 		c.s.t.Fatal(err)
 	}
-	err = wsjson.Write(ctx, conn, Message{ID: "1", Type: "subscribe", Payload: map[string]any{"query": query, "variables": variables}})
-	if err != nil {
-		c.s.t.Fatal(err)
-	}
-	events, closed := make(chan Answer, 1000), make(chan error, 1)
-	go func() {
-		defer close(events)
-		for {
-			var m Message
-			if err := wsjson.Read(ctx, conn, &m); err != nil {
-				closed <- err
-				return
-			}
-			switch m.Type {
-			case "ping":
-				_ = wsjson.Write(ctx, conn, Message{Type: "pong"})
-			case "next":
-				errs, _ := get(m.Payload, "errors").([]any)
-				events <- Answer{t: c.s.t, Data: get(m.Payload, "data"), Errors: errs}
-			case "error":
-				errs, _ := m.Payload.([]any)
-				events <- Answer{t: c.s.t, Errors: errs}
-			case "complete":
-				closed <- nil
-				return
-			}
-		}
-	}()
-	return &Stream{Events: events, Closed: closed, Stop: func() { _ = conn.Close(websocket.StatusNormalClosure, ""); cancel() }}
+	return stream
 }
 
 // Next is the next event; the test fails where none comes within ten seconds.

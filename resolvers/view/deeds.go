@@ -3,11 +3,13 @@ package view
 import (
 	"context"
 	"encoding/hex"
+	"strings"
 	"time"
 
 	"github.com/guanxi-im/guanxi/authz"
 	"github.com/guanxi-im/guanxi/graph/model"
 	"github.com/guanxi-im/guanxi/internal/approval"
+	"github.com/guanxi-im/guanxi/internal/fault"
 	"github.com/guanxi-im/guanxi/internal/im"
 )
 
@@ -47,6 +49,7 @@ func (b *Batch) Relationship(r im.Relationship) *Relationship {
 	b.members.announce(r.InitiatorID)
 	b.announceNode(r.Target)
 	b.deliveries.announce(r.ID)
+	b.shortfalls.announce(r.ID)
 	b.approvalsOf.announce(r.ID)
 	b.decisions.announce(r.DecisionID)
 	return &Relationship{b, r, b.src.Blocking.Now()}
@@ -64,11 +67,10 @@ func (r *Relationship) Scope() model.RelationshipScope { return model.Relationsh
 func (r *Relationship) Source() model.RelationshipSource {
 	return model.RelationshipSource(r.row.Source)
 }
-func (r *Relationship) Reason() string                 { return string(r.row.Reason) }
-func (r *Relationship) CreatedAt() time.Time           { return r.row.CreatedAt }
-func (r *Relationship) EffectiveAt() *time.Time        { return at(r.row.EffectiveAt) }
-func (r *Relationship) ExpiresAt() *time.Time          { return at(r.row.ExpiresAt) }
-func (r *Relationship) Enforcement() model.Enforcement { return model.Enforcement(r.row.Enforcement) }
+func (r *Relationship) Reason() string          { return string(r.row.Reason) }
+func (r *Relationship) CreatedAt() time.Time    { return r.row.CreatedAt }
+func (r *Relationship) EffectiveAt() *time.Time { return at(r.row.EffectiveAt) }
+func (r *Relationship) ExpiresAt() *time.Time   { return at(r.row.ExpiresAt) }
 
 func (r *Relationship) EndedAt() *time.Time {
 	if r.row.EndedAt.IsZero() && r.row.StateAt(r.now) == im.Expired {
@@ -93,17 +95,56 @@ func (r *Relationship) Approvals(ctx context.Context) ([]*Approval, error) {
 	return list(r.b.approvalsOf.get(ctx, r.row.ID))
 }
 
+func (r *Relationship) Undo() *model.UndoTerms { return undoTerms(r.row) }
+
+// Enforcement of what could not be carried out is that of a record: a failed effect never looks like a real one.
+func (r *Relationship) Enforcement(ctx context.Context) (model.Enforcement, error) {
+	failed, err := r.failed(ctx)
+	if failed {
+		return model.EnforcementRecorded, err
+	}
+	return model.Enforcement(r.row.Enforcement), err
+}
+
+// failed reports whether the platform was to make it happen, and did not.
+func (r *Relationship) failed(ctx context.Context) (bool, error) {
+	d, err := r.b.deliveries.get(ctx, r.row.ID)
+	return d.State == im.DeliveryFailed && d.Kind == im.IntentBlacklist, err
+}
+
 func (r *Relationship) Delivery(ctx context.Context) (*model.Delivery, error) {
 	d, err := r.b.deliveries.get(ctx, r.row.ID)
 	if d.State == "" { // no intent yet: it waits, or it was refused
 		d.State = im.DeliveryNotNeeded
 	}
-	return &model.Delivery{State: model.DeliveryState(d.State), Attempts: d.Attempts, LastErrorCode: some(d.LastErrorCode),
-		VendorRef: some(d.VendorRef), SettledAt: at(d.SettledAt)}, err
+	out := &model.Delivery{State: model.DeliveryState(d.State), Attempts: d.Attempts, LastErrorCode: some(d.LastErrorCode),
+		VendorRef: some(d.VendorRef), SettledAt: at(d.SettledAt)}
+	if d.LastErrorCode != "" {
+		text := (&fault.Error{Key: "delivery_" + d.LastErrorCode}).Text(r.b.lang)
+		out.LastError = &text
+	}
+	return out, err
 }
 
-func (r *Relationship) Effects() []*Effect {
-	return r.b.effects(r.row.Kind, r.row.InitiatorID, r.row.Target, r.row.Enforcement)
+func (r *Relationship) Effects(ctx context.Context) ([]*Effect, error) {
+	failed, err := r.failed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return r.b.effects(ctx, r.row.WorkspaceID, r.row.Kind, r.row.InitiatorID, r.row.Target, failed)
+}
+
+// NotRestored says of each thing that an undo could not put back why.
+func (r *Relationship) NotRestored(ctx context.Context) ([]string, error) {
+	items, err := r.b.shortfalls.get(ctx, r.row.ID)
+	return All(items, func(s im.Shortfall) string {
+		return (&fault.Error{Key: "short_" + strings.ToLower(s.Code), Args: []string{s.What}}).Text(r.b.lang)
+	}), err
+}
+
+// undoTerms presents the terms of a relationship.
+func undoTerms(r im.Relationship) *model.UndoTerms {
+	return &model.UndoTerms{Allowed: r.Undo.Allowed, Until: at(r.Undo.Until), ApproverRoles: roles(authz.Approvers(r.Undo.Review)), LeavesTrace: r.Undo.Trace}
 }
 
 // Effect is one channel in one direction.
@@ -112,25 +153,36 @@ type Effect struct {
 	reach       im.Reach
 	from, to    im.Ref
 	enforcement im.Enforcement
+	note        string
 }
 
-func (b *Batch) effects(k im.RelationshipKind, initiator im.ID, target im.Ref, e im.Enforcement) []*Effect {
+// effects are what a relationship of a kind does, or would do; failed says that the platform did not let it happen.
+func (b *Batch) effects(ctx context.Context, workspace im.ID, k im.RelationshipKind, initiator im.ID, target im.Ref, failed bool) ([]*Effect, error) {
+	w, err := b.workspace(ctx, workspace)
+	if err != nil || w == nil {
+		return nil, err
+	}
+	e, note := b.src.Platforms.ChannelEnforcement(w.row, k, target.Kind), b.src.Platforms.Note(w.row, k, target.Kind)
+	if failed {
+		e = im.EnforcedRecorded
+	}
 	me := im.Ref{Kind: im.KindMember, ID: initiator}
 	out := []*Effect{}
 	for _, r := range im.Effects(k) {
-		x := &Effect{b, r, me, target, e}
+		x := &Effect{b, r, me, target, e, note}
 		if r.FromTarget {
 			x.from, x.to = target, me
 		}
 		out = append(out, x)
 	}
-	return out
+	return out, nil
 }
 
 // The methods of Effect are the fields of the schema.
 func (e *Effect) Channel() model.Channel                        { return model.Channel(e.reach.Channel) }
 func (e *Effect) Allowed() bool                                 { return e.reach.Allowed }
 func (e *Effect) Enforcement() model.Enforcement                { return model.Enforcement(e.enforcement) }
+func (e *Effect) Note() *string                                 { return some(e.note) }
 func (e *Effect) From(ctx context.Context) (BlockTarget, error) { return e.b.target(ctx, e.from) }
 func (e *Effect) To(ctx context.Context) (BlockTarget, error)   { return e.b.target(ctx, e.to) }
 

@@ -115,11 +115,18 @@ func (r *BlockResult) Approval() *Approval {
 	return r.b.Approval(*r.part.Approval)
 }
 
-func (r *BlockResult) Effects() []*Effect {
+func (r *BlockResult) Effects(ctx context.Context) ([]*Effect, error) {
 	if !r.part.Effective {
-		return []*Effect{}
+		return []*Effect{}, nil
 	}
-	return r.b.effects(r.part.Kind, r.part.Relationship.InitiatorID, r.part.Target, r.part.Enforcement)
+	return r.b.effects(ctx, r.part.WorkspaceID, r.part.Kind, r.part.Relationship.InitiatorID, r.part.Target, false)
+}
+
+func (r *BlockResult) Undo() *model.UndoTerms {
+	if r.part.Relationship == nil {
+		return nil
+	}
+	return undoTerms(*r.part.Relationship)
 }
 
 func (r *BlockResult) EffectiveAt() *time.Time {

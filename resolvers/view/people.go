@@ -150,8 +150,10 @@ func (c *ExternalContact) Company() *string             { return some(c.row.Comp
 func (c *ExternalContact) Verified() bool               { return c.row.Verified }
 func (c *ExternalContact) Region() *string              { return some(c.row.Region) }
 func (c *ExternalContact) Importance() model.Importance { return model.Importance(c.row.Importance) }
-func (c *ExternalContact) Status() model.ContactStatus  { return model.ContactStatus(c.row.Status) }
-func (c *ExternalContact) Tags() []string               { return append([]string{}, c.row.Tags...) }
+func (c *ExternalContact) Status() model.ContactStatus {
+	return model.ContactStatus(c.row.StatusAt(c.b.src.Blocking.Now()))
+}
+func (c *ExternalContact) Tags() []string { return append([]string{}, c.row.Tags...) }
 func (c *ExternalContact) Workspace(ctx context.Context) (*Workspace, error) {
 	return c.b.workspace(ctx, c.row.WorkspaceID)
 }
@@ -290,16 +292,23 @@ func (w *Workspace) CustomerContactEnabled() bool { return w.row.CustomerContact
 func (w *Workspace) Platform() *model.Platform {
 	return PlatformOf(w.b.src.Platforms.Platform(w.row.Platform))
 }
-func (w *Workspace) Capabilities() []*model.Capability { return w.Platform().Capabilities }
-func (w *Workspace) Health() *model.WorkspaceHealth {
-	return &model.WorkspaceHealth{Reachable: len(w.Capabilities()) > 0}
+func (w *Workspace) Capabilities() []*model.Capability {
+	return capabilities(w.b.src.Platforms.Capabilities(w.row))
+}
+
+func (w *Workspace) Health(ctx context.Context) (*model.WorkspaceHealth, error) {
+	waiting, err := w.b.waiting.get(ctx, true)
+	h := w.b.src.Platforms.Health(w.row.ID)
+	return &model.WorkspaceHealth{Reachable: h.Reachable, LastError: some(h.LastError), PendingDeliveries: waiting[w.row.ID]}, err
 }
 
 // PlatformOf presents a platform.
 func PlatformOf(p platform.Platform) *model.Platform {
-	out := &model.Platform{Name: p.Name, Title: p.Title, Capabilities: []*model.Capability{}}
-	for _, c := range p.Capabilities {
-		out.Capabilities = append(out.Capabilities, &model.Capability{Action: c.Action, Enforcement: model.Enforcement(c.Enforcement), Note: some(c.Note)})
-	}
-	return out
+	return &model.Platform{Name: p.Name, Title: p.Title, Capabilities: capabilities(p.Capabilities)}
+}
+
+func capabilities(cs []platform.Capability) []*model.Capability {
+	return All(cs, func(c platform.Capability) *model.Capability {
+		return &model.Capability{Action: c.Action, Enforcement: model.Enforcement(c.Enforcement), Note: some(c.Note)}
+	})
 }

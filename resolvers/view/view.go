@@ -20,7 +20,9 @@ type Sources struct {
 	Directory *directory.Service
 	Blocking  *blocking.Service
 	Audit     audit.Store
-	Platforms *platform.Catalogue
+	Platforms *platform.Connections
+	// Waiting counts what is still to be delivered, by workspace.
+	Waiting func(ctx context.Context) (map[im.ID]int, error)
 	// Rules reads policy lines by id, also those of versions that are no longer in force.
 	Rules func(ctx context.Context, id im.ID) (authz.Rule, bool, error)
 	// Reason is the sentence for a decision.
@@ -54,6 +56,8 @@ type Batch struct {
 	adminsOf        *lazy[im.ID, []im.ID]
 	followed        *lazy[im.ID, bool]
 	deliveries      *lazy[im.ID, im.Delivery]
+	shortfalls      *lazy[im.ID, []im.Shortfall]
+	waiting         *lazy[bool, map[im.ID]int] // of all workspaces by one key
 	approvalsOf     *lazy[im.ID, []*Approval]
 	verdicts        *lazy[im.ID, []im.Verdict]
 	candidates      *lazy[im.ID, []im.Candidate]
@@ -99,6 +103,11 @@ func NewBatch(src *Sources, v im.Viewer, l fault.Language) *Batch {
 		return d.FollowedBy(ctx, v.Member.ID, ids)
 	})
 	b.deliveries = newLazy(k.Deliveries)
+	b.shortfalls = newLazy(k.Shortfalls)
+	b.waiting = newLazy(func(ctx context.Context, _ []bool) (map[bool]map[im.ID]int, error) {
+		all, err := src.Waiting(ctx)
+		return map[bool]map[im.ID]int{true: all}, err
+	})
 	b.approvalsOf = newLazy(lists(k.ApprovalsOf, b.Approval))
 	b.verdicts = newLazy(func(ctx context.Context, ids []im.ID) (map[im.ID][]im.Verdict, error) {
 		found, err := k.Verdicts(ctx, ids)
