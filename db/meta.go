@@ -26,10 +26,6 @@ func metaStmt(key string, into *string) stmt {
 	return stmt{text: "select value from meta where key = ?", args: []any{key}, scan: func(r row) error { return r.Scan(into) }}
 }
 
-func setMeta(key, value string) stmt {
-	return stmt{text: "insert into meta (key, value) values (?, ?) on conflict (key) do update set value = excluded.value", args: []any{key, value}}
-}
-
 // onceMeta sets a value that is set once in the life of a database.
 func onceMeta(key, value string) stmt {
 	return stmt{text: "insert into meta (key, value) values (?, ?) on conflict (key) do nothing", args: []any{key, value}}
@@ -151,9 +147,12 @@ func (s *Store) anyTable(name *string) stmt {
 	return stmt{text: q, scan: func(r row) error { return r.Scan(name) }}
 }
 
-// KeepOffset keeps the offset of the demo's clock.
+// KeepOffset keeps the offset of the demo's clock, where none that is greater is kept: of two replicas that move it at
+// once, neither sets it back.
 func (s *Store) KeepOffset(ctx context.Context, d time.Duration) error {
-	return unavailable(s.eng.write(ctx, []stmt{setMeta(metaOffset, strconv.FormatInt(int64(d), 10))}), "keep clock offset")
+	return unavailable(s.eng.write(ctx, []stmt{{text: `insert into meta (key, value) values (?, ?) on conflict (key) do update
+		set value = excluded.value where cast(meta.value as bigint) < cast(excluded.value as bigint)`,
+		args: []any{metaOffset, strconv.FormatInt(int64(d), 10)}}}), "keep clock offset")
 }
 
 // Offset reads the offset of the demo's clock.

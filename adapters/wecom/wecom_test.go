@@ -291,6 +291,29 @@ func TestWrongSecretIsNotTriedAgain(t *testing.T) {
 	}
 }
 
+// That a token expired says nothing about the secret, wherever it is said: the next call asks for a token again.
+func TestExpiryIsNoRefusalOfTheSecret(t *testing.T) {
+	var tries atomic.Int32
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		tries.Add(1)
+		_, _ = io.WriteString(w, `{"errcode":`+tokenExpired+`,"errmsg":"access_token expired"}`)
+	}))
+	defer s.Close()
+	a, err := adapters.Open(platform, map[string]string{optBase: s.URL, optCorp: corp, optSecret: secret},
+		adapters.Env{HTTP: s.Client(), Log: discard, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want := int32(1); want <= 3; want++ {
+		if err := a.Check(t.Context()); adapters.CodeOf(err) != adapters.Unauthenticated {
+			t.Errorf("%v", err)
+		}
+		if n := tries.Load(); n != want {
+			t.Errorf("%d tries, want %d", n, want)
+		}
+	}
+}
+
 // The first to need a token hangs up. The others wait for the same fetch, and it comes.
 func TestOneImpatientCallerEndsNobodysFetch(t *testing.T) {
 	hold := make(chan struct{})

@@ -23,10 +23,10 @@ func (s *server) demoRoutes(sims *sims) map[string]http.Handler {
 	return out
 }
 
-// local refuses requests that name another host: a page of a foreign site whose name was made to lead here would else
-// read the tokens of all personas.
+// local refuses requests that name another host, and those that a page of another origin sends: a foreign site whose name
+// was made to lead here would else read the tokens of all personas, and any site could move the clock.
 func local(h http.HandlerFunc) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return http.NewCrossOriginProtection().Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host, _, err := net.SplitHostPort(r.Host)
 		if err != nil {
 			host = r.Host
@@ -36,7 +36,7 @@ func local(h http.HandlerFunc) http.Handler {
 			return
 		}
 		h(w, r)
-	})
+	}))
 }
 
 // personaTime is how long the token of a persona holds.
@@ -113,11 +113,21 @@ func (s *server) shift(ctx context.Context, sims *sims, advance string, set *tim
 	return now, s.hub.Flush(ctx)
 }
 
-// followClock keeps the demo's clocks together: this process's with those of other replicas on the database, and the
-// simulators' with it. It is to be called every now and then.
+// followClock keeps the demo's clocks together until ctx ends: this process's with those of other replicas on the
+// database, and the simulators' with it.
 func (s *server) followClock(ctx context.Context, sims *sims) {
-	if err := s.follow(ctx, sims); err != nil && ctx.Err() == nil {
-		s.log.WarnContext(ctx, "following the clock failed", "error", err)
+	const every = 500 * time.Millisecond
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := s.follow(ctx, sims); err != nil && ctx.Err() == nil {
+				s.log.WarnContext(ctx, "following the clock failed", "error", err)
+			}
+		}
 	}
 }
 

@@ -261,6 +261,9 @@ func (s *server) background(ctx context.Context, sims *sims) {
 	others.Go(func() { s.hub.Run(ctx) })
 	others.Go(func() { s.store.Listen(ctx, s.hub.Wake) })
 	others.Go(func() { s.send.Run(ctx) })
+	if s.cfg.Demo {
+		others.Go(func() { s.followClock(ctx, sims) })
+	}
 	tick := time.NewTicker(sweepTime)
 	defer tick.Stop()
 	for {
@@ -269,9 +272,6 @@ func (s *server) background(ctx context.Context, sims *sims) {
 			others.Wait()
 			return
 		case <-tick.C:
-			if s.cfg.Demo {
-				s.followClock(ctx, sims)
-			}
 			if _, err := s.block.ExpireDue(ctx); err != nil && ctx.Err() == nil {
 				s.log.WarnContext(ctx, "ending what ran out failed", "error", err)
 			}
