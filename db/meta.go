@@ -11,6 +11,7 @@ import (
 	"github.com/guanxi-im/guanxi/internal/envelope"
 	"github.com/guanxi-im/guanxi/internal/fault"
 	"github.com/guanxi-im/guanxi/internal/im"
+	"github.com/guanxi-im/guanxi/internal/ledger"
 )
 
 // The keys of meta.
@@ -19,6 +20,7 @@ const (
 	metaClock  = "clock"  // high-water mark of the clock, microseconds
 	metaOffset = "offset" // of the demo's clock, nanoseconds
 	metaDemo   = "demo"   // present: the demo made this database
+	metaPolicy = "policy" // the version in force
 	metaPrint  = "print"  // id and wrapped secret of the fingerprint key, of which there is one
 )
 
@@ -168,11 +170,20 @@ func (s *Store) Offset(ctx context.Context) (d time.Duration, err error) {
 	return d, nil
 }
 
-// KeepPolicy keeps the files of a policy version, so that the rules of old decisions can be shown.
-func (s *Store) KeepPolicy(ctx context.Context, version string, bundle []byte) error {
-	return unavailable(s.eng.write(ctx, []stmt{{
-		text: "insert into policy_versions (version, bundle, loaded_at) values (?, ?, ?) on conflict (version) do nothing",
-		args: []any{version, bundle, us(s.now())}}}), "keep policy")
+// policyStmts keep the files of a policy version, so that the rules of old decisions can be shown, and put it in force.
+func policyStmts(p ledger.Policy) []stmt {
+	keep := stmt{text: "insert into policy_versions (version, bundle, loaded_at) values (?, ?, ?) on conflict (version) do nothing",
+		args: []any{p.Version, p.Bundle, us(p.At)}}
+	if p.Before == "" {
+		return []stmt{keep, {text: "insert into meta (key, value) values (?, ?) on conflict (key) do nothing", args: []any{metaPolicy, p.Version}, want: 1}}
+	}
+	return []stmt{keep, {text: "update meta set value = ? where key = ? and value = ?", args: []any{p.Version, metaPolicy, p.Before}, want: 1}}
+}
+
+// ActivePolicy is the version of the policy files that is in force; empty before there was one.
+func (s *Store) ActivePolicy(ctx context.Context) (version string, err error) {
+	err = s.read(ctx, metaStmt(metaPolicy, &version))
+	return version, unavailable(err, "read the policy in force")
 }
 
 // PolicyBundle reads the files of the policy version whose name begins with prefix; nil where there is none.

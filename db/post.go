@@ -97,6 +97,9 @@ func (s *Store) Post(ctx context.Context, u ledger.Unit) error {
 			args: []any{i.State, null(i.LastErrorCode), null(i.VendorRef), us(i.NextTryAt), us(i.SettledAt), i.ID, i.Attempts}})
 	}
 	ss = append(ss, deliveredStmts(w, u)...)
+	if p := u.Policy; p != nil {
+		ss = append(ss, policyStmts(*p)...)
+	}
 	for _, a := range u.Alerts {
 		ss = append(ss, stmt{text: `insert into alerts (id, kind, severity, at, subject_kind, subject_id, person_id, contact_id)
 			values (?, ?, ?, ?, ?, ?, ?, ?)`,

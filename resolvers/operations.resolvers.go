@@ -229,6 +229,14 @@ func (r *queryResolver) ContactCheck(ctx context.Context, input model.ContactChe
 	return b.ContactCheck(in, *c), nil
 }
 
+func (r *queryResolver) Policy(ctx context.Context) (*view.Policy, error) {
+	b, _, err := r.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return b.Policy(), nil
+}
+
 func (r *queryResolver) Approvals(ctx context.Context, first *int, after *string, last *int, before *string, state *model.ApprovalState, mine *bool, requestedByID *string, subjectID *string) (*view.ApprovalConnection, error) {
 	b, v, err := r.begin(ctx)
 	if err != nil {

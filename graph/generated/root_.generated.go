@@ -343,12 +343,40 @@ type ComplexityRoot struct {
 		Title        func(childComplexity int) int
 	}
 
+	Policy struct {
+		LoadedAt func(childComplexity int) int
+		Problems func(childComplexity int) int
+		Rules    func(childComplexity int, first *int, after *string, last *int, before *string) int
+		Sources  func(childComplexity int) int
+		Version  func(childComplexity int) int
+	}
+
+	PolicyProblem struct {
+		Column   func(childComplexity int) int
+		File     func(childComplexity int) int
+		Line     func(childComplexity int) int
+		Message  func(childComplexity int) int
+		Severity func(childComplexity int) int
+	}
+
 	PolicyRule struct {
 		File func(childComplexity int) int
 		ID   func(childComplexity int) int
 		Line func(childComplexity int) int
 		Name func(childComplexity int) int
 		Text func(childComplexity int) int
+	}
+
+	PolicyRuleConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	PolicyRuleEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
 	}
 
 	Query struct {
@@ -368,6 +396,7 @@ type ComplexityRoot struct {
 		Node             func(childComplexity int, id string) int
 		Nodes            func(childComplexity int, ids []string) int
 		Platforms        func(childComplexity int) int
+		Policy           func(childComplexity int) int
 		Relationship     func(childComplexity int, id string) int
 		Relationships    func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.RelationshipFilter) int
 		Viewer           func(childComplexity int) int
@@ -1759,6 +1788,73 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Platform.Title(childComplexity), true
 
+	case "Policy.loadedAt":
+		if e.ComplexityRoot.Policy.LoadedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Policy.LoadedAt(childComplexity), true
+	case "Policy.problems":
+		if e.ComplexityRoot.Policy.Problems == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Policy.Problems(childComplexity), true
+	case "Policy.rules":
+		if e.ComplexityRoot.Policy.Rules == nil {
+			break
+		}
+
+		args, err := ec.field_Policy_rules_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Policy.Rules(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+	case "Policy.sources":
+		if e.ComplexityRoot.Policy.Sources == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Policy.Sources(childComplexity), true
+	case "Policy.version":
+		if e.ComplexityRoot.Policy.Version == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Policy.Version(childComplexity), true
+
+	case "PolicyProblem.column":
+		if e.ComplexityRoot.PolicyProblem.Column == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PolicyProblem.Column(childComplexity), true
+	case "PolicyProblem.file":
+		if e.ComplexityRoot.PolicyProblem.File == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PolicyProblem.File(childComplexity), true
+	case "PolicyProblem.line":
+		if e.ComplexityRoot.PolicyProblem.Line == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PolicyProblem.Line(childComplexity), true
+	case "PolicyProblem.message":
+		if e.ComplexityRoot.PolicyProblem.Message == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PolicyProblem.Message(childComplexity), true
+	case "PolicyProblem.severity":
+		if e.ComplexityRoot.PolicyProblem.Severity == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PolicyProblem.Severity(childComplexity), true
+
 	case "PolicyRule.file":
 		if e.ComplexityRoot.PolicyRule.File == nil {
 			break
@@ -1789,6 +1885,44 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.PolicyRule.Text(childComplexity), true
+
+	case "PolicyRuleConnection.edges":
+		if e.ComplexityRoot.PolicyRuleConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PolicyRuleConnection.Edges(childComplexity), true
+	case "PolicyRuleConnection.nodes":
+		if e.ComplexityRoot.PolicyRuleConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PolicyRuleConnection.Nodes(childComplexity), true
+	case "PolicyRuleConnection.pageInfo":
+		if e.ComplexityRoot.PolicyRuleConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PolicyRuleConnection.PageInfo(childComplexity), true
+	case "PolicyRuleConnection.totalCount":
+		if e.ComplexityRoot.PolicyRuleConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PolicyRuleConnection.TotalCount(childComplexity), true
+
+	case "PolicyRuleEdge.cursor":
+		if e.ComplexityRoot.PolicyRuleEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PolicyRuleEdge.Cursor(childComplexity), true
+	case "PolicyRuleEdge.node":
+		if e.ComplexityRoot.PolicyRuleEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PolicyRuleEdge.Node(childComplexity), true
 
 	case "Query.alerts":
 		if e.ComplexityRoot.Query.Alerts == nil {
@@ -1957,6 +2091,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Platforms(childComplexity), true
+	case "Query.policy":
+		if e.ComplexityRoot.Query.Policy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.Policy(childComplexity), true
 	case "Query.relationship":
 		if e.ComplexityRoot.Query.Relationship == nil {
 			break
@@ -2933,6 +3073,53 @@ type PolicyRule implements Node {
   "The line itself. Only for those who may read policy."
   text: String
 }
+
+"The policy files in force (策略)."
+type Policy {
+  "Names the files of this version; every decision carries the version that made it."
+  version: String!
+  "Since when this replica decides by it."
+  loadedAt: DateTime!
+  "The files, in the order of layers."
+  sources: [String!]!
+  "The lines in force, in the order of layers, files and lines."
+  rules(first: Int, after: String, last: Int, before: String): PolicyRuleConnection!
+  "Why the newest files were refused; the last good ones stay in force meanwhile. Empty: they are what stands in the directory."
+  problems: [PolicyProblem!]!
+}
+
+"One fault of the policy files."
+type PolicyProblem {
+  "Which file; where none is at fault, the layer."
+  file: String!
+  "From 1; 0: the file as a whole."
+  line: Int!
+  "In characters, from 1."
+  column: Int
+  "What was found, and what was expected."
+  message: String!
+  "error: the files are refused for it."
+  severity: String!
+}
+
+"One page of policy lines."
+type PolicyRuleConnection {
+  "The rows with their cursors."
+  edges: [PolicyRuleEdge!]!
+  "The rows."
+  nodes: [PolicyRule!]!
+  "Where the page stands."
+  pageInfo: PageInfo!
+  "How many there are in all; exact to 100,000, null beyond."
+  totalCount: Int
+}
+"One row of a page."
+type PolicyRuleEdge {
+  "Its place in the list."
+  cursor: String!
+  "The row."
+  node: PolicyRule!
+}
 `, BuiltIn: false},
 	{Name: "../schema/group.graphqls", Input: `"A chat group (群), not a department."
 type Group implements Node {
@@ -3215,6 +3402,8 @@ type Query {
   relationships(first: Int, after: String, last: Int, before: String, filter: RelationshipFilter): RelationshipConnection!
   "May ` + "`" + `from` + "`" + ` reach ` + "`" + `to` + "`" + ` on this channel now? For the two themselves and those above them; others are FORBIDDEN. Null where the caller may not see both."
   contactCheck(input: ContactCheckInput!): ContactCheck
+  "The policy files in force; null for those who may not read policy."
+  policy: Policy
   "Requests, newest first. mine: true, only those that wait for the caller's verdict. requestedById: asked for by this member."
   approvals(first: Int, after: String, last: Int, before: String, state: ApprovalState, mine: Boolean, requestedById: ID, subjectId: ID): ApprovalConnection!
   "The trail, newest first."
@@ -4242,6 +4431,38 @@ func (ec *executionContext) childFields_Platform(ctx context.Context, field grap
 	return nil, fmt.Errorf("no field named %q was found under type Platform", field.Name)
 }
 
+func (ec *executionContext) childFields_Policy(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "version":
+		return ec.fieldContext_Policy_version(ctx, field)
+	case "loadedAt":
+		return ec.fieldContext_Policy_loadedAt(ctx, field)
+	case "sources":
+		return ec.fieldContext_Policy_sources(ctx, field)
+	case "rules":
+		return ec.fieldContext_Policy_rules(ctx, field)
+	case "problems":
+		return ec.fieldContext_Policy_problems(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Policy", field.Name)
+}
+
+func (ec *executionContext) childFields_PolicyProblem(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "file":
+		return ec.fieldContext_PolicyProblem_file(ctx, field)
+	case "line":
+		return ec.fieldContext_PolicyProblem_line(ctx, field)
+	case "column":
+		return ec.fieldContext_PolicyProblem_column(ctx, field)
+	case "message":
+		return ec.fieldContext_PolicyProblem_message(ctx, field)
+	case "severity":
+		return ec.fieldContext_PolicyProblem_severity(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PolicyProblem", field.Name)
+}
+
 func (ec *executionContext) childFields_PolicyRule(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -4256,6 +4477,30 @@ func (ec *executionContext) childFields_PolicyRule(ctx context.Context, field gr
 		return ec.fieldContext_PolicyRule_text(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type PolicyRule", field.Name)
+}
+
+func (ec *executionContext) childFields_PolicyRuleConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_PolicyRuleConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_PolicyRuleConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_PolicyRuleConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_PolicyRuleConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PolicyRuleConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_PolicyRuleEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_PolicyRuleEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_PolicyRuleEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PolicyRuleEdge", field.Name)
 }
 
 func (ec *executionContext) childFields_Relationship(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

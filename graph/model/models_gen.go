@@ -164,6 +164,20 @@ type Platform struct {
 	Capabilities []*Capability `json:"capabilities"`
 }
 
+// One fault of the policy files.
+type PolicyProblem struct {
+	// Which file; where none is at fault, the layer.
+	File string `json:"file"`
+	// From 1; 0: the file as a whole.
+	Line int `json:"line"`
+	// In characters, from 1.
+	Column *int `json:"column,omitempty"`
+	// What was found, and what was expected.
+	Message string `json:"message"`
+	// error: the files are refused for it.
+	Severity string `json:"severity"`
+}
+
 // Narrows a list of relationships; all that is given must hold.
 type RelationshipFilter struct {
 	// Of one of these kinds.

@@ -31,6 +31,7 @@ import (
 	"github.com/guanxi-im/guanxi/internal/im"
 	"github.com/guanxi-im/guanxi/internal/live"
 	"github.com/guanxi-im/guanxi/internal/platform"
+	"github.com/guanxi-im/guanxi/internal/policy"
 	"github.com/guanxi-im/guanxi/resolvers"
 	"github.com/guanxi-im/guanxi/resolvers/view"
 )
@@ -62,6 +63,7 @@ type server struct {
 	block *blocking.Service
 	send  *platform.Courier
 	who   *identity.Service
+	rules *policy.Keeper
 	trust identity.Options // whose tokens are believed
 }
 
@@ -105,18 +107,14 @@ func (p *program) run(ctx context.Context, cfg config.Config) error {
 		return err
 	}
 	defer func() { _ = platforms.Close() }()
-	policy, err := s.policy(platforms.Catalogue, workspaces)
-	if err != nil {
-		return err
-	}
-	if err := s.store.KeepPolicy(ctx, policy.Version(), policy.Bundle()); err != nil {
-		return err
-	}
-	s.hub = live.New(s.store, s.log)
-	s.who = identity.New(s.store, policy, s.trust)
 	ids := im.NewIDs(now)
+	s.hub = live.New(s.store, s.log)
+	if err := s.openPolicy(ctx, platforms.Catalogue, workspaces, ids); err != nil {
+		return err
+	}
+	s.who = identity.New(s.store, s.rules, s.trust)
 	s.send = platform.NewCourier(platform.CourierOptions{Store: s.store, Connections: platforms, Log: s.log, Now: now, IDs: ids, Wake: s.hub.Wake})
-	s.block = blocking.New(s.store, blocking.Options{Policy: policy, Platforms: platforms, Viewer: s.who.Viewer, Now: now, IDs: ids,
+	s.block = blocking.New(s.store, blocking.Options{Policy: s.rules, Platforms: platforms, Viewer: s.who.Viewer, Now: now, IDs: ids,
 		Currency: cfg.Currency, Wake: s.hub.Wake, Deliver: s.send.Deliver})
 
 	work, stop := context.WithCancel(ctx)
@@ -128,12 +126,12 @@ func (p *program) run(ctx context.Context, cfg config.Config) error {
 	h := gateway.New(gateway.Options{
 		Resolver: &resolvers.Resolver{
 			Sources: view.Sources{Directory: directory.New(s.store), Blocking: s.block, Audit: s.store, Platforms: platforms,
-				Waiting: s.store.Waiting, Rules: s.rules(policy),
-				Reason: func(d im.Decision, l fault.Language) string { return policy.Reason(d.Outcome, d.Rules, l) }},
+				Waiting: s.store.Waiting, Policy: s.rules.Status, Rules: s.rule,
+				Reason: func(d im.Decision, l fault.Language) string { return s.rules.Engine().Reason(d.Outcome, d.Rules, l) }},
 			Hub: s.hub, Viewer: s.who.Viewer,
 		},
 		Authenticate: s.who.Authenticate,
-		Ready:        s.store.Ping,
+		Ready:        s.ready,
 		Log:          s.log,
 		Stop:         work,
 	}, s.demoRoutes(sims))
@@ -182,8 +180,8 @@ func (s *server) connect(ctx context.Context, workspaces []im.Workspace, setting
 // vendorTimeout bounds one call of a vendor's; a redirect is no answer of theirs.
 const vendorTimeout = 10 * time.Second
 
-// policy loads the rules of the product, of every platform, and of the company.
-func (s *server) policy(platforms *platform.Catalogue, workspaces []im.Workspace) (*authz.Engine, error) {
+// openPolicy puts the rules in force: those of the product, of every platform, and of the company.
+func (s *server) openPolicy(ctx context.Context, platforms *platform.Catalogue, workspaces []im.Workspace, ids *im.IDs) (err error) {
 	src := authz.Sources{Duties: blocking.Duties()}
 	var more []authz.Layer
 	for _, p := range platforms.All() {
@@ -199,15 +197,26 @@ func (s *server) policy(platforms *platform.Catalogue, workspaces []im.Workspace
 			src.Platforms = append(src.Platforms, known)
 		}
 	}
+	o := policy.Options{Store: s.store, Log: s.log, Now: func() time.Time { return s.clock.Now() }, IDs: ids, Wake: s.hub.Wake}
 	if s.cfg.Policies != "" {
-		more = append(more, authz.Layer{Name: authz.CompanyLayer, Files: os.DirFS(s.cfg.Policies)})
+		o.Files = os.DirFS(s.cfg.Policies)
+		more = append(more, authz.Layer{Name: authz.CompanyLayer, Files: o.Files})
 	}
 	src.Layers = authz.Shipped(more...)
-	e, err := authz.Build(src)
-	if err != nil {
-		return nil, usageError{fmt.Errorf("policy:\n%w", err)}
+	o.Build = func() (*authz.Engine, error) { return authz.Build(src) }
+	s.rules, err = policy.Open(ctx, o)
+	if problems := (*authz.Problems)(nil); errors.As(err, &problems) {
+		return usageError{fmt.Errorf("policy:\n%w", err)}
 	}
-	return e, nil
+	return err
+}
+
+// ready says what keeps this replica from serving: a store that does not answer, or rules that are not those in force.
+func (s *server) ready(ctx context.Context) error {
+	if err := s.store.Ping(ctx); err != nil {
+		return err
+	}
+	return s.rules.Agrees(ctx)
 }
 
 // prepare judges the database, and for the demo makes it; made is the company that it has just been filled with.
@@ -261,6 +270,7 @@ func (s *server) background(ctx context.Context, sims *sims) {
 	others.Go(func() { s.hub.Run(ctx) })
 	others.Go(func() { s.store.Listen(ctx, s.hub.Wake) })
 	others.Go(func() { s.send.Run(ctx) })
+	others.Go(func() { s.rules.Run(ctx) })
 	if s.cfg.Demo {
 		others.Go(func() { s.followClock(ctx, sims) })
 	}
@@ -279,24 +289,22 @@ func (s *server) background(ctx context.Context, sims *sims) {
 	}
 }
 
-// rules finds policy lines by id: in the version in force, else in the one that is kept.
-func (s *server) rules(now *authz.Engine) func(context.Context, im.ID) (authz.Rule, bool, error) {
-	return func(ctx context.Context, id im.ID) (authz.Rule, bool, error) {
-		if r, ok := now.Rule(id); ok {
-			return r, true, nil
-		}
-		// A rule's id begins with twelve bytes of its version.
-		bundle, err := s.store.PolicyBundle(ctx, fmt.Sprintf("%x", id[:12]))
-		if err != nil || bundle == nil {
-			return authz.Rule{}, false, err
-		}
-		old, err := authz.OpenBundle(bundle)
-		if err != nil {
-			return authz.Rule{}, false, fault.Wrap(err, "open policy version")
-		}
-		r, ok := old.Rule(id)
-		return r, ok, nil
+// rule finds a policy line by id: in the version in force, else in the one that is kept.
+func (s *server) rule(ctx context.Context, id im.ID) (authz.Rule, bool, error) {
+	if r, ok := s.rules.Engine().Rule(id); ok {
+		return r, true, nil
 	}
+	// A rule's id begins with twelve bytes of its version.
+	bundle, err := s.store.PolicyBundle(ctx, fmt.Sprintf("%x", id[:12]))
+	if err != nil || bundle == nil {
+		return authz.Rule{}, false, err
+	}
+	old, err := authz.OpenBundle(bundle)
+	if err != nil {
+		return authz.Rule{}, false, fault.Wrap(err, "open policy version")
+	}
+	r, ok := old.Rule(id)
+	return r, ok, nil
 }
 
 // listen serves h until ctx ends, then lets what is under way finish.

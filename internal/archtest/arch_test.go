@@ -32,17 +32,18 @@ internal/audit        : internal/im internal/fault internal/page
 internal/live         : internal/im internal/fault
 internal/platform     : adapters internal/im internal/ledger
 authz                 : internal/im internal/fault
+internal/policy       : authz internal/im internal/ledger
 internal/directory    : internal/im internal/fault internal/page
 internal/identity     : authz internal/im internal/fault internal/directory
 internal/blocking     : authz internal/im internal/fault internal/ledger internal/page internal/approval internal/platform
 internal/demo         : internal/im internal/directory internal/pinyin
-db                    : internal/im internal/fault internal/envelope internal/ledger internal/page internal/audit internal/live internal/directory internal/platform internal/blocking
+db                    : internal/im internal/fault internal/envelope internal/ledger internal/page internal/audit internal/live internal/directory internal/platform internal/policy internal/blocking
 graph                 :
 graph/nodeid          : internal/im
 graph/scalar          : internal/fault
 graph/model           :
 graph/generated       : graph/* resolvers/view
-resolvers/view        : graph/model graph/nodeid authz internal/im internal/fault internal/page internal/approval internal/audit internal/blocking internal/directory internal/platform
+resolvers/view        : graph/model graph/nodeid authz internal/im internal/fault internal/page internal/approval internal/audit internal/blocking internal/directory internal/platform internal/policy
 resolvers             : graph/* resolvers/view internal/im internal/fault internal/page internal/audit internal/blocking internal/directory internal/live
 internal/gateway      : graph/generated resolvers internal/im internal/fault
 internal/app          : *

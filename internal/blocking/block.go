@@ -245,11 +245,11 @@ func Duties() []string {
 // resolve turns needs into people. A need whose people are worked out from the facts and of whom there is none falls
 // to an admin.
 func (s *Service) resolve(ctx context.Context, needs []im.Need, q ApproverQuery) ([]im.Need, []im.Candidate, error) {
-	q.Roles = map[string][]string{admin: s.o.Policy.Implying(admin)}
+	q.Roles = map[string][]string{admin: s.o.Policy.Engine().Implying(admin)}
 	for _, n := range needs {
 		q.Roles[n.Role] = s.implying(n.Role)
 	}
-	q.Managers, q.Limit = s.o.Policy.Implying(deptManager), candidatesMax
+	q.Managers, q.Limit = s.o.Policy.Engine().Implying(deptManager), candidatesMax
 	people, err := s.store.Approvers(ctx, q)
 	if err != nil {
 		return nil, nil, err
@@ -288,7 +288,7 @@ func (s *Service) implying(role string) []string {
 	if workedOut(role) {
 		return nil
 	}
-	return s.o.Policy.Implying(role)
+	return s.o.Policy.Engine().Implying(role)
 }
 
 // reviewTime is how long an approval waits where policy says nothing.

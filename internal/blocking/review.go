@@ -175,7 +175,7 @@ func (r *review) move(to im.RelationshipState) {
 func (r *review) mayAgree(needs []im.Need, people ...im.ID) ([][]string, error) {
 	rel := r.f.Subject.Relationship
 	q := ApproverQuery{Roles: map[string][]string{}, RequesterID: r.f.Approval.RequestedBy, TargetID: rel.Target.ID, OwnerID: r.f.Subject.OwnerID,
-		WorkspaceID: rel.WorkspaceID, Managers: r.s.o.Policy.Implying(deptManager), Only: people, Limit: len(people)}
+		WorkspaceID: rel.WorkspaceID, Managers: r.s.o.Policy.Engine().Implying(deptManager), Only: people, Limit: len(people)}
 	for _, n := range needs {
 		q.Roles[n.Role] = r.s.implying(n.Role)
 	}

@@ -26,7 +26,7 @@ type Service struct {
 
 // Options are what the service needs beside its store.
 type Options struct {
-	Policy    *authz.Engine
+	Policy    authz.Source
 	Platforms *platform.Connections
 	// Viewer reads a member afresh, with the rights of this moment: a request is decided again when it is carried out.
 	Viewer   func(ctx context.Context, id im.ID) (im.Viewer, error)
@@ -185,7 +185,7 @@ func (s *Service) decide(ctx context.Context, q question) (im.Decision, error) {
 		Object: q.object,
 		Env:    authz.Env{CustomerContact: q.workspace.CustomerContact},
 	}
-	d, err := s.o.Policy.Decide(ctx, r)
+	d, err := s.o.Policy.Engine().Decide(ctx, r)
 	if err != nil {
 		return im.Decision{}, fault.Wrap(err, "decide "+q.action)
 	}

@@ -34,13 +34,13 @@ type Options struct {
 // Service checks tokens and reads people with their rights.
 type Service struct {
 	store  Store
-	policy *authz.Engine
+	policy authz.Source
 	o      Options
 	parser *jwt.Parser
 }
 
 // New makes the service.
-func New(s Store, p *authz.Engine, o Options) *Service {
+func New(s Store, p authz.Source, o Options) *Service {
 	return &Service{store: s, policy: p, o: o, parser: jwt.NewParser(
 		jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}), jwt.WithIssuer(o.Issuer), jwt.WithAudience(o.Audience),
 		jwt.WithLeeway(o.Leeway), jwt.WithExpirationRequired(), jwt.WithTimeFunc(o.Now))}
@@ -103,9 +103,10 @@ var readable = map[im.Kind]string{
 // rights works out what policy lets a member read.
 func (s *Service) rights(m im.Member) im.Viewer {
 	a := authz.Actor{ID: m.ID.String(), Roles: m.Roles, Rank: m.Rank, JobFunction: string(m.JobFunction), Employment: string(m.Employment)}
-	v := im.Viewer{Member: m, Roles: s.policy.Roles(m.Roles), Scopes: make(map[im.Kind]im.Scope, len(readable)), Unmask: s.policy.Unmask(a)}
+	e := s.policy.Engine()
+	v := im.Viewer{Member: m, Roles: e.Roles(m.Roles), Scopes: make(map[im.Kind]im.Scope, len(readable)), Unmask: e.Unmask(a)}
 	for kind, name := range readable {
-		v.Scopes[kind] = s.policy.Scope(a, name)
+		v.Scopes[kind] = e.Scope(a, name)
 	}
 	return v
 }

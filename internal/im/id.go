@@ -148,6 +148,9 @@ const (
 	KindOpportunity  Kind = "opportunity"
 )
 
+// Company stands for a person where an event is about none: its data key is never destroyed.
+var Company = ID{15: 2}
+
 // Ref points at one thing of any kind. The zero Ref points at nothing.
 type Ref struct {
 	Kind Kind `json:"kind,omitempty"`

@@ -25,12 +25,21 @@ type Unit struct {
 	Intents       []im.Intent
 	Alerts        []im.Alert
 
+	Policy *Policy // the version of the policy files that is put in force
+
 	// What comes of a delivery.
 	IntentSteps []im.Intent // existing ones as they shall be; Attempts is as it was when the attempt was begun
 	Holds       []im.Hold   // kept, in the place of one that stands there
 	Released    []im.Hold   // let go: ContactID and MemberID alone count
 	Tags        []im.TagChange
 	Shortfalls  []Shortfalls
+}
+
+// Policy is a version of the policy files that is put in force in the place of another.
+type Policy struct {
+	Version, Before string // Before is empty where it is the first
+	Bundle          []byte
+	At              time.Time
 }
 
 // Shortfalls is what the undo of a relationship could not put back.

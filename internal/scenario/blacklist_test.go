@@ -95,8 +95,6 @@ func TestBlacklist(t *testing.T) {
 		wang, zhao, lin := c.person("wangfang004"), c.person("zhaomin003"), c.person("linyue002")
 		expect(t, "tags before", strings.Join(wang.customer("wm_lanhai").Tags, " "), "华东")
 		changes := wang.watch()
-		time.Sleep(100 * time.Millisecond) // nothing tells when a subscription stands
-
 		r, a := wang.asks("wm_lanhai", as("BLACKLIST"))
 		expect(t, "who must agree", who(a.Needs), "manager_of_actor[zhaomin003]")
 		expect(t, "delivery while it waits", r.Delivery.State, "NOT_NEEDED")

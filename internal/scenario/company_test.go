@@ -377,7 +377,8 @@ func (p person) trail(actions ...string) []event {
 // watch subscribes to changes of relationships.
 func (p person) watch(after ...string) stream {
 	p.c.t.Helper()
-	v := vars{}
+	// Nothing tells when a subscription stands, so that one from now on may miss what is done next.
+	v := vars{"after": p.Do(`{changeCursor}`, nil).Text("changeCursor")}
 	if len(after) > 0 {
 		v["after"] = after[0]
 	}

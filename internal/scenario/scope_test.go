@@ -115,8 +115,9 @@ func TestReadScopes(t *testing.T) {
 		c.part("the trail", func(t *testing.T, c company) {
 			for account, sees := range map[string]bool{"wangfang004": true, "chenguang001": true, "guping012": true, "linyue002": false, "heyun011": false,
 				"zhaomin003": false, "sunli006": false, "zhenglan009": false, "fengtao010": false} {
-				expect(t, account, len(all[event](c.person(account), "auditEvents", eventFields, "", nil)) > 0, sees)
+				expect(t, account, len(all[event](c.person(account), "auditEvents", eventFields, "AuditFilter", vars{"actions": []string{"block"}})) > 0, sees)
 			}
+			expect(t, "an admin on policy", len(c.person("linyue002").trail("policy.activate")), 1)
 		})
 	})
 }

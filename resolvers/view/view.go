@@ -13,6 +13,7 @@ import (
 	"github.com/guanxi-im/guanxi/internal/fault"
 	"github.com/guanxi-im/guanxi/internal/im"
 	"github.com/guanxi-im/guanxi/internal/platform"
+	"github.com/guanxi-im/guanxi/internal/policy"
 )
 
 // Sources is what views are read from.
@@ -23,6 +24,8 @@ type Sources struct {
 	Platforms *platform.Connections
 	// Waiting counts what is still to be delivered, by workspace.
 	Waiting func(ctx context.Context) (map[im.ID]int, error)
+	// Policy is what is in force.
+	Policy func() policy.Status
 	// Rules reads policy lines by id, also those of versions that are no longer in force.
 	Rules func(ctx context.Context, id im.ID) (authz.Rule, bool, error)
 	// Reason is the sentence for a decision.

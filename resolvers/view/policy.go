@@ -1,0 +1,96 @@
+package view
+
+import (
+	"slices"
+	"time"
+
+	"github.com/guanxi-im/guanxi/authz"
+	"github.com/guanxi-im/guanxi/graph/model"
+	"github.com/guanxi-im/guanxi/internal/fault"
+	"github.com/guanxi-im/guanxi/internal/page"
+	"github.com/guanxi-im/guanxi/internal/policy"
+)
+
+// Policy is the policy files in force as clients see them.
+type Policy struct {
+	b   *Batch
+	now policy.Status
+}
+
+// Policy presents the policy in force; nil for those who may not read it.
+func (b *Batch) Policy() *Policy {
+	if !b.readsPolicy() {
+		return nil
+	}
+	return &Policy{b, b.src.Policy()}
+}
+
+// The methods of Policy are the fields of the schema.
+func (p *Policy) Version() string     { return p.now.Engine.Version() }
+func (p *Policy) LoadedAt() time.Time { return p.now.LoadedAt }
+
+func (p *Policy) Sources() []string {
+	out := []string{}
+	for _, r := range p.now.Engine.Rules() {
+		if !slices.Contains(out, r.File) {
+			out = append(out, r.File)
+		}
+	}
+	return out
+}
+
+func (p *Policy) Problems() []*model.PolicyProblem {
+	return All(p.now.Problems, func(x authz.Problem) *model.PolicyProblem {
+		out := &model.PolicyProblem{File: x.File, Line: x.Line, Message: x.Message, Severity: x.Severity}
+		if x.Column > 0 {
+			out.Column = &x.Column
+		}
+		return out
+	})
+}
+
+// rulesInOrder names the order of policy lines.
+const rulesInOrder = "rules"
+
+func (p *Policy) Rules(first *int, after *string, last *int, before *string) (*PolicyRuleConnection, error) {
+	r, err := page.Parse(rulesInOrder, page.Args{First: first, After: after, Last: last, Before: before}, true)
+	if err != nil {
+		return nil, err
+	}
+	all := p.now.Engine.Rules()
+	total := len(all)
+	if r.Backward {
+		slices.Reverse(all)
+	}
+	if r.From != nil {
+		i := slices.IndexFunc(all, func(x authz.Rule) bool { return x.ID == r.From.ID })
+		if i < 0 { // it is of a version that is no longer in force
+			return nil, fault.New(fault.CursorExpired, "cursor_expired")
+		}
+		all = all[i+1:]
+	}
+	rows := all[:min(len(all), r.Size+1)]
+	at := make([]page.Position, len(rows))
+	for i, x := range rows {
+		at[i] = page.Position{ID: x.ID}
+	}
+	out := page.Trim(r, rows, at)
+	out.Total = &total
+	var c PolicyRuleConnection
+	c.Edges, c.Nodes, c.PageInfo, c.TotalCount = connection(out, p.b.rule, func(at string, n *PolicyRule) *PolicyRuleEdge { return &PolicyRuleEdge{at, n} })
+	return &c, nil
+}
+
+// PolicyRuleConnection is a page as the schema shapes it.
+type PolicyRuleConnection struct {
+	Edges      []*PolicyRuleEdge
+	Nodes      []*PolicyRule
+	PageInfo   *model.PageInfo
+	TotalCount *int
+}
+
+// PolicyRuleEdge is one row of it.
+type PolicyRuleEdge struct {
+	Cursor string
+	Node   *PolicyRule
+}
