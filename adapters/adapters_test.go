@@ -123,7 +123,7 @@ func (reader) Blacklisted(context.Context, MemberID, ContactID) (s BlacklistStat
 
 func TestAgree(t *testing.T) {
 	describe := func(e Enforcement, bend ...func(*Description)) floor {
-		d := Description{Platform: "p", Title: "P", Enforces: map[Action]Enforcement{BlacklistContact: e, BlockMember: Native}}
+		d := Description{Platform: "p", Title: "P", Enforces: map[Action]Enforcement{BlacklistContact: e, BlockMember: Recorded}}
 		for _, b := range bend {
 			b(&d)
 		}
@@ -151,10 +151,11 @@ func TestAgree(t *testing.T) {
 		{"neither keys nor reading back", blacklister{describe(Native)}, "cannot be read back"},
 		{"no name", floor{Description{}, nil}, "a name and a title"},
 		{"no word", describe("FULL"), "enforces blacklist as \"FULL\""},
+		{"nothing to call", describe(Recorded, func(d *Description) { d.Enforces[BlockMember] = Native }), "there is no capability"},
 		{"the gateway itself", describe(Native, own), ""},
 		{"the gateway itself, and more", blacklister{describe(Native, own)}, "nothing is delivered"},
 		{"channels as far", describe(Recorded, channels(BlacklistContact, Recorded)), ""},
-		{"channels less far", describe(Recorded, channels(BlockMember, Emulated)), ""},
+		{"channels less far", reader{blacklister{describe(Native, channels(BlacklistContact, Emulated))}}, ""},
 		{"channels further", describe(Recorded, channels(BlacklistContact, Emulated)), "more than \"RECORDED\""},
 		{"channels of nothing", describe(Recorded, channels(BlockContact, Unsupported)), "channels of block_contact, which it does not enforce"},
 		{"no word for channels", describe(Recorded, channels(BlockMember, "")), "closes the channels of block_member as \"\""},

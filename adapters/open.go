@@ -140,6 +140,9 @@ func Agree(a Adapter) error {
 		}
 	}
 	for action, e := range d.Enforces {
+		if _, callable := capability[action]; !d.Own && !callable && (e == Native || e == Emulated) {
+			faults = append(faults, fmt.Errorf("declares %s as %q, for which there is no capability", action, e))
+		}
 		if !slices.Contains(degrees, e) {
 			faults = append(faults, fmt.Errorf("enforces %s as %q, which is no word for it", action, e))
 		}

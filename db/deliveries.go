@@ -32,7 +32,7 @@ func (s *Store) Claim(ctx context.Context, q platform.ClaimQuery) ([]platform.Jo
 	b := new(builder).add(`update intents set claimed_until = ?, attempts = attempts + 1 where state = 'PENDING'
 		and (claimed_until is null or claimed_until <= ?) and id in (select i.id from intents i where i.workspace_id = ? and i.state = 'PENDING'
 		and i.next_try_at <= ? and (i.claimed_until is null or i.claimed_until <= ?)
-		and not exists (select 1 from intents o where o.target_id = i.target_id and o.state = 'PENDING' and o.id < i.id)`,
+		and not exists (select 1 from intents o where o.target_id = i.target_id and o.state = 'PENDING' and (o.turn, o.id) < (i.turn, i.id))`,
 		us(q.Until), us(q.Now), q.Workspace, us(q.Now), us(q.Now))
 	if !q.Intent.IsZero() {
 		b.add(" and i.id = ?", q.Intent)

@@ -269,8 +269,8 @@ func (s *Store) CheckFacts(ctx context.Context, q blocking.CheckQuery) (f blocki
 	b.add("), exists (select 1 from members m where m.id in (?, ?) and m.id in "+below+")", q.From.ID, q.To.ID, q.Viewer.Member.ID)
 
 	rels := new(builder).add("select "+relationshipColumns+", "+workspaceColumns+", ").visibleTo(q.Viewer, im.KindRelationship).
-		add(" from relationships r join workspaces w on w.id = r.workspace_id where r.initiator_id in (?, ?) and r.target_id in (?, ?) and r.initiator_id <> r.target_id",
-			q.From.ID, q.To.ID, q.From.ID, q.To.ID).
+		add(` from relationships r join workspaces w on w.id = r.workspace_id where r.target_id in (?, ?) and r.initiator_id <> r.target_id
+			and (r.initiator_id in (?, ?) or r.kind = 'BLACKLIST' and r.scope = 'WORKSPACE')`, q.From.ID, q.To.ID, q.From.ID, q.To.ID).
 		add(" and r.state in ('ACTIVE', 'UNDO_PENDING_APPROVAL') and (r.expires_at is null or r.expires_at > ?)", us(q.Now))
 	if !q.Workspace.IsZero() {
 		rels.add(" and r.workspace_id = ?", q.Workspace)

@@ -86,9 +86,10 @@ func (s *Store) Post(ctx context.Context, u ledger.Unit) error {
 			args: []any{v.ID, v.ApprovalID, v.ByID, v.Approved, w.seal(v.About, v.Comment, placeVerdict, v.ID), us(v.At)}})
 	}
 	for _, i := range u.Intents {
-		ss = append(ss, stmt{text: `insert into intents (id, key, kind, workspace_id, subject_kind, subject_id, target_id, state, created_at,
-			next_try_at, settled_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			args: []any{i.ID, i.Key, i.Kind, i.WorkspaceID, i.Subject.Kind, i.Subject.ID, i.TargetID, i.State, us(i.CreatedAt),
+		ss = append(ss, stmt{text: `insert into intents (id, key, kind, workspace_id, subject_kind, subject_id, target_id, turn, state, created_at,
+			next_try_at, settled_at) values (?, ?, ?, ?, ?, ?, ?,
+			(select coalesce(max(o.turn), 0) + 1 from intents o where o.target_id = ? and o.state = 'PENDING'), ?, ?, ?, ?)`,
+			args: []any{i.ID, i.Key, i.Kind, i.WorkspaceID, i.Subject.Kind, i.Subject.ID, i.TargetID, i.TargetID, i.State, us(i.CreatedAt),
 				us(i.NextTryAt), us(i.SettledAt)}})
 	}
 	for _, i := range u.IntentSteps { // attempts is the fence: whoever claimed later has counted one more

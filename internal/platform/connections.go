@@ -245,6 +245,16 @@ func (k *connection) down() bool {
 	return k.silent
 }
 
+// busy reports whether an attempt is under way.
+func (c *Connections) busy() bool {
+	for _, k := range c.byID {
+		if len(k.slots) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // take takes up to n slots for attempts: those that are free, or where it may wait, all n.
 func (k *connection) take(n int, wait bool) (taken int) {
 	for taken < n {

@@ -75,6 +75,7 @@ type CourierOptions struct {
 
 // NewCourier makes a courier.
 func NewCourier(o CourierOptions) *Courier {
+	o.Store = ordered(o.Store) // fault_on.go replaces it by a planted fault
 	return &Courier{o: o, wake: make(chan struct{}, 1)}
 }
 
@@ -90,6 +91,7 @@ const (
 	hastenFirst    = 8                // so much of it; twice as much each time, until the platform asks for a pause
 	triesAtOnce    = 3                // within one attempt
 	tryPause       = 50 * time.Millisecond
+	flushPause     = 5 * time.Millisecond
 	backoffFirst   = 500 * time.Millisecond
 	backoffMax     = 30 * time.Second
 	// attemptsMax is how often something is tried of which nobody knows whether it will pass.
@@ -123,14 +125,20 @@ func (c *Courier) Run(ctx context.Context) {
 	}
 }
 
-// Flush delivers what is due now, and answers once each has been tried.
+// Flush delivers what is due now, and answers once each has been tried, by whomever of this process.
 func (c *Courier) Flush(ctx context.Context) error {
 	for {
 		var attempts sync.WaitGroup
 		n, err := c.round(ctx, &attempts)
 		attempts.Wait()
-		if n == 0 || err != nil {
+		if err != nil {
 			return err
+		}
+		if n == 0 && !c.o.Connections.busy() {
+			return ctx.Err()
+		}
+		if n == 0 { // somebody else of this process is at it
+			time.Sleep(flushPause)
 		}
 	}
 }
@@ -229,6 +237,9 @@ func (c *Courier) attempt(ctx context.Context, k *connection, j Job) {
 	}
 	k.heard(err)
 	step, code := j.Intent, adapters.CodeOf(err)
+	if e := (*adapters.Error)(nil); ref == "" && errors.As(err, &e) {
+		ref = e.Vendor.RequestID
+	}
 	step.VendorRef, step.LastErrorCode, step.NextTryAt = ref, code.String(), time.Time{}
 	switch {
 	case err == nil:

@@ -62,6 +62,9 @@ func (p *pacer) RoundTrip(r *http.Request) (*http.Response, error) {
 		if b.Op != "" && b.Op != r.URL.Path {
 			continue
 		}
+		if b.Op == "" { // each operation by itself
+			b.Op = r.URL.Path
+		}
 		if err := p.spend(r.Context(), b); err != nil {
 			return nil, err
 		}

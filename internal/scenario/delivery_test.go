@@ -213,6 +213,24 @@ func TestBlacklistExpires(t *testing.T) {
 	})
 }
 
+// A blacklisting of the whole workspace, which takes an admin, stops the contact's owner too.
+func TestBlacklistOfTheWorkspace(t *testing.T) {
+	onEach(t, func(t *testing.T, c company) {
+		lin, wang := c.person("linyue002"), c.person("wangfang004")
+		expect(t, "asked for by a dept_manager", c.person("zhoujie007").block("wm_lanhai", as("BLACKLIST"), with("scope", "WORKSPACE")).codes(), "NOT_FOUND")
+		r := lin.blocks("wm_lanhai", as("BLACKLIST"), with("scope", "WORKSPACE"))
+		expect(t, "to the owner", wang.check("wm_lanhai", "wangfang004", "DIRECT_MESSAGE").Allowed, false)
+		expect(t, "from the owner", wang.check("wangfang004", "wm_lanhai", "DIRECT_MESSAGE").Allowed, false)
+		expect(t, "another contact", wang.check("wangfang004", "wm_qinghe", "DIRECT_MESSAGE").Allowed, true)
+		expect(t, "delivery", lin.delivered(r.ID).Delivery.State, "DELIVERED")
+		lin.lift(r.ID, "enough")
+		expect(t, "to the owner afterwards", wang.check("wm_lanhai", "wangfang004", "DIRECT_MESSAGE").Allowed, true)
+		s := lin.blocks("wm_lanhai", as("BLACKLIST"))
+		expect(t, "one of his own view", wang.check("wm_lanhai", "wangfang004", "DIRECT_MESSAGE").Allowed, true)
+		lin.lift(s.ID, "enough")
+	})
+}
+
 // Two who blacklist the same contact: what the second still wants stays as it is when the first takes his back.
 func TestBlacklistedTwice(t *testing.T) {
 	onEach(t, func(t *testing.T, c company) {

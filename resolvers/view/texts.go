@@ -10,8 +10,10 @@ import (
 
 // The sentences that are made of names; {who} and {whom} stand for them.
 var summaries = map[string][2]string{
-	authz.ActionBlock: {"{who} asks to block {whom}.", "{who}申请屏蔽{whom}。"},
-	authz.ActionLift:  {"{who} asks to end the block of {whom}.", "{who}申请解除对{whom}的屏蔽。"},
+	authz.ActionBlock:     {"{who} asks to block {whom}.", "{who}申请屏蔽{whom}。"},
+	authz.ActionBlacklist: {"{who} asks to blacklist {whom}.", "{who}申请将{whom}加入黑名单。"},
+	authz.ActionLift:      {"{who} asks to end what keeps {whom} away.", "{who}申请解除对{whom}的限制。"},
+	authz.ActionUndo:      {"{who} asks to take back what was done about {whom}.", "{who}申请撤销对{whom}的操作。"},
 }
 
 var somebody = [2]string{"somebody", "某人"}
@@ -28,6 +30,7 @@ func summary(l fault.Language, action, who, whom string) string {
 
 var titles = map[im.AlertKind][2]string{
 	im.KeyContactBlocked: {"A contact who matters to the business was blocked.", "重要客户被屏蔽。"},
+	im.OpportunityLoss:   {"A contact was blacklisted; business may be lost.", "联系人被加入黑名单，商机可能流失。"},
 }
 
 func title(l fault.Language, k im.AlertKind) string { return titles[k][l] }

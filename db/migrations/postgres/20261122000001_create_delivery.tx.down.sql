@@ -6,4 +6,5 @@ drop index intents_waiting;
 drop index intents_due;
 alter table intents drop column claimed_until;
 alter table intents drop column next_try_at;
+alter table intents drop column turn;
 alter table intents drop column target_id;

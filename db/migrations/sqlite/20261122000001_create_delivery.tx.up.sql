@@ -1,9 +1,11 @@
--- Intents are their own queue: which is due, who has it, and what it is about. Those on one target go one by one.
+-- Intents are their own queue: which is due, who has it, and what it is about. Those on one target go one by one, by their
+-- turn: ids come from the clocks of replicas, and a lift may have a lesser one than what it ends.
 alter table intents add column target_id blob;
+alter table intents add column turn integer;
 alter table intents add column next_try_at integer;
 alter table intents add column claimed_until integer;
 create index intents_due on intents (workspace_id, next_try_at) where state = 'PENDING';
-create index intents_waiting on intents (target_id, id) where state = 'PENDING';
+create index intents_waiting on intents (target_id, turn, id) where state = 'PENDING';
 
 -- What a blacklisting took off one member's side of a contact: the only copy there is.
 create table contact_holds (

@@ -1,0 +1,26 @@
+package view
+
+import (
+	"testing"
+
+	"github.com/guanxi-im/guanxi/authz"
+	"github.com/guanxi-im/guanxi/graph/model"
+	"github.com/guanxi-im/guanxi/internal/fault"
+	"github.com/guanxi-im/guanxi/internal/im"
+)
+
+// Whatever people are shown has a sentence in each language.
+func TestEveryAlertAndRequestHasItsSentence(t *testing.T) {
+	for _, l := range []fault.Language{fault.English, fault.Chinese} {
+		for _, k := range model.AllAlertKind {
+			if title(l, im.AlertKind(k)) == "" {
+				t.Errorf("an alert %s has no title in language %d", k, l)
+			}
+		}
+		for _, action := range []string{authz.ActionBlock, authz.ActionBlacklist, authz.ActionLift, authz.ActionUndo} {
+			if summary(l, action, "", "") == "" {
+				t.Errorf("a request to %s has no summary in language %d", action, l)
+			}
+		}
+	}
+}
