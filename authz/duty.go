@@ -6,14 +6,20 @@ import (
 	"time"
 )
 
+// The windows of [DutyUndo] that are no durations.
+const (
+	UndoSameDay = "same_day" // until midnight on the workspace
+	UndoAnyTime = "any_time" // as long as it is in effect
+)
+
 // arguments says what the product's own duties take; a duty that is not named here takes what its fulfiller likes. Each
 // returns what was expected, or nothing where the argument is right.
 var arguments = map[string]func(arg string, roles []string) string{
 	DutyUndo: func(arg string, _ []string) string {
-		if arg == "same_day" || isDuration(arg) {
+		if arg == UndoSameDay || arg == UndoAnyTime || isDuration(arg) {
 			return ""
 		}
-		return "a duration such as 72h, or same_day"
+		return "a duration such as 72h, or same_day, or any_time"
 	},
 	DutyExpire: func(arg string, _ []string) string {
 		if isDuration(arg) {

@@ -22,11 +22,46 @@ const (
 	ActionCheckContact         = "check_contact" // may one party reach the other: a question, not a command
 	ActionRead                 = "read"          // answered by [Engine.Scope]
 	ActionUnmask               = "unmask"        // answered by [Engine.Unmask]
+	ActionBulk                 = "bulk"          // many blocks or blacklistings at once, as a whole; each of them is asked about besides
+
+	ActionSetAccountStatus = "set_account_status"
+	ActionSignOutDevices   = "sign_out_devices"
+	ActionBindAccount      = "bind_account"
+	ActionUnlinkIdentity   = "unlink_identity"
+	ActionSyncWorkspace    = "sync_workspace"
+	ActionResolveDrift     = "resolve_drift"
+	ActionImportDirectory  = "import_directory"
+
+	ActionSendMessage        = "send_message"
+	ActionRecallMessage      = "recall_message"
+	ActionRemoveGroupMembers = "remove_group_members"
+	ActionDissolveGroup      = "dissolve_group"
+
+	ActionHandOver       = "hand_over"
+	ActionClaimContacts  = "claim_contacts"
+	ActionDeleteContacts = "delete_contacts"
+	ActionExport         = "export"
+
+	ActionOpenDeparture         = "open_departure"
+	ActionCancelDeparture       = "cancel_departure"
+	ActionPauseDeparture        = "pause_departure"
+	ActionResumeDeparture       = "resume_departure"
+	ActionConfirmDeparture      = "confirm_departure"
+	ActionCompleteDepartureStep = "complete_departure_step"
+	ActionRetryDepartureStep    = "retry_departure_step"
+	ActionSetLegalHold          = "set_legal_hold"
+
+	ActionActivatePolicy = "activate_policy"
 )
 
 var actions = []string{
 	ActionBlock, ActionIsolate, ActionBlacklist, ActionGroupBlock, ActionLift, ActionUndo, ActionDecideApproval, ActionCancelApproval,
-	ActionAcknowledgeAlert, ActionRequestArchiveAccess, ActionCheckContact, ActionRead, ActionUnmask,
+	ActionAcknowledgeAlert, ActionRequestArchiveAccess, ActionCheckContact, ActionRead, ActionUnmask, ActionBulk,
+	ActionSetAccountStatus, ActionSignOutDevices, ActionBindAccount, ActionUnlinkIdentity, ActionSyncWorkspace, ActionResolveDrift,
+	ActionImportDirectory, ActionSendMessage, ActionRecallMessage, ActionRemoveGroupMembers, ActionDissolveGroup, ActionHandOver,
+	ActionClaimContacts, ActionDeleteContacts, ActionExport, ActionOpenDeparture, ActionCancelDeparture, ActionPauseDeparture,
+	ActionResumeDeparture, ActionConfirmDeparture, ActionCompleteDepartureStep, ActionRetryDepartureStep, ActionSetLegalHold,
+	ActionActivatePolicy,
 }
 
 // The types of objects that an action may be about. A line may also name * for all.
@@ -42,10 +77,18 @@ const (
 	TypeAlert        = "alert"
 	TypeDeparture    = "departure"
 	TypePolicy       = "policy"
+	TypeBulk         = "bulk"      // of bulk
+	TypeIdentity     = "identity"  // a member's link with a personal account
+	TypeWorkspace    = "workspace" // of sync_workspace
+	TypeDirectory    = "directory" // the organisation as a whole, of import_directory
+	TypeMessage      = "message"
+	TypeExport       = "export"
+	TypeArchive      = "archive" // the kept messages, of request_archive_access
 )
 
 var types = []string{
 	TypeMember, TypeAccount, TypeContact, TypeGroup, TypeRelationship, TypeApproval, TypePair, TypeAudit, TypeAlert, TypeDeparture, TypePolicy,
+	TypeBulk, TypeIdentity, TypeWorkspace, TypeDirectory, TypeMessage, TypeExport, TypeArchive,
 }
 
 // Anyone is the role that every actor has, whatever the directory says of him: no guardrail misses a role that it has
@@ -77,6 +120,12 @@ var readTerms = map[string][]string{
 	im.ScopeCandidate:            {TypeApproval},
 }
 
+// The names of what API keys may do; roles.csv says so. A service has them, and no role of the directory, as Actor.Roles.
+const (
+	RoleService     = "service"
+	RoleServiceBulk = "service:bulk" // blocks and blacklistings in bulk
+)
+
 // unmaskTerms are the terms of unmasking: whose phone numbers and platform ids show.
 var unmaskTerms = []string{im.ScopeOwn, im.ScopeFollows, im.ScopeAll}
 
@@ -93,7 +142,7 @@ func Terms(objectType string) []string {
 
 // The duties of the product. Sources name those that somebody fulfils; scope and unmask are authz's own.
 const (
-	// DutyUndo frames the undo window of what is made: a duration after it was made (undo:72h), or same_day.
+	// DutyUndo frames the undo window of what is made: a duration after it was made (undo:72h), same_day, or any_time.
 	DutyUndo = "undo"
 	// DutyUndoReview names who must agree to an undo, as in the by column; those whom it names are spared.
 	DutyUndoReview = "undo_review"

@@ -87,6 +87,8 @@ func (s *Store) BlockFacts(ctx context.Context, q blocking.BlockQuery) (f blocki
 			stmt{text: "select " + workspaceColumns + `, a.status, a.status_scope from accounts a join workspaces w on w.id = a.workspace_id
 				join external_contacts c on c.workspace_id = w.id where a.member_id = ? and c.id = ?`,
 				args: []any{me, q.Target.ID}, scan: place},
+			stmt{text: "select 1 from external_contacts c where c.id = ? and c.owner_id in " + below, args: []any{q.Target.ID, me},
+				scan: func(r row) error { var one int; f.OwnDepartment = true; return r.Scan(&one) }},
 			stmt{text: "select coalesce(sum(o.amount), 0) from opportunities o where o.contact_id = ? and o.is_open and o.currency = ?",
 				args: []any{q.Target.ID, q.Currency},
 				scan: func(r row) error { return r.Scan(&f.OpenValue) }})

@@ -4,6 +4,9 @@
 package all
 
 import (
+	_ "github.com/guanxi-im/guanxi/adapters/dingtalk"
+	_ "github.com/guanxi-im/guanxi/adapters/feishu"
 	_ "github.com/guanxi-im/guanxi/adapters/native"
+	_ "github.com/guanxi-im/guanxi/adapters/wechat"
 	_ "github.com/guanxi-im/guanxi/adapters/wecom"
 )

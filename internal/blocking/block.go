@@ -131,7 +131,7 @@ func wish(in BlockInput, viewer im.ID, f BlockFacts) authz.Object {
 	o := authz.Object{Type: string(in.Target.Kind), ID: in.Target.ID.String(), Relation: f.Relation, OwnsSharedGroup: f.OwnsSharedGroup,
 		OpenValue: float64(f.OpenValue) / 100, Scope: string(in.Scope), OnBehalf: !in.Initiator.IsZero() && in.Initiator != viewer}
 	if f.Contact != nil {
-		o.Importance, o.Verified = string(f.Contact.Importance), f.Contact.Verified
+		o.Importance, o.Verified, o.OwnDepartment = string(f.Contact.Importance), f.Contact.Verified, f.OwnDepartment
 	}
 	return o
 }
@@ -217,6 +217,9 @@ func undoTerms(o im.Obligations, at time.Time, w im.Workspace) im.UndoTerms {
 	windows := o.Args(authz.DutyUndo)
 	t := im.UndoTerms{Allowed: len(windows) > 0, Trace: true, Review: strings.Join(o.Args(authz.DutyUndoReview), "+")}
 	for _, window := range windows {
+		if window == authz.UndoAnyTime {
+			continue
+		}
 		if end := closes(window, at, w); t.Until.IsZero() || end.Before(t.Until) {
 			t.Until = end
 		}

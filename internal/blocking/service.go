@@ -220,6 +220,7 @@ func facts(r authz.Request) map[string]string {
 	}
 	truth("obj.OwnsSharedGroup", r.Object.OwnsSharedGroup)
 	truth("obj.Verified", r.Object.Verified)
+	truth("obj.OwnDepartment", r.Object.OwnDepartment)
 	truth("obj.OnBehalf", r.Object.OnBehalf)
 	truth("obj.Mine", r.Object.Mine)
 	truth("obj.Reviewed", r.Object.Reviewed)

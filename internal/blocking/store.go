@@ -71,6 +71,7 @@ type BlockFacts struct {
 	Places          []Place             // workspaces that both are on
 	Relation        string              // where the target stands to the viewer: superior, subordinate or neither
 	OwnsSharedGroup bool                // the target owns a group that both are in
+	OwnDepartment   bool                // the contact's owner is in one of the viewer's departments, or below
 	OpenValue       int64               // of the contact's open opportunities, in hundredths of the company's currency
 }
 

@@ -180,6 +180,47 @@ func TestBlacklist(t *testing.T) {
 	})
 }
 
+// The platforms' own rules, where nothing is connected yet: what is decided is recorded.
+func TestOtherPlatforms(t *testing.T) {
+	onEach(t, func(t *testing.T, c company) {
+		shanghai, err := time.LoadLocation("Asia/Shanghai")
+		if err != nil {
+			t.Fatal(err)
+		}
+		chen, lin, qin := c.person("chenguang001"), c.person("linyue002"), c.person("qinlang014")
+		_, a := qin.asks("dt_maoyi", as("BLACKLIST"))
+		expect(t, "a blacklisting on DingTalk", who(a.Needs), "manager_of_actor[chenguang001]")
+		qin.cancel(a.ID)
+
+		// DingTalk: on the same day in the workspace's zone, and by a super_admin.
+		today := c.Now().In(shanghai)
+		c.Set(time.Date(today.Year(), today.Month(), today.Day()+1, 12, 0, 0, 0, shanghai))
+		first, second := qin.blocks("liqiang005", on("native")), chen.blocks("dt_maoyi")
+		expect(t, "enforcement", second.Enforcement, "RECORDED")
+		expect(t, "delivery", second.Delivery.State, "NOT_NEEDED")
+		c.Set(time.Date(today.Year(), today.Month(), today.Day()+1, 23, 59, 58, 0, shanghai))
+		o := lin.undo(second.ID, "弄错了")
+		expect(t, "undo by an admin", o.codes(), "POLICY_DENIED")
+		expect(t, "by", o.Decision.rules(), "dingtalk.undo.super_admin_only")
+		c.Set(time.Date(today.Year(), today.Month(), today.Day()+2, 0, 0, 1, 0, shanghai))
+		expect(t, "undo a second after midnight", chen.undo(second.ID, "弄错了").codes(), "WINDOW_CLOSED")
+		expect(t, "undo on native meanwhile", qin.undo(first.ID, "弄错了").codes(), "")
+		chen.lift(second.ID, "算了")
+		third := chen.blocks("dt_maoyi")
+		expect(t, "undo on the same day by a super_admin", chen.undo(third.ID, "弄错了").Relationship.State, "UNDONE")
+
+		// Feishu: at once, by whoever made it, without end.
+		sun := c.person("sunli006")
+		r := sun.blocks("shanxiaoyu016", on("feishu-hq"))
+		if r.Undo.Until != nil || !r.Undo.Allowed {
+			t.Errorf("terms on Feishu: %+v", r.Undo)
+		}
+		c.Advance(100 * 24 * time.Hour)
+		expect(t, "undo by another", chen.undo(r.ID, "弄错了").codes(), "POLICY_DENIED")
+		expect(t, "undo by the initiator", sun.undo(r.ID, "弄错了").Relationship.State, "UNDONE")
+	})
+}
+
 // Whoever undoes and has himself the role that the terms ask for asks nobody.
 func TestUndoByAnAdmin(t *testing.T) {
 	onEach(t, func(t *testing.T, c company) {

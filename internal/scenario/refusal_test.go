@@ -152,7 +152,7 @@ func TestWorkedCases(t *testing.T) {
 			{"zhoujie007", "wuhao008", "feishu-hq", nothing, "DENY", "C-01 C-02", ""},
 			{"sunli006", "wuhao008", "feishu-hq", nothing, "DENY", "C-02", ""},
 			{"sunli006", "wuhao008", "native", nothing, "DENY", "C-02", ""}, // a group on any workspace
-			{"sunli006", "shanxiaoyu016", "feishu-hq", nothing, "ALLOW", "default.block_member.employee", ""},
+			{"sunli006", "shanxiaoyu016", "feishu-hq", nothing, "ALLOW", "feishu.block_member.employee", ""},
 			{"mengjie015", "sunli006", "native", nothing, "ALLOW", "native.block_member.employee", ""},
 			{"wuhao008", "mengjie015", "native", nothing, "DENY", "C-02", ""},
 			{"guping012", "wangfang004", "native", nothing, "DENY", "C-10", ""},

@@ -21,7 +21,7 @@ func Database(t testing.TB, dsn string) *sql.DB {
 	t.Helper()
 	driver, source := "pgx", dsn
 	if path, ok := strings.CutPrefix(dsn, "sqlite:"); ok {
-		driver, source = "sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()
+		driver, source = "sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?_pragma=busy_timeout(5000)" // the gateway writes, too
 	}
 	db, err := sql.Open(driver, source)
 	if err != nil {

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"context"
 	"slices"
 	"time"
 
@@ -52,7 +53,7 @@ func (p *Policy) Problems() []*model.PolicyProblem {
 // rulesInOrder names the order of policy lines.
 const rulesInOrder = "rules"
 
-func (p *Policy) Rules(first *int, after *string, last *int, before *string) (*PolicyRuleConnection, error) {
+func (p *Policy) Rules(_ context.Context, first *int, after *string, last *int, before *string) (*PolicyRuleConnection, error) {
 	r, err := page.Parse(rulesInOrder, page.Args{First: first, After: after, Last: last, Before: before}, true)
 	if err != nil {
 		return nil, err
