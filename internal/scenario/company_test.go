@@ -29,10 +29,10 @@ func onEach(t *testing.T, story func(t *testing.T, c company)) {
 	testkit.OnEach(t, func(t *testing.T, dsn string) { story(t, open(t, dsn)) })
 }
 
-func open(t *testing.T, dsn string) company {
+func open(t *testing.T, dsn string, args ...string) company {
 	t.Helper()
 	testkit.Seed(t, dsn)
-	return company{testkit.Demo(t, dsn), t, dsn, map[string]string{}}
+	return company{testkit.Demo(t, dsn, args...), t, dsn, map[string]string{}}
 }
 
 // part plays a part of the story as a test of its own.

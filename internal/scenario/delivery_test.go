@@ -266,3 +266,42 @@ func TestBlacklistNotEnabled(t *testing.T) {
 		expect(t, "a block is no blacklisting", c.person("linyue002").block("wm_lanhai").codes(), "")
 	})
 }
+
+// Two replicas that share a platform deliver each blacklisting once, whichever of them it was asked of, and either takes
+// back what the other made.
+func TestReplicasDeliverOnce(t *testing.T) {
+	t.Parallel()
+	dsn := testkit.Postgres(t)
+	sim := "wecom=" + testkit.Sim(t, "wecom").URL
+	a, b := open(t, dsn, "--sim", sim), open(t, dsn, "--sim", sim)
+	a.faults(`{"seed":3,"rules":[{"match":"/cgi-bin/externalcontact/*","dropResponse":true,"rate":0.3}]}`)
+	of := a.ordinary(40)
+	rels := map[string]string{}
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	for _, c := range []company{a, b} { // each is asked for all of them, with the same keys
+		all.Go(func() {
+			made := c.person("linyue002").blacklistAll(of)
+			mu.Lock()
+			defer mu.Unlock()
+			for platformID, rel := range made {
+				if was := rels[platformID]; was != "" && was != rel {
+					t.Errorf("%s: the replicas answer %s and %s", platformID, was, rel)
+				}
+				rels[platformID] = rel
+			}
+		})
+	}
+	all.Wait()
+	a.allDelivered(time.Minute)
+	b.faults("")
+	must(t, "blacklistings", len(rels), len(of))
+	b.once(rels)
+	for platformID, rel := range rels {
+		if o := b.person("linyue002").undo(rel, "弄错了"); o.codes() != "" || o.Relationship.State != "UNDONE" {
+			t.Fatalf("%s: %s", platformID, o.answer.Body)
+		}
+		break
+	}
+	a.allDelivered(time.Minute)
+}

@@ -13,7 +13,8 @@ import (
 func TestTwoReplicas(t *testing.T) {
 	t.Parallel()
 	dsn := testkit.Postgres(t)
-	a, b := open(t, dsn), open(t, dsn)
+	sim := "wecom=" + testkit.Sim(t, "wecom").URL
+	a, b := open(t, dsn, "--sim", sim), open(t, dsn, "--sim", sim)
 	wang := []person{a.person("wangfang004"), b.person("wangfang004")}
 	streams := map[string]stream{}
 	for i, name := range []string{"A", "B"} {
@@ -53,7 +54,8 @@ func TestTwoReplicas(t *testing.T) {
 func TestCommitFiveSecondsLate(t *testing.T) {
 	t.Parallel()
 	dsn := testkit.Postgres(t)
-	a, b := open(t, tagged(dsn, "A")), open(t, tagged(dsn, "B"))
+	sim := "wecom=" + testkit.Sim(t, "wecom").URL
+	a, b := open(t, tagged(dsn, "A"), "--sim", sim), open(t, tagged(dsn, "B"), "--sim", sim)
 	gate := testkit.NewGate(t, dsn)
 	early, late := b.person("xujunjie036"), a.person("shenmengqi033")
 	admins := []person{a.person("linyue002"), b.person("linyue002")}
@@ -137,7 +139,8 @@ func TestCommitFiveSecondsLate(t *testing.T) {
 func TestCutStreams(t *testing.T) {
 	t.Parallel()
 	dsn := testkit.Postgres(t)
-	a, b := open(t, tagged(dsn, "A")), open(t, tagged(dsn, "B"))
+	sim := "wecom=" + testkit.Sim(t, "wecom").URL
+	a, b := open(t, tagged(dsn, "A"), "--sim", sim), open(t, tagged(dsn, "B"), "--sim", sim)
 	s := newStory(t, dsn, a)
 	s.replicas = [2]*testkit.Server{a.Server, b.Server}
 	for i := range s.replicas {
