@@ -20,10 +20,12 @@ const (
 // compiled is a line that decides.
 type compiled struct {
 	ordinal int // of its rule
+	index   int // among the lines in force
 	effect  im.Outcome
 	narrows bool // it refuses or asks for review of what another line grants, and grants nothing
 	role    int
 	when    condition
+	tree    *node // of when
 	needs   []im.Need
 	duties  []string
 	terms   []string // of reading and unmasking
@@ -162,6 +164,7 @@ func (c *compiler) compile() []compiled {
 		x := c.line(l)
 		x.ordinal = i
 		if len(c.problems.List) == before && !c.replaced(l) {
+			x.index = len(out)
 			out = append(out, x)
 		}
 	}
@@ -208,8 +211,10 @@ func (c *compiler) line(l *line) compiled {
 	c.oneOf(l, colTarget, "target", append([]string{everywhere}, types...))
 
 	var err error
-	if x.when, err = compileWhen(f[colWhen], c.hierarchy); err != nil {
+	if x.tree, err = compileWhen(f[colWhen], c.hierarchy); err != nil {
 		c.refuseMisfit(l, colWhen, err)
+	} else {
+		x.when = x.tree.compile()
 	}
 	if c.oneOf(l, colEffect, "effect", []string{"allow", "review", "deny"}) {
 		x.effect = outcomes[f[colEffect]]

@@ -25,6 +25,9 @@
 // equal. Conditions in the `when` column are compiled against typed facts, so an unknown attribute or an impossible
 // value is refused with file, line and column when the files are read, never at a request.
 //
+// For whoever edits the files there are [Lint], [Engine.Explain], [Engine.Covered], [Diff] and [Schema]. They read conditions
+// as they stand and try every way in which these can come out; what decides knows nothing of them.
+//
 // An Engine never changes; new files make a new Engine. The files of every version are kept as one blob
 // ([Policy.Bundle]), so that the rule behind an old decision can still be shown ([OpenBundle]).
 package authz

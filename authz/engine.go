@@ -66,6 +66,7 @@ type Engine struct {
 	sites     map[string]*site // by the name of a platform
 	other     *site            // for a platform that Sources do not name
 	casbin    *reference
+	cover     *Coverage // nil but for [Engine.Covered]
 }
 
 // site is what holds on one platform.
@@ -190,6 +191,9 @@ func (e *Engine) held(s *site, names []string) roleSet {
 func (e *Engine) matching(r *Request, found []*compiled) []*compiled {
 	s := e.site(r.Platform)
 	f := &facts{r, e.held(s, r.Actor.Roles)}
+	if e.cover != nil {
+		return e.cover.matching(f, s.at(r.Action, r.Object.Type), found)
+	}
 	for _, x := range s.at(r.Action, r.Object.Type) {
 		if f.roles.has(x.role) && x.when(f) {
 			found = append(found, x)
@@ -204,13 +208,33 @@ func (e *Engine) Decide(ctx context.Context, r Request) (Decision, error) {
 		return e.combine(nil), err
 	}
 	var room [16]*compiled
-	return e.combine(e.matching(&r, room[:0])), nil
+	matched := e.matching(&r, room[:0])
+	d := e.combine(matched)
+	if e.cover != nil {
+		e.cover.decided(&r, d, matched)
+	}
+	return d, nil
 }
 
 // combine makes a decision of the lines that matched: deny beats review beats allow, and what no line grants is
 // denied. Lines that narrow grant nothing.
 func (e *Engine) combine(matched []*compiled) Decision {
-	d := Decision{Outcome: im.Deny, Version: e.version, policy: e.Policy}
+	d := Decision{Version: e.version, policy: e.Policy}
+	var ruled bool
+	if d.Outcome, ruled = outcomeOf(matched); !ruled {
+		return d
+	}
+	for _, x := range matched {
+		if x.effect == d.Outcome {
+			d.Rules = append(d.Rules, e.rules[x.ordinal])
+		}
+	}
+	d.Needs, d.Obligations = sumOf(matched, d.Outcome)
+	return d
+}
+
+// outcomeOf is what lines that matched come to, and whether it is a line that says so: what no line grants is denied.
+func outcomeOf(matched []*compiled) (o im.Outcome, ruled bool) {
 	granted, reviewed, denied := false, false, false
 	for _, x := range matched {
 		granted = granted || !x.narrows && x.effect != im.Deny
@@ -219,34 +243,36 @@ func (e *Engine) combine(matched []*compiled) Decision {
 	}
 	switch {
 	case denied:
+		return im.Deny, true
 	case !granted:
-		return d
+		return im.Deny, false
 	case reviewed:
-		d.Outcome = im.Review
-	default:
-		d.Outcome = im.Allow
+		return im.Review, true
 	}
+	return im.Allow, true
+}
+
+// sumOf adds up who must agree and what goes with an outcome.
+func sumOf(matched []*compiled, o im.Outcome) ([]im.Need, im.Obligations) {
 	var total needs
+	var duties im.Obligations
 	for _, x := range matched {
-		if x.effect == d.Outcome {
-			d.Rules = append(d.Rules, e.rules[x.ordinal])
-			if len(x.needs) > 0 {
-				if total == nil {
-					total = needs{}
-				}
-				total.add(x.needs)
+		if x.effect == o && len(x.needs) > 0 {
+			if total == nil {
+				total = needs{}
 			}
+			total.add(x.needs)
 		}
-		if x.effect == d.Outcome || d.Outcome == im.Review {
-			d.Obligations = append(d.Obligations, x.duties...)
+		if x.effect == o || o == im.Review {
+			duties = append(duties, x.duties...)
 		}
 	}
-	if total != nil {
-		d.Needs = total.list()
+	slices.Sort(duties)
+	duties = slices.Compact(duties)
+	if total == nil {
+		return nil, duties
 	}
-	slices.Sort(d.Obligations)
-	d.Obligations = slices.Compact(d.Obligations)
-	return d
+	return total.list(), duties
 }
 
 // Roles is what these roles of the directory imply on a platform with an organisation, themselves among it, sorted.

@@ -5,8 +5,13 @@ import (
 	"strings"
 )
 
-// SeverityError marks a problem for which files are refused.
-const SeverityError = "error"
+// SeverityError marks a problem for which files are refused. The others are [Lint]'s: a warning says that a line does not do
+// what it seems to, a note that nothing is there.
+const (
+	SeverityError   = "error"
+	SeverityWarning = "warning"
+	SeverityNote    = "note"
+)
 
 // Problem is one fault of the policy files.
 type Problem struct {
@@ -15,6 +20,8 @@ type Problem struct {
 	Column   int    // in characters, from 1; 0: the line as a whole
 	Message  string // what was found, what was expected
 	Severity string
+	Hint     string // what to do about it; may be empty
+	Example  string // a request that shows it, in one line; may be empty
 }
 
 // String is file:line:column: message, as far as they are known.
@@ -47,7 +54,7 @@ func (p *Problems) add(file string, line, column int, format string, args ...any
 	if len(p.List) >= maxProblems {
 		return
 	}
-	p.List = append(p.List, Problem{file, line, column, fmt.Sprintf(format, args...), SeverityError})
+	p.List = append(p.List, Problem{File: file, Line: line, Column: column, Message: fmt.Sprintf(format, args...), Severity: SeverityError})
 }
 
 // choice lists known words for a message, the first two dozen of them.

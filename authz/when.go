@@ -11,6 +11,37 @@ type condition func(*facts) bool
 
 func always(*facts) bool { return true }
 
+// node is a condition as it stands in the file, for whoever explains it or tries its boundaries. Decisions are made by
+// what compile makes of it.
+type node struct {
+	join    string // && and || of two parts or more, ! of one; empty: a comparison
+	parts   []*node
+	at, end int       // where it stands in the text
+	test    condition // of a comparison
+	terms   []term    // of a comparison: both sides, or an attribute and the words it may be in
+}
+
+// compile makes one function of a condition.
+func (n *node) compile() condition {
+	switch n.join {
+	case "!":
+		c := n.parts[0].compile()
+		return func(f *facts) bool { return !c(f) }
+	case "&&", "||":
+		left := n.parts[0].compile()
+		for _, part := range n.parts[1:] {
+			a, b := left, part.compile()
+			if n.join == "&&" {
+				left = func(f *facts) bool { return a(f) && b(f) }
+			} else {
+				left = func(f *facts) bool { return a(f) || b(f) }
+			}
+		}
+		return left
+	}
+	return n.test
+}
+
 // compileWhen compiles a condition against the attributes. The language is the part of Casbin's own (govaluate) that
 // means the same in both:
 //
@@ -24,20 +55,20 @@ func always(*facts) bool { return true }
 //	word       = "'" letters "'"
 //
 // What is negated is a truth by itself or stands in parentheses. Faults are misfits with the place in the text.
-func compileWhen(text string, h hierarchy) (condition, error) {
+func compileWhen(text string, h hierarchy) (*node, error) {
 	if text == "true" {
-		return always, nil
+		return &node{test: always, end: len(text)}, nil
 	}
 	p := &parser{text: text, roles: h}
 	p.next()
-	c := p.or()
+	n := p.or()
 	if p.token != "" {
 		p.fail(p.at, "found %s where && or || or the end was expected", p.token)
 	}
 	if p.err != nil {
 		return nil, p.err
 	}
-	return c, nil
+	return n, nil
 }
 
 // parser reads a condition by recursive descent. After a fault it sees nothing but the end of the text.
@@ -46,6 +77,7 @@ type parser struct {
 	roles hierarchy
 	at    int    // where token starts
 	end   int    // where it ends
+	last  int    // where the token before it ended
 	token string // empty at the end of the text
 	err   error  // the first fault
 }
@@ -66,6 +98,7 @@ const (
 
 // next reads a token.
 func (p *parser) next() {
+	p.last = p.end
 	rest := strings.TrimLeft(p.text[p.end:], " \t")
 	p.at = len(p.text) - len(rest)
 	n := 0
@@ -112,47 +145,51 @@ func (p *parser) found() string {
 	return p.token
 }
 
-func (p *parser) or() condition {
-	left := p.and()
-	for p.token == "||" {
+func (p *parser) or() *node { return p.joined("||", p.and) }
+
+func (p *parser) and() *node { return p.joined("&&", p.not) }
+
+// joined reads parts with one operator between them.
+func (p *parser) joined(operator string, part func() *node) *node {
+	n := &node{join: operator, at: p.at}
+	n.parts = append(n.parts, part())
+	for p.token == operator {
 		p.next()
-		a, b := left, p.and()
-		left = func(f *facts) bool { return a(f) || b(f) }
+		n.parts = append(n.parts, part())
 	}
-	return left
+	if len(n.parts) == 1 {
+		return n.parts[0]
+	}
+	n.end = p.last
+	return n
 }
 
-func (p *parser) and() condition {
-	left := p.not()
-	for p.token == "&&" {
-		p.next()
-		a, b := left, p.not()
-		left = func(f *facts) bool { return a(f) && b(f) }
-	}
-	return left
-}
-
-func (p *parser) not() condition {
+func (p *parser) not() *node {
+	n := &node{at: p.at}
 	switch p.token {
 	case "!":
 		p.next()
+		n.join = "!"
 		if p.token == "(" {
-			c := p.not()
-			return func(f *facts) bool { return !c(f) }
+			n.parts = []*node{p.not()}
+			break
 		}
 		// Casbin binds ! closer than a comparison.
 		t := p.term()
 		if t.kind != truth || slices.Contains(comparisons, p.token) {
 			p.fail(t.at, "put what ! negates in parentheses")
 		}
-		return func(f *facts) bool { return !t.truth(f) }
+		n.parts = []*node{{at: t.at, end: p.last, test: t.truth, terms: []term{t}}}
 	case "(":
 		p.next()
-		c := p.or()
+		n = p.or()
 		p.expect(")")
-		return c
+		return n
+	default:
+		n.test, n.terms = p.comparison()
 	}
-	return p.comparison()
+	n.end = p.last
+	return n
 }
 
 // term is one side of a comparison.
@@ -192,20 +229,22 @@ func (p *parser) term() term {
 	return t
 }
 
-func (p *parser) comparison() condition {
+func (p *parser) comparison() (condition, []term) {
 	left := p.term()
 	operator, at := p.token, p.at
 	switch operator {
 	case "==", "!=":
 		p.next()
-		equal := p.equal(left, p.term())
+		right := p.term()
+		equal := p.equal(left, right)
 		if operator == "!=" {
-			return func(f *facts) bool { return !equal(f) }
+			return func(f *facts) bool { return !equal(f) }, []term{left, right}
 		}
-		return equal
+		return equal, []term{left, right}
 	case "<", "<=", ">", ">=":
 		p.next()
-		return p.order(left, operator, p.term())
+		right := p.term()
+		return p.order(left, operator, right), []term{left, right}
 	case "in":
 		p.next()
 		return p.in(left)
@@ -213,7 +252,7 @@ func (p *parser) comparison() condition {
 	if left.kind != truth {
 		p.fail(at, "%s is %s; expected a comparison after it, found %s", left.source, left.kind, p.found())
 	}
-	return left.truth
+	return left.truth, []term{left}
 }
 
 func (p *parser) equal(a, b term) condition {
@@ -277,7 +316,7 @@ func (p *parser) order(a term, operator string, b term) condition {
 }
 
 // in reads what stands behind the word in.
-func (p *parser) in(left term) condition {
+func (p *parser) in(left term) (condition, []term) {
 	if p.token != "(" {
 		set := p.term()
 		n, known := p.roles.number[left.value]
@@ -290,12 +329,13 @@ func (p *parser) in(left term) condition {
 		case !known:
 			p.fail(left.at, "no role is called %s%s", left.source, hint(left.value, p.roles.names()))
 		}
-		return func(f *facts) bool { return f.roles.has(n) }
+		return func(f *facts) bool { return f.roles.has(n) }, []term{left, set}
 	}
 	if left.kind != word || left.literal {
 		p.fail(left.at, "expected an attribute that is a word before in, found %s", left.source)
 	}
 	var list []string
+	terms := []term{left}
 	start := p.at
 	for p.token == "(" || p.token == "," {
 		p.next()
@@ -308,11 +348,12 @@ func (p *parser) in(left term) condition {
 			p.checkWord(left, item.at, item.value)
 		}
 		list = append(list, item.value)
+		terms = append(terms, item)
 	}
 	p.expect(")")
 	if len(list) == 1 {
 		p.fail(start, "a list of one is no list to Casbin: write %s == '%s'", left.source, list[0])
 	}
 	text := left.text
-	return func(f *facts) bool { return slices.Contains(list, text(f)) }
+	return func(f *facts) bool { return slices.Contains(list, text(f)) }, terms
 }

@@ -1,0 +1,670 @@
+package authz
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/guanxi-im/guanxi/internal/fault"
+	"github.com/guanxi-im/guanxi/internal/im"
+)
+
+// Subject is a person of whom a difference is told by name. What the person's standing is on the workspaces, the caller
+// says: without a Status he has no account and most is denied to him.
+type Subject struct {
+	Name string
+	Actor
+}
+
+// Answer is what a decision means to those whom it concerns; of the actions read and unmask it is the scope.
+type Answer struct {
+	Outcome     im.Outcome     `json:"outcome"`
+	Needs       []im.Need      `json:"needs,omitempty"`
+	Obligations im.Obligations `json:"obligations,omitempty"`
+	Scope       im.Scope       `json:"scope,omitempty"`
+}
+
+// Move is requests that are answered in another way than before, for one reason.
+type Move struct {
+	Action    string   `json:"action"`
+	Object    string   `json:"object"`
+	Platforms []string `json:"platforms"` // sorted; "other": one that nobody named; none: where the platform does not count
+	From      Answer   `json:"from"`      // to the example; to others with what holds of them besides
+	To        Answer   `json:"to"`
+	Gone      []Rule   `json:"gone"`    // lines that were about them and are no longer so in the new files
+	Came      []Rule   `json:"came"`    // lines of the new files that are about them and were not
+	Cells     uint64   `json:"cells"`   // requests that the conditions tell apart
+	Example   string   `json:"example"` // the plainest of them
+	People    []string `json:"people"`  // of those given, who meets it; in the order given
+}
+
+// Report is how two versions of the files differ in what they decide.
+type Report struct {
+	Old, New   string // versions
+	Roles      []RoleChange
+	Moves      []Move // in the order of actions and objects
+	Places     int    // combinations of platform, action and object that other lines are about
+	Cells      uint64 // requests that were compared there: one for each way in which conditions can come out
+	Exhaustive bool   // all of them; else a part was drawn, the same requests each time
+	People     int    // that were given
+}
+
+// RoleChange is a role that implies others than before, or that the other files do not know.
+type RoleChange struct {
+	Role   string   `json:"role"`
+	Gained []string `json:"gained"`
+	Lost   []string `json:"lost"`
+}
+
+// Same reports whether no decision differs.
+func (r Report) Same() bool { return len(r.Moves) == 0 }
+
+// Diff compares what two engines decide. Where the same lines are about a request nothing can differ; everywhere else it
+// tries a request for each way in which the conditions of both can come out: every threshold and both sides of it, each
+// word that is named, both truths, each set of the roles that both know. The answers are compared, not the rules' names or
+// places. Of the people it says who meets a difference.
+func Diff(old, changed *Engine, people ...Subject) Report {
+	d := &differ{old: old, new: changed, keys: map[*compiled]string{}, moves: map[string]*Move{}, met: map[string][]*Move{}}
+	d.report = Report{Old: old.Version(), New: changed.Version(), Exhaustive: true, People: len(people)}
+	d.roles(people)
+	platforms := map[string]bool{"": true}
+	for name := range old.sites {
+		platforms[name] = true
+	}
+	for name := range changed.sites {
+		platforms[name] = true
+	}
+	for _, action := range actions {
+		for _, object := range append([]string{""}, types...) {
+			if !isAsked(action, object) {
+				continue
+			}
+			for _, platform := range slices.Sorted(maps.Keys(platforms)) {
+				if !isScope(action) || platform == "" {
+					d.place(Request{Platform: platform, Action: action, Object: Object{Type: object}}, people)
+				}
+			}
+		}
+	}
+	for _, m := range d.order {
+		slices.Sort(m.Platforms)
+		d.report.Moves = append(d.report.Moves, *m)
+	}
+	return d.report
+}
+
+type differ struct {
+	old, new *Engine
+	keys     map[*compiled]string
+	moves    map[string]*Move
+	order    []*Move
+	met      map[string][]*Move // by the lines of a place: moves found there
+	both     []string           // the roles that both engines know, and those of the people
+	report   Report
+}
+
+// roles compares what roles imply on a platform that nobody named.
+func (d *differ) roles(people []Subject) {
+	for name := range d.old.hierarchy.number {
+		if _, known := d.new.hierarchy.number[name]; known {
+			d.both = append(d.both, name)
+		}
+	}
+	for _, p := range people {
+		d.both = append(d.both, p.Roles...)
+	}
+	slices.Sort(d.both)
+	d.both = slices.Compact(d.both)
+	known := slices.Concat(d.old.hierarchy.names(), d.new.hierarchy.names())
+	slices.Sort(known)
+	for _, name := range slices.Compact(known) {
+		lost, gained := split(d.old.Roles([]string{name}), d.new.Roles([]string{name}))
+		if len(lost)+len(gained) > 0 {
+			d.report.Roles = append(d.report.Roles, RoleChange{name, gained, lost})
+		}
+	}
+}
+
+// key is all that a line says to those whom it is about.
+func (d *differ) key(e *Engine, x *compiled) string {
+	if k, ok := d.keys[x]; ok {
+		return k
+	}
+	r := e.rules[x.ordinal]
+	k := fmt.Sprintf("%s %q %s %v %q %q %v", r.Role, r.When, x.effect, x.needs, x.duties, x.terms, x.narrows)
+	d.keys[x] = k
+	return k
+}
+
+// place compares all requests about one kind of object on one platform.
+func (d *differ) place(base Request, people []Subject) {
+	sites := [2]*site{d.old.site(base.Platform), d.new.site(base.Platform)}
+	lines := [2][]*compiled{sites[0].at(base.Action, base.Object.Type), sites[1].at(base.Action, base.Object.Type)}
+	engines := [2]*Engine{d.old, d.new}
+
+	// Lines that stand in both files are shared; count tells how often.
+	count := map[string]int{}
+	for _, x := range lines[0] {
+		count[d.key(d.old, x)]++
+	}
+	var own [2][]*compiled
+	var shared []*compiled // of the new engine
+	for _, x := range lines[1] {
+		if k := d.key(d.new, x); count[k] > 0 {
+			count[k]--
+			shared = append(shared, x)
+		} else {
+			own[1] = append(own[1], x)
+		}
+	}
+	for _, x := range slices.Backward(lines[0]) {
+		if k := d.key(d.old, x); count[k] > 0 {
+			count[k]--
+			own[0] = append(own[0], x)
+		}
+	}
+	slices.Reverse(own[0])
+	wanted := slices.Concat(d.old.wanted(lines[0]), d.new.wanted(lines[1]))
+	slices.Sort(wanted)
+	wanted = slices.Compact(wanted)
+	if !sameRoles(d.both, engines, sites, wanted) { // a line shared is one line no longer
+		own, shared = lines, nil
+	} else if len(own[0])+len(own[1]) == 0 {
+		return
+	}
+	d.report.Places++
+
+	name := base.Platform
+	if name == "" {
+		name = "other"
+	}
+	var signature strings.Builder
+	for i, e := range engines {
+		for _, x := range lines[i] {
+			signature.WriteString(d.key(e, x) + "\n")
+		}
+		for _, role := range e.hierarchy.names() {
+			fmt.Fprintf(&signature, "%s %x\n", role, sites[i].roles[role])
+		}
+	}
+	fmt.Fprint(&signature, base.Action, base.Object.Type)
+	if found, ok := d.met[signature.String()]; ok {
+		for _, m := range found {
+			if !isScope(base.Action) && !slices.Contains(m.Platforms, name) {
+				m.Platforms = append(m.Platforms, name)
+			}
+		}
+		return
+	}
+
+	var found []*Move
+	compare := func(base Request, sets [][]string, exact bool, tell func(m *Move, weight uint64)) uint64 {
+		s := newSpace(base, trees(slices.Concat(lines[0], lines[1])), sets, exact)
+		met := d.compare(s, engines, sites, own, shared, func(r *Request, from, to Answer, gone, came []Rule) {
+			m := d.move(base, from, to, gone, came)
+			if m.Example == "" {
+				m.Example = Compact(*r)
+			}
+			if !isScope(base.Action) && !slices.Contains(m.Platforms, name) {
+				m.Platforms = append(m.Platforms, name)
+			}
+			if !slices.Contains(found, m) {
+				found = append(found, m)
+			}
+			tell(m, 1)
+		})
+		d.report.Exhaustive = d.report.Exhaustive && s.exact
+		return met
+	}
+	sets, exact := roleSets(d.both, roleSite{d.old, sites[0], wanted}, roleSite{d.new, sites[1], wanted})
+	d.report.Cells += compare(base, sets, exact, func(m *Move, weight uint64) { m.Cells += weight })
+
+	// People who are alike are asked about once.
+	alike := map[string][]string{}
+	var order []Subject
+	for _, p := range people {
+		who := p.Actor
+		who.ID = ""
+		key := fmt.Sprintf("%+v", who)
+		if alike[key] == nil {
+			order = append(order, p)
+		}
+		alike[key] = append(alike[key], p.Name)
+	}
+	meets := map[*Move][]string{}
+	for _, p := range order {
+		who := p.Actor
+		who.ID = ""
+		names := alike[fmt.Sprintf("%+v", who)]
+		base := base
+		base.Actor = p.Actor
+		if base.Actor.ID == "" {
+			base.Actor.ID = "someone"
+		}
+		told := map[*Move]bool{}
+		compare(base, nil, true, func(m *Move, _ uint64) {
+			if !told[m] {
+				told[m] = true
+				meets[m] = append(meets[m], names...)
+			}
+		})
+	}
+	for m, names := range meets {
+		var sorted []string
+		for _, p := range people {
+			if (slices.Contains(names, p.Name) || slices.Contains(m.People, p.Name)) && !slices.Contains(sorted, p.Name) {
+				sorted = append(sorted, p.Name)
+			}
+		}
+		m.People = sorted
+	}
+	d.met[signature.String()] = found
+}
+
+// sameRoles reports whether every role implies the same of those wanted, before and now.
+func sameRoles(roles []string, engines [2]*Engine, sites [2]*site, wanted []string) bool {
+	for _, name := range roles {
+		for _, w := range wanted {
+			var has [2]bool
+			for i, e := range engines {
+				n, ok := e.hierarchy.number[w]
+				has[i] = ok && e.held(sites[i], []string{name}).has(n)
+			}
+			if has[0] != has[1] {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// compare visits the requests whose answers differ.
+func (d *differ) compare(s *space, engines [2]*Engine, sites [2]*site, own [2][]*compiled, shared []*compiled, tell func(r *Request, from, to Answer, gone, came []Rule)) uint64 {
+	type seat struct {
+		x       *compiled
+		of      int // 0 old, 1 new, 2 both
+		refuses bool
+	}
+	var seats []seat
+	for i, list := range own {
+		for _, x := range list {
+			seats = append(seats, seat{x, i, x.effect == im.Deny})
+		}
+	}
+	for _, x := range shared {
+		seats = append(seats, seat{x, 2, x.effect == im.Deny})
+	}
+	// What differs is asked first, then what ends it.
+	rank := func(s seat) int {
+		switch {
+		case s.of < 2:
+			return 0
+		case s.refuses:
+			return 1
+		case s.x.narrows:
+			return 3
+		}
+		return 2
+	}
+	slices.SortStableFunc(seats, func(a, b seat) int { return cmp.Compare(rank(a), rank(b)) })
+	probes := make([]*probe, len(seats))
+	for i, seat := range seats {
+		of := min(seat.of, 1)
+		probes[i] = s.probe(engines[of], sites[of], seat.x)
+	}
+	return s.search(probes, func(r *Request, known []truthValue) (alike, stop bool) {
+		if isScope(r.Action) {
+			return d.scopes(r, known, func(i int) bool { return seats[i].of == 2 }, tell, func(i int) (Rule, int) {
+				return engines[min(seats[i].of, 1)].rules[seats[i].x.ordinal], seats[i].of
+			}), false
+		}
+		differs, open := false, false
+		var denied, mayGrant [2]bool
+		for i, seat := range seats {
+			if known[i] == unknown {
+				open = true
+			}
+			if known[i] != no {
+				differs = differs || seat.of < 2
+			}
+			for of := range 2 {
+				if seat.of != 2 && seat.of != of {
+					continue
+				}
+				denied[of] = denied[of] || seat.refuses && known[i] == yes
+				mayGrant[of] = mayGrant[of] || !seat.refuses && !seat.x.narrows && known[i] != no
+			}
+		}
+		if !differs {
+			return true, false
+		}
+		if open {
+			// Both refuse: what is open would matter if it had duties.
+			quiet := !slices.ContainsFunc(seats, func(s seat) bool { return s.refuses && len(s.x.duties) > 0 })
+			over := func(of int) bool { return denied[of] || !mayGrant[of] }
+			return quiet && over(0) && over(1), false
+		}
+		var matched [2][]*compiled
+		var changed [2][]Rule
+		for i, seat := range seats {
+			if known[i] != yes {
+				continue
+			}
+			for of := range 2 {
+				if seat.of == 2 || seat.of == of {
+					matched[of] = append(matched[of], seat.x)
+				}
+			}
+			if seat.of < 2 {
+				changed[seat.of] = append(changed[seat.of], engines[seat.of].rules[seat.x.ordinal])
+			}
+		}
+		// Shared lines are the new engine's; what is combined of them is the same.
+		from, to := answer(matched[0]), answer(matched[1])
+		if !from.equal(to) {
+			gone, came := uncommon(changed[0], changed[1])
+			tell(r, from, to, gone, came)
+		}
+		return true, false
+	})
+}
+
+// scopes compares what may be read.
+func (d *differ) scopes(r *Request, known []truthValue, shared func(int) bool, tell func(r *Request, from, to Answer, gone, came []Rule), rule func(int) (Rule, int)) (alike bool) {
+	var changed [2][]Rule
+	differs, open := false, false
+	for i, k := range known {
+		open = open || k == unknown
+		if k != no && !shared(i) {
+			differs = true
+			if k == yes {
+				rule, of := rule(i)
+				changed[of] = append(changed[of], rule)
+			}
+		}
+	}
+	if !differs || open {
+		return !differs
+	}
+	from, to := Answer{Scope: d.old.scope(*r)}, Answer{Scope: d.new.scope(*r)}
+	if !from.equal(to) {
+		gone, came := uncommon(changed[0], changed[1])
+		tell(r, from, to, gone, came)
+	}
+	return true
+}
+
+// uncommon leaves out of two lists of lines what says the same in both: where roles have changed.
+func uncommon(old, changed []Rule) (gone, came []Rule) {
+	text := func(r Rule) string {
+		return strings.Join([]string{r.Name, r.Role, r.Action, r.Target, r.When, r.Effect, r.By, r.Duty}, "\x00")
+	}
+	within := func(list []Rule, r Rule) bool {
+		return slices.ContainsFunc(list, func(o Rule) bool { return text(o) == text(r) })
+	}
+	for _, r := range old {
+		if !within(changed, r) {
+			gone = append(gone, r)
+		}
+	}
+	for _, r := range changed {
+		if !within(old, r) {
+			came = append(came, r)
+		}
+	}
+	return gone, came
+}
+
+func answer(matched []*compiled) Answer {
+	outcome, rules := outcomeOf(matched)
+	a := Answer{Outcome: outcome}
+	if rules {
+		a.Needs, a.Obligations = sumOf(matched, outcome)
+	}
+	return a
+}
+
+// delta is what a change adds and takes away, whatever else holds of a request.
+type delta struct {
+	from, to           im.Outcome
+	more, less         []string // of who must agree
+	duties, dropped    []string
+	shows, showsNoMore []string
+}
+
+func deltaOf(from, to Answer) delta {
+	d := delta{from: from.Outcome, to: to.Outcome}
+	if from.Outcome == to.Outcome || to.Outcome == im.Review {
+		d.less, d.more = split(spelt(from.Needs), spelt(to.Needs))
+	}
+	if from.Outcome != im.Deny && to.Outcome != im.Deny || from.Outcome == to.Outcome {
+		d.dropped, d.duties = split(from.Obligations, to.Obligations)
+	}
+	d.showsNoMore, d.shows = split(from.Scope, to.Scope)
+	return d
+}
+
+// split gives what is only in the one list and what is only in the other.
+func split(a, b []string) (onlyA, onlyB []string) {
+	without := func(list, other []string) []string {
+		return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return slices.Contains(other, s) })
+	}
+	return without(a, b), without(b, a)
+}
+
+// spelt is needs as the by column has them.
+func spelt(list []im.Need) []string {
+	var out []string
+	for _, n := range list {
+		if n.Count > 1 {
+			out = append(out, fmt.Sprintf("%d*%s", n.Count, n.Role))
+		} else {
+			out = append(out, n.Role)
+		}
+	}
+	return out
+}
+
+func (a Answer) equal(b Answer) bool {
+	return a.Outcome == b.Outcome && slices.Equal(a.Needs, b.Needs) && slices.Equal(a.Obligations, b.Obligations) && slices.Equal(a.Scope, b.Scope)
+}
+
+// move finds the move that a request belongs to.
+func (d *differ) move(base Request, from, to Answer, gone, came []Rule) *Move {
+	key := fmt.Sprintf("%s %s %+v", base.Action, base.Object.Type, deltaOf(from, to))
+	for _, r := range gone {
+		key += " -" + r.ID.String()
+	}
+	for _, r := range came {
+		key += " +" + r.ID.String()
+	}
+	m := d.moves[key]
+	if m == nil {
+		m = &Move{Action: base.Action, Object: base.Object.Type, From: from, To: to, Gone: gone, Came: came}
+		d.moves[key] = m
+		d.order = append(d.order, m)
+	}
+	return m
+}
+
+// Compact is a request in one line: what is out of the ordinary about it.
+func Compact(r Request) string {
+	out := []string{strings.TrimSpace(strings.TrimSpace(r.Platform+" "+r.Action) + " " + r.Object.Type)}
+	who := strings.Join(r.Actor.Roles, "+")
+	if who == "" {
+		who = "no role"
+	}
+	out = append(out, "by "+who)
+	f := &facts{Request: &r}
+	plain := &facts{Request: &Request{Actor: ordinary}}
+	for _, name := range attributeNames {
+		a := attributes[name]
+		if name == "r.act" || name == "r.obj.Type" || name == "r.sub.ID" {
+			continue
+		}
+		switch a.kind {
+		case truth:
+			if a.truth(f) != a.truth(plain) {
+				out = append(out, name)
+			}
+		case number:
+			if a.number(f) != a.number(plain) {
+				out = append(out, fmt.Sprintf("%s %v", name, a.number(f)))
+			}
+		case word:
+			if a.text(f) != a.text(plain) {
+				out = append(out, fmt.Sprintf("%s '%s'", name, a.text(f)))
+			}
+		case identity:
+			if id := a.text(f); id != "" && id == r.Actor.ID {
+				out = append(out, name+" r.sub.ID")
+			}
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+// Text tells the report in plain words.
+func (r Report) Text(l fault.Language) string {
+	t := diffTexts[l]
+	var b strings.Builder
+	for _, c := range r.Roles {
+		if len(c.Gained) > 0 {
+			fmt.Fprintf(&b, t.gained+"\n", c.Role, strings.Join(c.Gained, t.comma))
+		}
+		if len(c.Lost) > 0 {
+			fmt.Fprintf(&b, t.lost+"\n", c.Role, strings.Join(c.Lost, t.comma))
+		}
+	}
+	if r.Same() {
+		how := t.sameLines
+		switch {
+		case r.Places > 0 && r.Exhaustive:
+			how = fmt.Sprintf(t.exhaustive, r.Cells, r.Places)
+		case r.Places > 0:
+			how = fmt.Sprintf(t.drawn, r.Cells, r.Places)
+		}
+		fmt.Fprintf(&b, t.same+"\n", how)
+		return b.String()
+	}
+	for _, m := range r.Moves {
+		who := t.somebody
+		if r.People > 0 {
+			who = t.nobody
+			if n := len(m.People); n > maxNames {
+				who = fmt.Sprintf(t.more, strings.Join(m.People[:maxNames], t.comma), n-maxNames)
+			} else if n > 0 {
+				who = strings.Join(m.People, t.comma)
+			}
+		}
+		what := m.Action + " " + m.Object
+		if zh := actionsInChinese[m.Action]; l == fault.Chinese && zh != "" {
+			what = zh + " " + m.Object
+		}
+		if len(m.Platforms) > 0 {
+			what += fmt.Sprintf(t.on, strings.Join(m.Platforms, t.comma))
+		}
+		fmt.Fprintf(&b, "%s: %s: %s\n", who, strings.TrimSpace(what), m.change(l))
+		fmt.Fprintf(&b, "    %s %s\n", t.example, m.Example)
+		for _, rule := range m.Gone {
+			fmt.Fprintf(&b, "    - %s %s:%d\n", rule.Name, rule.File, rule.Line)
+		}
+		for _, rule := range m.Came {
+			fmt.Fprintf(&b, "    + %s %s:%d\n", rule.Name, rule.File, rule.Line)
+		}
+	}
+	how := t.allOf
+	if !r.Exhaustive {
+		how = t.someOf
+	}
+	fmt.Fprintf(&b, how+"\n", r.Cells, r.Places)
+	return b.String()
+}
+
+const maxNames = 20
+
+// change says what becomes of the requests.
+func (m Move) change(l fault.Language) string {
+	t, d := diffTexts[l], deltaOf(m.From, m.To)
+	var parts []string
+	swap := func(more, less []string, moreText, lessText, bothText string) {
+		switch {
+		case len(more) > 0 && len(less) > 0:
+			parts = append(parts, fmt.Sprintf(bothText, strings.Join(more, t.comma), strings.Join(less, t.comma)))
+		case len(more) > 0:
+			parts = append(parts, fmt.Sprintf(moreText, strings.Join(more, t.comma)))
+		case len(less) > 0:
+			parts = append(parts, fmt.Sprintf(lessText, strings.Join(less, t.comma)))
+		}
+	}
+	switch {
+	case d.from == d.to:
+		swap(d.more, d.less, t.moreNeeds, t.lessNeeds, t.otherNeeds)
+	case d.to == im.Review:
+		parts = append(parts, t.was[d.from]+fmt.Sprintf(t.to[d.to], strings.Join(d.more, t.comma)))
+	default:
+		parts = append(parts, t.was[d.from]+t.to[d.to])
+	}
+	swap(d.duties, d.dropped, t.moreDuties, t.lessDuties, t.otherDuties)
+	swap(d.shows, d.showsNoMore, t.moreScope, t.lessScope, t.otherScope)
+	return strings.Join(parts, t.semicolon)
+}
+
+// diffText is the words of one language.
+type diffText struct {
+	same, sameLines, exhaustive, drawn, allOf, someOf string
+	somebody, nobody, more, comma, semicolon, on      string
+	example                                           string
+	moreNeeds, lessNeeds, otherNeeds                  string
+	moreDuties, lessDuties, otherDuties               string
+	moreScope, lessScope, otherScope                  string
+	gained, lost                                      string
+	was, to                                           map[im.Outcome]string
+}
+
+var diffTexts = map[fault.Language]diffText{
+	fault.English: {
+		same:       "No decision changes: %s.",
+		sameLines:  "the same lines are about every request",
+		exhaustive: "all %d kinds of requests that the conditions tell apart in %d places were compared",
+		drawn:      "%d requests in %d places were compared; that was not all, the conditions tell too many apart",
+		allOf:      "All %d kinds of requests that the conditions tell apart in %d places were compared.",
+		someOf:     "%d requests in %d places were compared; that was not all, the conditions tell too many apart.",
+		somebody:   "whom it fits", nobody: "nobody of those given", more: "%s and %d more", comma: ", ", semicolon: "; ", on: " on %s",
+		example: "such as", moreNeeds: "now needs %s to agree as well", lessNeeds: "no longer needs %s to agree", otherNeeds: "now needs %s to agree instead of %s",
+		moreDuties: "now goes with %s", lessDuties: "no longer goes with %s", otherDuties: "now goes with %s instead of %s",
+		moreScope: "now shows %s", lessScope: "no longer shows %s", otherScope: "now shows %s instead of %s",
+		gained: "role %s now implies %s", lost: "role %s no longer implies %s",
+		was: map[im.Outcome]string{im.Allow: "was allowed, ", im.Review: "was reviewed, ", im.Deny: "was denied, "},
+		to:  map[im.Outcome]string{im.Allow: "now is allowed", im.Review: "now needs %s to agree", im.Deny: "now is denied"},
+	},
+	fault.Chinese: {
+		same:       "决策没有变化：%s。",
+		sameLines:  "每个请求适用的规则行都相同",
+		exhaustive: "已比较条件所能区分的全部 %d 种请求（%d 处）",
+		drawn:      "已比较 %d 个请求（%d 处），并非全部：条件所能区分的情形过多",
+		allOf:      "已比较条件所能区分的全部 %d 种请求（%d 处）。",
+		someOf:     "已比较 %d 个请求（%d 处），并非全部：条件所能区分的情形过多。",
+		somebody:   "符合者", nobody: "所给人员均不涉及", more: "%s等，另有 %d 人", comma: "、", semicolon: "；", on: "（%s）",
+		example: "例如", moreNeeds: "现还须经 %s 同意", lessNeeds: "不再须经 %s 同意", otherNeeds: "现须经 %s 同意，不再是 %s",
+		moreDuties: "现附带 %s", lessDuties: "不再附带 %s", otherDuties: "现附带 %s，不再是 %s",
+		moreScope: "现可见 %s", lessScope: "不再可见 %s", otherScope: "现可见 %s，不再是 %s",
+		gained: "角色 %s 现包含 %s", lost: "角色 %s 不再包含 %s",
+		was: map[im.Outcome]string{im.Allow: "原为允许，", im.Review: "原须审批，", im.Deny: "原为拒绝，"},
+		to:  map[im.Outcome]string{im.Allow: "现为允许", im.Review: "现须经 %s 同意", im.Deny: "现为拒绝"},
+	},
+}
+
+var actionsInChinese = map[string]string{
+	ActionBlock: "屏蔽", ActionIsolate: "隔离", ActionBlacklist: "加入黑名单", ActionGroupBlock: "群内屏蔽", ActionLift: "解除", ActionUndo: "撤销",
+	ActionDecideApproval: "审批", ActionCancelApproval: "撤回申请", ActionAcknowledgeAlert: "确认告警", ActionRequestArchiveAccess: "申请查阅存档",
+	ActionCheckContact: "查询可否联系", ActionRead: "查看", ActionUnmask: "查看完整号码", ActionBulk: "批量操作", ActionSetAccountStatus: "变更账号状态",
+	ActionSignOutDevices: "设备下线", ActionBindAccount: "绑定账号", ActionUnlinkIdentity: "解除个人账号关联", ActionSyncWorkspace: "同步工作空间",
+	ActionResolveDrift: "处理差异", ActionImportDirectory: "导入组织架构", ActionSendMessage: "发送消息", ActionRecallMessage: "撤回消息",
+	ActionRemoveGroupMembers: "移出群成员", ActionDissolveGroup: "解散群", ActionHandOver: "交接", ActionClaimContacts: "认领联系人",
+	ActionDeleteContacts: "删除联系人", ActionExport: "导出", ActionOpenDeparture: "发起离职", ActionCancelDeparture: "取消离职",
+	ActionPauseDeparture: "暂停离职", ActionResumeDeparture: "恢复离职", ActionConfirmDeparture: "确认离职", ActionCompleteDepartureStep: "完成离职步骤",
+	ActionRetryDepartureStep: "重试离职步骤", ActionSetLegalHold: "设置法律保全", ActionActivatePolicy: "启用策略",
+}
