@@ -29,15 +29,17 @@ func (s *Store) WorkspacesDue(ctx context.Context, now time.Time) (out []im.ID, 
 // Claim takes intents that are due. Of those on one target only the oldest can be taken: a lift waits for the
 // blacklisting that it ends.
 func (s *Store) Claim(ctx context.Context, q platform.ClaimQuery) ([]platform.Job, error) {
-	b := new(builder).add(`update intents set claimed_until = ?, attempts = attempts + 1 where state = 'PENDING'
-		and (claimed_until is null or claimed_until <= ?) and id in (select i.id from intents i where i.workspace_id = ? and i.state = 'PENDING'
+	b := new(builder).add(`with due as materialized (select i.id from intents i where i.workspace_id = ? and i.state = 'PENDING'
 		and i.next_try_at <= ? and (i.claimed_until is null or i.claimed_until <= ?)
 		and not exists (select 1 from intents o where o.target_id = i.target_id and o.state = 'PENDING' and (o.turn, o.id) < (i.turn, i.id))`,
-		us(q.Until), us(q.Now), q.Workspace, us(q.Now), us(q.Now))
+		q.Workspace, us(q.Now), us(q.Now))
 	if !q.Intent.IsZero() {
 		b.add(" and i.id = ?", q.Intent)
 	}
-	b.add(" order by i.next_try_at, i.id limit ?) returning id, key, kind, workspace_id, subject_kind, subject_id, target_id, attempts, created_at", q.Limit)
+	b.add(" order by i.next_try_at, i.id limit ?"+s.eng.unlocked()+`)
+		update intents set claimed_until = ?, attempts = attempts + 1 where id in (select d.id from due d) and state = 'PENDING'
+		and (claimed_until is null or claimed_until <= ?)
+		returning id, key, kind, workspace_id, subject_kind, subject_id, target_id, attempts, created_at`, q.Limit, us(q.Until), us(q.Now))
 	var jobs []platform.Job
 	err := s.eng.write(ctx, []stmt{b.stmt(func(r row) error {
 		i := im.Intent{State: im.DeliveryPending}
@@ -122,9 +124,10 @@ func holdArgs(w *writing, h im.Hold) []any {
 
 // Hasten makes the oldest of what waits on a workspace due.
 func (s *Store) Hasten(ctx context.Context, workspace im.ID, now time.Time, limit int) error {
-	return unavailable(s.eng.write(ctx, []stmt{{text: `update intents set next_try_at = ? where state = 'PENDING' and id in
-		(select i.id from intents i where i.workspace_id = ? and i.state = 'PENDING' and i.next_try_at > ? order by i.id limit ?)`,
-		args: []any{us(now), workspace, us(now), limit}}}), "hasten intents")
+	return unavailable(s.eng.write(ctx, []stmt{{text: `with waiting as materialized (select i.id from intents i where i.workspace_id = ?
+		and i.state = 'PENDING' and i.next_try_at > ? order by i.id limit ?` + s.eng.unlocked() + `)
+		update intents set next_try_at = ? where id in (select w.id from waiting w) and state = 'PENDING'`,
+		args: []any{workspace, us(now), limit, us(now)}}}), "hasten intents")
 }
 
 // Reclaim takes back what this process's forerunner had claimed: on SQLite nobody else can be alive.

@@ -29,6 +29,9 @@ func (p *postgres) oldest(alias string) string {
 
 func (e *sqlite) oldest(alias string) string { return alias + ".id" } // one process made them all
 
+func (p *postgres) unlocked() string { return " for update of i skip locked" }
+func (e *sqlite) unlocked() string   { return "" } // there is one writer
+
 func (e *sqlite) alone(int64) []stmt { return nil } // there is one writer
 
 func (e *sqlite) announce(context.Context) error { return nil } // there is no other replica

@@ -67,6 +67,8 @@ type engine interface {
 	// oldest orders rows of an alias as they were written: of two of which one was made knowing of the other, first the
 	// other, whatever clocks their replicas have.
 	oldest(alias string) string
+	// unlocked ends a query for rows to update: rows that somebody else is at are left to him.
+	unlocked() string
 	// announce tells other processes on the database that something was sealed.
 	announce(ctx context.Context) error
 	ping(ctx context.Context) error

@@ -28,7 +28,8 @@ type LeaseQuery struct {
 	Limit     int // calls in the slots that count
 }
 
-// slotsOfWindow is into how many slots a window is cut: calls are counted by slot, and a slot leaves the window whole.
+// slotsOfWindow is into how many slots a window is cut: calls are counted by slot, and a slot counts until all of it has
+// left the window.
 const slotsOfWindow = 6
 
 // chunkOf is how many calls are leased at once: few enough that what a dead replica leaves unmade does not matter, many
@@ -93,7 +94,7 @@ func (p *pacer) spend(ctx context.Context, b adapters.Budget) error {
 	}
 	if l.calls == 0 {
 		chunk := chunkOf(b)
-		granted, err := p.store.Lease(ctx, LeaseQuery{Workspace: p.workspace, Budget: name, Slot: l.slot, Since: l.slot - slotsOfWindow + 1,
+		granted, err := p.store.Lease(ctx, LeaseQuery{Workspace: p.workspace, Budget: name, Slot: l.slot, Since: l.slot - slotsOfWindow,
 			Calls: chunk, Limit: b.N})
 		if err != nil {
 			return &adapters.Error{Code: adapters.Unavailable, Op: "pace", Message: "how many calls are left cannot be told", Err: err}
