@@ -28,9 +28,7 @@ func Lint(s Sources) []Problem {
 	layers := gather(s, problems)
 	b := read(layers, problems)
 	l := &linter{engine: e, sources: s, layers: layers, book: b, compiler: newCompiler(b, s, problems), sets: map[string]roleChoice{}}
-	for _, name := range append(slices.Sorted(maps.Keys(e.sites)), "") {
-		l.platforms = append(l.platforms, name)
-	}
+	l.platforms = append(slices.Sorted(maps.Keys(e.sites)), "")
 	l.empty()
 	l.unused()
 	for i := range e.lines {

@@ -12,7 +12,7 @@
 //
 //	go test ./internal/crash                       8 kills over 80 commands, and 8 over 80 blacklistings
 //	GUANXI_CRASH=full go test -v ./internal/crash  50 kills over 500 of either; prints where each hit
-//	GUANXI_CRASH_SEED=7 …                          the same kills and commands as the run that printed this seed
+//	GUANXI_CRASH_SEED=7 …                          the kills and commands that were drawn in the run that printed this seed
 package crash
 
 import (
@@ -109,7 +109,7 @@ func TestPlantedFaultIsFound(t *testing.T) {
 		t.Run(c.fault, func(t *testing.T) {
 			onEach(t, func(t *testing.T, bin, dsn string) {
 				e := c.run(dsn)
-				e.commands, e.kills, e.aim, e.weight = 50, 8, c.aim, 8
+				e.commands, e.kills, e.aim, e.weight = 60, 12, c.aim, 8
 				r := play(t, bin, dsn, e)
 				found := slices.DeleteFunc(slices.Clone(r.violations), func(v string) bool { return !strings.Contains(v, c.shows) })
 				if len(found) == 0 {

@@ -382,7 +382,11 @@ func (r *run) report() {
 			for j := range n {
 				caught[j] += n[j]
 			}
-			if d := k.resumed(trips); d > 0 {
+			next := time.Now()
+			if i+1 < len(r.kills) {
+				next = r.kills[i+1].before
+			}
+			if d := k.resumed(trips, next); d > 0 {
 				pauses = append(pauses, d)
 				line += fmt.Sprintf("  next one after %v", d.Round(time.Millisecond))
 			}

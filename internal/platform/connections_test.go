@@ -185,34 +185,3 @@ func TestCheckEnds(t *testing.T) {
 		must(t, k.Close())
 	})
 }
-
-// Once a platform does better, little of what waits is tried before its time, then twice as much each time: until it asks
-// for a pause, or is away again.
-func TestHastens(t *testing.T) {
-	const first, every = platform.HastenFirst, platform.HastenEvery
-	failed := func(c adapters.Code) error { return &adapters.Error{Code: c} }
-	start := time.Now()
-	for name, story := range map[string][]struct {
-		hears error
-		waits bool
-		at    time.Duration
-		want  int
-	}{
-		"nothing waits": {{nil, false, 0, 0}},
-		"not yet well":  {{failed(adapters.Unavailable), true, 0, 0}, {failed(adapters.Unauthenticated), false, every, 0}, {nil, false, 2 * every, first}},
-		"more and more": {{nil, true, 0, first}, {nil, true, every - 1, 0}, {nil, true, every, 2 * first}, {nil, true, 2 * every, 4 * first}},
-		"a pause":       {{nil, true, 0, first}, {nil, true, every, 2 * first}, {failed(adapters.RateLimited), true, 2 * every, 0}, {nil, true, 3 * every, first}},
-		"away again":    {{nil, true, 0, first}, {nil, true, every, 2 * first}, {failed(adapters.Unavailable), true, 2 * every, 0}, {nil, true, 3 * every, first}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var m platform.Mood
-			for i, s := range story {
-				m.Hears(s.hears)
-				if s.waits {
-					m.Waits()
-				}
-				expect(t, fmt.Sprint("step ", i), m.Hastens(start.Add(s.at)), s.want)
-			}
-		})
-	}
-}

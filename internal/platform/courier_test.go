@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -74,47 +73,6 @@ func TestMayPass(t *testing.T) {
 	}
 	expect(t, "time was over under way", platform.MayPass(context.DeadlineExceeded), true)
 	expect(t, "an error of nobody's", platform.MayPass(errors.New("x")), false)
-}
-
-// How often something is tried that fails with each code.
-func TestGivesUp(t *testing.T) {
-	const once, forever = 1, 0
-	tries := map[adapters.Code]int{
-		adapters.Unknown: platform.AttemptsMax, adapters.Conflict: platform.AttemptsMax, adapters.Internal: platform.AttemptsMax,
-		adapters.RateLimited: forever, adapters.Unavailable: forever, adapters.Indeterminate: forever, adapters.Unauthenticated: forever,
-		adapters.InvalidArgument: once, adapters.NotFound: once, adapters.PermissionDenied: once, adapters.NotEnabled: once,
-		adapters.NotSupported: once, adapters.QuotaExceeded: once, adapters.Rejected: once,
-	}
-	testkit.OnEach(t, func(t *testing.T, dsn string) {
-		w := newWorld(t, dsn, "memory", some(len(codes())))
-		for i, c := range codes() {
-			want, known := tries[c]
-			if !known {
-				t.Errorf("how often is %s to be tried?", c)
-			}
-			r := w.blacklists("an", fmt.Sprint("k", i), im.InitiatorView)
-			w.memory.Arm(&memory.Trouble{Code: c, RetryAfter: time.Second}) // a pause, so that an attempt is one try
-			for n := 1; n <= platform.AttemptsMax+2; n++ {
-				w.flush()
-				d := w.delivery(r)
-				expect(t, c.String()+": last error", d.LastErrorCode, c.String())
-				if want != forever && n >= want {
-					expect(t, c.String()+": end", fmt.Sprint(d.State, " after ", d.Attempts), fmt.Sprint("FAILED after ", want))
-					expect(t, c.String()+": trail", w.trail(r), fmt.Sprintf("platform.fail of k%d: blacklist", i))
-					break
-				}
-				expect(t, c.String(), fmt.Sprint(d.State, " after ", d.Attempts), fmt.Sprint("PENDING after ", n))
-				expect(t, c.String()+": trail", w.trail(r), "")
-				expect(t, c.String()+": due before the pause is over", w.due(w.clock.now().Add(time.Second-time.Microsecond)), false)
-				w.clock.pass(time.Minute)
-			}
-			w.memory.Arm(nil) // what waits for ever is done now
-			w.flush()
-			if want == forever {
-				expect(t, c.String()+": once it is over", w.delivery(r).State, im.DeliveryDelivered)
-			}
-		}
-	})
 }
 
 // A command waits for the delivery of what it wants, but not for long; what takes longer goes on without it.
@@ -202,60 +160,6 @@ func TestRun(t *testing.T) {
 	})
 }
 
-// Where nobody is there, one at a time looks whether somebody is back, and commands do not wait.
-func TestDown(t *testing.T) {
-	testkit.OnEach(t, func(t *testing.T, dsn string) {
-		w := newWorld(t, dsn, "wecom", some(12))
-		must(t, w.check(w.connections)) // so that there is a token: the next call is one about a contact
-		var at, most atomic.Int32
-		w.wire.setCut(func() {
-			for n := at.Add(1); n > most.Load(); {
-				most.Store(n)
-			}
-			time.Sleep(time.Second) // as it takes to find that nobody is there
-			at.Add(-1)
-		})
-		var rs []im.Relationship
-		for i := range 12 {
-			rs = append(rs, w.blacklists("an", fmt.Sprint("k", i), im.InitiatorView))
-		}
-		w.courier.Deliver(t.Context(), w.intents(rs[0]))
-		for end := time.Now().Add(10 * time.Second); w.connections.Health(w.workspace.ID).Reachable; time.Sleep(time.Millisecond) {
-			if time.Now().After(end) {
-				t.Fatal("it shows as reachable")
-			}
-		}
-		most.Store(0)
-		start := time.Now()
-		w.courier.Deliver(t.Context(), w.intents(rs[1:]...))
-		if took := time.Since(start); took > platform.Patience/2 {
-			t.Errorf("a command waited %v for nobody", took)
-		}
-		ctx, stop := context.WithCancel(t.Context())
-		var run sync.WaitGroup
-		run.Go(func() { w.courier.Run(ctx) })
-		time.Sleep(3 * time.Second)
-		expect(t, "probes at a time", most.Load(), 1)
-		w.wire.mend()
-		for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-			w.clock.pass(time.Second)
-			n, err := w.Waiting(t.Context())
-			must(t, err)
-			if len(n) == 0 {
-				break
-			}
-			if time.Now().After(end) {
-				t.Fatalf("%v wait though it is back", n)
-			}
-		}
-		stop()
-		run.Wait()
-		for i := range 12 {
-			expect(t, "sides", w.sides(fmt.Sprint("k", i)), "an listed")
-		}
-	})
-}
-
 // Once a platform is back, what waits for it is tried before its time, little at first.
 func TestBack(t *testing.T) {
 	testkit.OnEach(t, func(t *testing.T, dsn string) {
@@ -285,25 +189,6 @@ func TestBack(t *testing.T) {
 		time.Sleep(platform.HastenEvery)
 		w.flush()
 		expect(t, "what waits then", left(), 0)
-	})
-}
-
-// A pause that the platform asked for is kept, whatever else comes through meanwhile.
-func TestPauseIsKept(t *testing.T) {
-	testkit.OnEach(t, func(t *testing.T, dsn string) {
-		w := newWorld(t, dsn, "memory", some(2))
-		r := w.blacklists("an", "k0", im.InitiatorView)
-		w.memory.Arm(&memory.Trouble{Code: adapters.RateLimited, RetryAfter: time.Hour})
-		w.flush()
-		w.memory.Arm(nil)
-		other := w.blacklists("an", "k1", im.InitiatorView)
-		w.flush()
-		w.flush()
-		expect(t, "the other", w.delivery(other).State, im.DeliveryDelivered)
-		expect(t, "attempts within the pause", w.delivery(r).Attempts, 1)
-		w.clock.pass(time.Hour + time.Minute)
-		w.flush()
-		expect(t, "after the pause", w.delivery(r).State, im.DeliveryDelivered)
 	})
 }
 

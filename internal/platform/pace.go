@@ -34,7 +34,7 @@ const slotsOfWindow = 6
 
 // chunkOf is how many calls are leased at once: few enough that what a dead replica leaves unmade does not matter, many
 // enough that a lease is rare.
-func chunkOf(b adapters.Budget) int { return max(1, min(b.N/20, 500)) }
+func chunkOf(b adapters.Budget) int { return max(1, min(b.N/200, 100)) }
 
 // pacer keeps the calls of a workspace, of all replicas together, within the budgets that its platform publishes. It is
 // the transport of the workspace's adapter: a call that is over budget is refused before it is sent.

@@ -120,7 +120,7 @@ func fresh(t *testing.T, dsn string) string {
 
 // What was leased for one slot and not called then is never called.
 func TestLeaseOfAnotherSlot(t *testing.T) {
-	const limit, chunk, slots = 40, 2, 4
+	const limit, chunk, slots = 400, 2, 4
 	testkit.OnEach(t, func(t *testing.T, dsn string) {
 		w := newWorld(t, dsn, "wecom", nil, perMinute(checkPath, limit))
 		calls := 0
