@@ -82,7 +82,12 @@ type place struct{ action, object string }
 // touch what runs already.
 func Build(s Sources) (*Engine, error) {
 	problems := &Problems{}
-	layers := gather(s, problems)
+	return assemble(s, gather(s, problems), nil, problems)
+}
+
+// assemble makes an engine of files that were gathered, those of s are not read. blob is the version that they were kept
+// as; nil: they are new.
+func assemble(s Sources, layers []bundledLayer, blob []byte, problems *Problems) (*Engine, error) {
 	b := read(layers, problems)
 	c := newCompiler(b, s, problems)
 	lines := c.compile()
@@ -90,10 +95,12 @@ func Build(s Sources) (*Engine, error) {
 		c.sorted()
 		return nil, problems
 	}
-	platforms := slices.SortedFunc(slices.Values(s.Platforms), func(a, b Platform) int { return strings.Compare(a.Name, b.Name) })
-	blob, err := json.Marshal(bundle{Model: model, Platforms: platforms, Layers: layers})
-	if err != nil {
-		return nil, err
+	var err error
+	if blob == nil {
+		platforms := slices.SortedFunc(slices.Values(s.Platforms), func(a, b Platform) int { return strings.Compare(a.Name, b.Name) })
+		if blob, err = json.Marshal(bundle{Model: model, Platforms: platforms, Layers: layers}); err != nil {
+			return nil, err
+		}
 	}
 	e := &Engine{Policy: newPolicy(blob, b), lines: lines, hierarchy: c.hierarchy, sites: map[string]*site{}}
 	for _, p := range s.Platforms {

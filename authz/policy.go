@@ -118,6 +118,20 @@ func OpenBundle(b []byte) (*Policy, error) {
 	return newPolicy(b, book), nil
 }
 
+// OpenEngine makes the engine of a version that was kept, so that an old decision can be made again. Unlike [OpenBundle]
+// it needs files that say nothing which this release does not know; duties are those that somebody fulfils today.
+func OpenEngine(b []byte, duties []string) (*Engine, error) {
+	var x bundle
+	if err := json.Unmarshal(b, &x); err != nil {
+		return nil, fmt.Errorf("authz: no policy bundle: %w", err)
+	}
+	e, err := assemble(Sources{Platforms: x.Platforms, Duties: duties}, x.Layers, b, &Problems{})
+	if err != nil {
+		return nil, fmt.Errorf("authz: policy bundle: %w", err)
+	}
+	return e, nil
+}
+
 // newPolicy numbers the rules of a version.
 func newPolicy(b []byte, book *book) *Policy {
 	sum := sha256.Sum256(b)

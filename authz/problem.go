@@ -67,16 +67,21 @@ func choice(known []string) string {
 
 // hint is a question that ends a message about an unknown word, or nothing where no known word is near.
 func hint(word string, known []string) string {
-	best, least := "", 3
+	if best := near(word, known); best != "" {
+		return fmt.Sprintf("; did you mean %s?", best)
+	}
+	return ""
+}
+
+// near is the known word that comes nearest to an unknown one; empty where none is near.
+func near(word string, known []string) (best string) {
+	least := 3
 	for _, k := range known {
 		if d := distance(strings.ToLower(word), strings.ToLower(k)); d < least && d < len(k) {
 			best, least = k, d
 		}
 	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf("; did you mean %s?", best)
+	return best
 }
 
 // distance counts the letters to change, add or drop to make b of a.
