@@ -190,46 +190,11 @@ func (s *Service) decide(ctx context.Context, q question) (im.Decision, error) {
 		return im.Decision{}, fault.Wrap(err, "decide "+q.action)
 	}
 	out := im.Decision{ID: s.o.IDs.New(), At: s.o.Now(), Action: q.action, ActorID: m.ID, Target: q.target, WorkspaceID: q.workspace.ID,
-		Outcome: d.Outcome, Needs: d.Needs, Obligations: d.Obligations, PolicyVersion: d.Version, Facts: facts(r)}
+		Outcome: d.Outcome, Needs: d.Needs, Obligations: d.Obligations, PolicyVersion: d.Version, Facts: r.Facts()}
 	for _, r := range d.Rules {
 		out.Rules = append(out.Rules, r.Ref())
 	}
 	return out, nil
-}
-
-// facts is what a request told policy, for the decision log: no names, no texts.
-func facts(r authz.Request) map[string]string {
-	out := map[string]string{"platform": r.Platform, "sub.Roles": strings.Join(r.Actor.Roles, " "), "sub.Rank": strconv.Itoa(r.Actor.Rank),
-		"sub.JobFunction": r.Actor.JobFunction, "sub.Status": r.Actor.Status, "obj.Type": r.Object.Type}
-	text := func(name, v string) {
-		if v != "" {
-			out[name] = v
-		}
-	}
-	truth := func(name string, v bool) {
-		if v {
-			out[name] = "true"
-		}
-	}
-	text("obj.Relation", r.Object.Relation)
-	text("obj.Importance", r.Object.Importance)
-	text("obj.Scope", r.Object.Scope)
-	text("obj.Kind", r.Object.Kind)
-	if r.Object.OpenValue != 0 {
-		out["obj.OpenValue"] = strconv.FormatFloat(r.Object.OpenValue, 'f', -1, 64)
-	}
-	truth("obj.OwnsSharedGroup", r.Object.OwnsSharedGroup)
-	truth("obj.Verified", r.Object.Verified)
-	truth("obj.OwnDepartment", r.Object.OwnDepartment)
-	truth("obj.OnBehalf", r.Object.OnBehalf)
-	truth("obj.Mine", r.Object.Mine)
-	truth("obj.Reviewed", r.Object.Reviewed)
-	truth("obj.Pending", r.Object.Pending)
-	truth("obj.Candidate", r.Object.Candidate)
-	truth("obj.Party", r.Object.Party)
-	truth("obj.Below", r.Object.Below)
-	truth("env.CustomerContact", r.Env.CustomerContact)
-	return out
 }
 
 // denied is the fault of a refusal by policy.
