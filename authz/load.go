@@ -6,16 +6,19 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"path"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/guanxi-im/guanxi/internal/im"
 )
 
 const (
-	maxFile = 1 << 20 // bytes
-	maxLine = 4 << 10
+	maxFile  = 1 << 20 // bytes
+	maxLayer = 8 << 20
+	maxLine  = 4 << 10
 )
 
 // The names of layers. That of a platform is platformPrefix and its domain.
@@ -70,23 +73,51 @@ func gather(s Sources, problems *Problems) []bundledLayer {
 			problems.add(l.Name, 0, 0, "the layer has no files")
 			continue
 		}
-		layer := bundledLayer{Name: l.Name, Domain: l.Domain}
-		names, _ := fs.Glob(l.Files, "*.csv") // its only error is a malformed pattern
-		slices.Sort(names)
-		for _, name := range names {
-			text, err := readFile(l.Files, name)
-			if err != nil {
-				problems.add(l.shown(name), 0, 0, "cannot be read: %v", err)
-				continue
-			}
-			layer.Files = append(layer.Files, document{Path: l.shown(name), Text: text})
-		}
-		out = append(out, layer)
+		out = append(out, l.gather(problems))
 	}
 	slices.SortStableFunc(out, func(a, b bundledLayer) int {
 		return cmp.Or(cmp.Compare(layerOrder(a.Name), layerOrder(b.Name)), cmp.Compare(a.Name, b.Name))
 	})
 	return out
+}
+
+// gather reads the files of a layer, sorted.
+func (l Layer) gather(problems *Problems) bundledLayer {
+	out := bundledLayer{Name: l.Name, Domain: l.Domain}
+	entries, err := fs.ReadDir(l.Files, ".")
+	if err != nil { // a directory that went away is not one that was emptied
+		problems.add(l.Name, 0, 0, "the directory cannot be read: %v", err)
+		return out
+	}
+	size := 0
+	for _, e := range entries {
+		name := e.Name()
+		if !IsPolicyFile(name) {
+			continue
+		}
+		if path.Ext(name) != ".csv" {
+			problems.add(l.shown(name), 0, 0, "only names that end in .csv, in small letters, are read; rename the file")
+			continue
+		}
+		text, err := readFile(l.Files, name)
+		if err != nil {
+			problems.add(l.shown(name), 0, 0, "cannot be read: %v", err)
+			continue
+		}
+		if size += len(text); size > maxLayer {
+			problems.add(l.shown(name), 0, 0, "the files up to this one are over 8 MiB together")
+			break
+		}
+		out.Files = append(out.Files, document{Path: l.shown(name), Text: text})
+	}
+	slices.SortFunc(out.Files, func(a, b document) int { return strings.Compare(a.Path, b.Path) })
+	return out
+}
+
+// IsPolicyFile reports whether a file is taken for policy by its name. Those that editors and operating systems put beside
+// a file (._x.csv, .#x.csv, ~$x.csv) are not.
+func IsPolicyFile(name string) bool {
+	return strings.EqualFold(path.Ext(name), ".csv") && name[0] != '.' && !strings.HasPrefix(name, "~$")
 }
 
 // shown is how people know the file: by its path in the sources, or by its name in the company's directory.
@@ -102,6 +133,13 @@ func (l Layer) shown(name string) string {
 
 // readFile reads one byte more than a file may have at the most.
 func readFile(files fs.FS, name string) (string, error) {
+	info, err := fs.Stat(files, name)
+	if err != nil {
+		return "", err
+	}
+	if !info.Mode().IsRegular() { // to open a pipe would wait for who writes into it
+		return "", errors.New("it is no file")
+	}
 	f, err := files.Open(name)
 	if err != nil {
 		return "", err
@@ -194,6 +232,14 @@ func read(layers []bundledLayer, problems *Problems) *book {
 	return b
 }
 
+// guarded refuses guardrail files in which nothing stands: whatever a platform or a company allows would be allowed.
+func (b *book) guarded(layers []bundledLayer, problems *Problems) {
+	isGuard := func(l bundledLayer) bool { return l.Name == GuardLayer }
+	if slices.ContainsFunc(layers, isGuard) && !slices.ContainsFunc(b.lines, func(l *line) bool { return isGuard(l.layer) }) {
+		problems.add(GuardLayer, 0, 0, "no line stands in the guardrail files; the product brings guard.csv, put it back")
+	}
+}
+
 func (b *book) addLine(l *line, problems *Problems) {
 	// Casbin's own loader drops what is too much, and its string adapter whole lines.
 	sections := map[string]struct {
@@ -267,6 +313,10 @@ func records(layer bundledLayer, d document, strict bool, problems *Problems) []
 		case !utf8.ValidString(l.text):
 			problems.add(l.file, n, firstInvalid(l.text), "not UTF-8; save the file as UTF-8")
 			continue
+		case strings.ContainsFunc(l.text, misleads):
+			i := strings.IndexFunc(l.text, misleads)
+			problems.add(l.file, n, utf8.RuneCountInString(l.text[:i])+1, "an invisible character %U; save the file as plain text with one rule to a line", []rune(l.text[i:])[0])
+			continue
 		case trimmed == "" || trimmed[0] == '#':
 			continue
 		}
@@ -281,6 +331,12 @@ func records(layer bundledLayer, d document, strict bool, problems *Problems) []
 		}
 	}
 	return out
+}
+
+// misleads reports whether a character makes a line look like another, or like several: a comment that an editor shows as a
+// rule, a file whose lines end in a way of their own, the zeros of a file that was not written to its end.
+func misleads(r rune) bool {
+	return r != '\t' && unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp, unicode.Bidi_Control)
 }
 
 func firstInvalid(s string) int {

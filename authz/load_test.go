@@ -2,6 +2,7 @@ package authz
 
 import (
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"reflect"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"unicode/utf8"
 )
 
 // TestRefused: every fault is told with file, line and column, and with what was expected.
@@ -29,6 +31,13 @@ func TestRefused(t *testing.T) {
 		{"inline comment", sound + " # why", `1:55: nobody fulfils a duty called "# why"`},
 		{"byte order mark", "\ufeff" + sound, `1:1: the file starts with a byte order mark; save it as UTF-8 without one`},
 		{"no UTF-8", "# \xd6\xd0\xce\xc4\n#文\xff", `1:3: not UTF-8; save the file as UTF-8`},
+		{"lines that end as on old Macs", "# x\r" + sound + "\r", `1:4: an invisible character U+000D; save the file as plain text with one rule to a line`},
+		{"a comment that shows as a rule", "# x\u2028" + sound, `1:4: an invisible character U+2028`},
+		{"a comment that is written backwards", "# \u202e" + sound, `1:3: an invisible character U+202E`},
+		{"UTF-16", "p\x00,\x00 \x00", `1:2: an invisible character U+0000`},
+		{"zeros at the end", sound + "\n" + strings.Repeat("\x00", 512), `2:1: an invisible character U+0000`},
+		{"a spreadsheet's columns", strings.ReplaceAll(sound, ",", ";"), `1:1: a line starts with p, g, g2 or #`},
+		{"a spreadsheet's empty row", sound + "\n,,,,,,,,,", `2:1: a line starts with p, g, g2 or #, not with ""`},
 		{"full-width comma", "p, acme.x\uff0c*, employee, block, contact, true, deny, ,", "1:10: a full-width \uff0c; fields are parted by the plain comma"},
 		{"long line", "#" + strings.Repeat("x", 5000), `acme.csv:1: the line is over 4 KiB`},
 		{"long file", strings.Repeat("# x\n", 300_000), `acme.csv: the file is over 1 MiB`},
@@ -126,6 +135,7 @@ func TestRefused(t *testing.T) {
 	for name, text := range map[string]string{
 		"a sound line":        sound,
 		"Windows line ends":   "# x\r\n" + sound + "\r\n",
+		"both line ends":      "# x\r\n" + sound + "\n# y\r\n",
 		"a chain of 9":        chain(9),
 		"a named rule twice":  sound + "\n" + strings.Replace(sound, "contact", "member", 1),
 		"a narrower default":  "p, default.block_member.employee, dingtalk, employee, block, member, true, review, hr,",
@@ -218,6 +228,153 @@ func TestLayers(t *testing.T) {
 	}
 	if _, err := Build(Sources{}); err != nil {
 		t.Errorf("nothing at all: %v", err)
+	}
+}
+
+// TestSaidWhy: what is refused, and what is without effect, says so in a sentence.
+func TestSaidWhy(t *testing.T) {
+	guarded := func(text string) Sources {
+		s := sources()
+		for i, l := range s.Layers {
+			if l.Name == GuardLayer {
+				s.Layers[i].Files = csvFile("guard.csv", text)
+			}
+		}
+		return s
+	}
+	adapter := func(text string) Sources {
+		s := sources()
+		for i, l := range s.Layers {
+			if l.Domain == "wecom" {
+				s.Layers[i].Files = csvFile("rules.csv", text)
+			}
+		}
+		return s
+	}
+	const (
+		noGuard = "guard: no line stands in the guardrail files; the product brings guard.csv, put it back"
+		noLine  = "company: no policy line stands in the company's directory: the shipped lines hold as they are"
+	)
+	for _, c := range []struct {
+		name     string
+		s        Sources
+		severity string
+		want     string
+	}{
+		{"no guardrail file", with(guarded(""), func(s *Sources) { s.Layers[0].Files = fstest.MapFS{} }), SeverityError, noGuard},
+		{"an empty guardrail file", guarded(""), SeverityError, noGuard},
+		{"a guardrail file with nothing but roles", guarded("# to do\ng, hr, employee, wecom\n"), SeverityError, noGuard},
+		{"a guardrail loosened", sources(company("p, C-01, *, anyone, one_way, *, false, deny, ,")), SeverityError,
+			"acme.csv:1:4: C-01 is a guardrail and cannot be replaced; a line with another id may tighten it"},
+		{"a guardrail outweighed", sources(company("p, acme.boss, *, anyone, block, member, r.obj.Relation == 'superior', allow, ,")), SeverityError,
+			"acme.csv:1:71: a company line with an id of its own may deny or review; to allow, it must replace a shipped line by its id"},
+		{"an adapter's line for another platform", adapter("p, wecom.x, native, employee, block, member, true, allow, ,"), SeverityError,
+			`adapters/wecom/rules.csv:1:13: the rules of wecom may name no platform but wecom, not "native"`},
+		{"an empty company directory", sources(Layer{Name: CompanyLayer, Files: fstest.MapFS{}}), SeverityNote, noLine},
+		{"a company file of comments", sources(company("# p, acme.x, *, employee, block, contact, true, deny, ,")), SeverityNote, noLine},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			found := Lint(c.s)
+			if len(found) == 0 || found[0].String() != c.want || found[0].Severity != c.severity {
+				t.Errorf("%v, not %s", found, c.want)
+			}
+			e, err := Build(c.s)
+			if refused := err != nil; refused != (c.severity == SeverityError) {
+				t.Fatalf("refused: %v", err)
+			}
+			if err == nil && !slices.EqualFunc(e.Rules(), build(t).Rules(), func(a, b Rule) bool { return a.Text == b.Text }) {
+				t.Error("other rules are in force than those that are shipped")
+			}
+		})
+	}
+}
+
+// TestDirectories: what stands in a directory is read, refused, or not policy by its name.
+func TestDirectories(t *testing.T) {
+	const sound = "p, acme.x, *, employee, block, contact, true, deny, ,\n"
+	regular := &fstest.MapFile{Data: []byte(sound)}
+	for _, c := range []struct {
+		name string
+		fs   fs.FS
+		want string // a problem; empty: the rule is in force
+	}{
+		{"a file", fstest.MapFS{"acme.csv": regular}, ""},
+		{"files of editors", fstest.MapFS{"acme.csv": regular, "._acme.csv": {Data: []byte("\x00\x05")}, ".#acme.csv": {Mode: fs.ModeNamedPipe}, "~$acme.csv": {Data: []byte("\x05")}, "acme.csv~": {Data: []byte("x")}}, ""},
+		{"capitals", fstest.MapFS{"ACME.CSV": regular}, "ACME.CSV: only names that end in .csv, in small letters, are read; rename the file"},
+		{"a pipe", fstest.MapFS{"acme.csv": {Mode: fs.ModeNamedPipe}}, "acme.csv: cannot be read: it is no file"},
+		{"a directory", fstest.MapFS{"acme.csv/x": regular}, "acme.csv: cannot be read: it is no file"},
+		{"a directory that is gone", os.DirFS(t.TempDir() + "/gone"), "company: the directory cannot be read: open .: no such file or directory"},
+	} {
+		e, err := Build(sources(Layer{Name: CompanyLayer, Files: c.fs}))
+		switch {
+		case c.want != "":
+			if got := problemsOf(t, err); !slices.Equal(got, []string{c.want}) {
+				t.Errorf("%s: %q, not %q", c.name, got, c.want)
+			}
+		case err != nil:
+			t.Errorf("%s: %v", c.name, err)
+		case len(e.Rules()) != len(build(t).Rules())+1:
+			t.Errorf("%s: the rule is not in force", c.name)
+		}
+	}
+}
+
+// heap is a file system with a hundred files, each of 100 MB, that counts what is read of them.
+type heap struct{ read int }
+
+func (h *heap) Open(name string) (fs.File, error) {
+	if name == "." {
+		files := fstest.MapFS{}
+		for i := range 100 {
+			files[fmt.Sprintf("%02d.csv", i)] = &fstest.MapFile{}
+		}
+		return files.Open(name)
+	}
+	return &heapFile{h, name, 100 << 20}, nil
+}
+
+type heapFile struct {
+	h    *heap
+	name string
+	left int
+}
+
+func (f *heapFile) Stat() (fs.FileInfo, error) {
+	return fstest.MapFS{f.name: {Data: nil}}.Stat(f.name)
+}
+func (f *heapFile) Close() error { return nil }
+
+func (f *heapFile) Read(b []byte) (int, error) {
+	n := min(len(b), f.left)
+	for i := range n {
+		b[i] = '\n'
+	}
+	f.left -= n
+	f.h.read += n
+	if f.left == 0 {
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+// TestMemory: neither a huge file nor many of them are taken into memory.
+func TestMemory(t *testing.T) {
+	h := &heap{}
+	_, err := Build(sources(Layer{Name: CompanyLayer, Files: h}))
+	got := problemsOf(t, err)
+	if len(got) != 8 || !slices.Contains(got, "00.csv: the file is over 1 MiB") || !slices.Contains(got, "07.csv: the files up to this one are over 8 MiB together") {
+		t.Errorf("%q", got)
+	}
+	if h.read > 9*maxFile {
+		t.Errorf("%d bytes were read", h.read)
+	}
+}
+
+// TestMessagesAreShort: a message does not repeat a long line.
+func TestMessagesAreShort(t *testing.T) {
+	_, err := Build(sources(company(strings.Repeat("\u7b56", 1300))))
+	if got := problemsOf(t, err); len(got) != 1 || len(got[0]) > maxMessage+20 || !utf8.ValidString(got[0]) {
+		t.Errorf("%q", got)
 	}
 }
 

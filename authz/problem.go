@@ -15,13 +15,13 @@ const (
 
 // Problem is one fault of the policy files.
 type Problem struct {
-	File     string // as shown in rules; the layer's name where no file is at fault
-	Line     int    // from 1; 0: the file as a whole
-	Column   int    // in characters, from 1; 0: the line as a whole
-	Message  string // what was found, what was expected
-	Severity string
-	Hint     string // what to do about it; may be empty
-	Example  string // a request that shows it, in one line; may be empty
+	File     string `json:"file"`             // as shown in rules; the layer's name where no file is at fault
+	Line     int    `json:"line,omitempty"`   // from 1; 0: the file as a whole
+	Column   int    `json:"column,omitempty"` // in characters, from 1; 0: the line as a whole
+	Message  string `json:"message"`          // what was found, what was expected
+	Severity string `json:"severity"`
+	Hint     string `json:"hint,omitempty"`    // what to do about it
+	Example  string `json:"example,omitempty"` // a request that shows it, in one line
 }
 
 // String is file:line:column: message, as far as they are known.
@@ -37,6 +37,9 @@ func (p Problem) String() string {
 
 // maxProblems is how many faults are told: who saved a picture as CSV need not hear of each line.
 const maxProblems = 1000
+
+// maxMessage bounds a message in bytes: words of a file stand in it, and a line may be one word.
+const maxMessage = 1000
 
 // Problems is why files were refused: all their faults in reading order, the first thousand that were found.
 type Problems struct{ List []Problem }
@@ -54,7 +57,16 @@ func (p *Problems) add(file string, line, column int, format string, args ...any
 	if len(p.List) >= maxProblems {
 		return
 	}
-	p.List = append(p.List, Problem{File: file, Line: line, Column: column, Message: fmt.Sprintf(format, args...), Severity: SeverityError})
+	message := fmt.Sprintf(format, args...)
+	if len(message) > maxMessage {
+		message = strings.ToValidUTF8(message[:maxMessage], "") + "…" // no letter is cut in two
+	}
+	p.List = append(p.List, Problem{File: file, Line: line, Column: column, Message: message, Severity: SeverityError})
+}
+
+// Add tells of a fault of another file that is about policy, as a file of cases.
+func (p *Problems) Add(file string, line, column int, message string) {
+	p.add(file, line, column, "%s", message)
 }
 
 // choice lists known words for a message, the first two dozen of them.
@@ -67,14 +79,20 @@ func choice(known []string) string {
 
 // hint is a question that ends a message about an unknown word, or nothing where no known word is near.
 func hint(word string, known []string) string {
-	if best := near(word, known); best != "" {
+	if best := Near(word, known); best != "" {
 		return fmt.Sprintf("; did you mean %s?", best)
 	}
 	return ""
 }
 
-// near is the known word that comes nearest to an unknown one; empty where none is near.
-func near(word string, known []string) (best string) {
+// maxName is more bytes than any known word has.
+const maxName = 100
+
+// Near is the known word that comes nearest to an unknown one; empty where none is near.
+func Near(word string, known []string) (best string) {
+	if len(word) > maxName {
+		return ""
+	}
 	least := 3
 	for _, k := range known {
 		if d := distance(strings.ToLower(word), strings.ToLower(k)); d < least && d < len(k) {

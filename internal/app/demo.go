@@ -15,7 +15,7 @@ import (
 // demoRoutes are what the demo adds; a real server has none of them.
 func (s *server) demoRoutes(sims *sims) map[string]http.Handler {
 	if !s.cfg.Demo {
-		return nil
+		return map[string]http.Handler{}
 	}
 	out := sims.routes()
 	out["POST /demo/clock"] = local(s.moveClock(sims))

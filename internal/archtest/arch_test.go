@@ -32,7 +32,9 @@ internal/audit        : internal/im internal/fault internal/page
 internal/live         : internal/im internal/fault
 internal/platform     : adapters internal/im internal/ledger
 authz                 : internal/im internal/fault
+authz/policytest      : authz internal/im
 internal/policy       : authz internal/im internal/ledger
+internal/metrics      : internal/policy
 internal/directory    : internal/im internal/fault internal/page
 internal/identity     : authz internal/im internal/fault internal/directory
 internal/blocking     : authz internal/im internal/fault internal/ledger internal/page internal/approval internal/platform
@@ -65,6 +67,7 @@ var forbid = []struct{ dependency, only, why string }{
 	{"github.com/99designs/gqlgen", "graph graph/* resolvers internal/gateway", "use-cases know nothing of GraphQL"},
 	{"github.com/tink-crypto/", "internal/envelope", "keys have one door"},
 	{"github.com/golang-jwt/", "internal/identity", "tokens have one door"},
+	{"github.com/prometheus/", "internal/metrics", "what is counted has one door, and no label with a name"},
 	{"github.com/spf13/cobra", "internal/app", "use-cases know nothing of the command line"},
 }
 

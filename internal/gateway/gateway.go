@@ -30,7 +30,9 @@ type Options struct {
 	Authenticate func(ctx context.Context, token string) (im.Viewer, time.Time, error)
 	// Ready reports what keeps the gateway from serving; nil: nothing.
 	Ready func(ctx context.Context) error
-	Log   *slog.Logger
+	// Request is told of every answered request: the pattern of its route, the status, and how long it took; nil: nobody is.
+	Request func(route string, code int, took time.Duration)
+	Log     *slog.Logger
 	// Stop ends: live sockets are closed, and readiness is over.
 	Stop context.Context
 }
@@ -47,9 +49,10 @@ const (
 // New makes the handler of /graphql, /healthz and /readyz; more are routes of others, by pattern.
 func New(o Options, more map[string]http.Handler) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/graphql", graphQL(o))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+	handle := func(pattern string, h http.HandlerFunc) { mux.Handle(pattern, routed(pattern, h)) }
+	handle("/graphql", graphQL(o))
+	handle("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") })
+	handle("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		err := o.Stop.Err()
 		if err == nil {
 			err = o.Ready(r.Context())
@@ -62,7 +65,7 @@ func New(o Options, more map[string]http.Handler) http.Handler {
 		plain(w, http.StatusOK, "ready")
 	})
 	for pattern, h := range more {
-		mux.Handle(pattern, h)
+		handle(pattern, h.ServeHTTP)
 	}
 	return o.each(http.MaxBytesHandler(mux, bodyMax))
 }
@@ -82,19 +85,62 @@ func (o Options) each(next http.Handler) http.Handler {
 		req := resolvers.Request{Language: fault.Speak(r.Header.Get("Accept-Language")), RequestID: id}
 		r = r.WithContext(resolvers.With(r.Context(), req))
 		began := time.Now()
+		a := &answer{ResponseWriter: w, route: "other", code: http.StatusOK}
 		defer func() {
 			if p := recover(); p != nil && p != http.ErrAbortHandler {
 				o.Log.ErrorContext(r.Context(), "panic", "request", id, "panic", p, "stack", string(debug.Stack()))
-				w.WriteHeader(http.StatusInternalServerError)
+				a.WriteHeader(http.StatusInternalServerError)
 			}
-			o.Log.DebugContext(r.Context(), "request", "request", id, "method", r.Method, "path", r.URL.Path, "took", time.Since(began))
+			took := time.Since(began)
+			o.Log.DebugContext(r.Context(), "request", "request", id, "method", r.Method, "path", r.URL.Path, "took", took)
+			if o.Request != nil {
+				o.Request(a.route, a.code, took)
+			}
 		}()
-		next.ServeHTTP(w, r)
+		next.ServeHTTP(a, r)
+	})
+}
+
+// answer remembers of a response what is counted.
+type answer struct {
+	http.ResponseWriter
+	route   string
+	code    int
+	written bool
+}
+
+// WriteHeader is part of http.ResponseWriter.
+func (a *answer) WriteHeader(code int) {
+	if !a.written && (code >= http.StatusOK || code == http.StatusSwitchingProtocols) { // others announce an answer, and are none
+		a.code, a.written = code, true
+	}
+	a.ResponseWriter.WriteHeader(code)
+}
+
+// Write is part of http.ResponseWriter.
+func (a *answer) Write(b []byte) (int, error) {
+	a.written = true
+	return a.ResponseWriter.Write(b)
+}
+
+// Unwrap lets http.ResponseController reach what an answer does not wrap.
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+// routed has requests counted by the pattern of their route. What no route takes is counted as "other": a path is anything
+// that somebody types.
+func routed(pattern string, h http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a := w.(*answer)
+		a.route = pattern
+		if r.Header.Get("Upgrade") != "" || wantsStream(r) { // it takes as long as somebody listens
+			a.route += " live"
+		}
+		h(w, r)
 	})
 }
 
 // graphQL is the handler of /graphql.
-func graphQL(o Options) http.Handler {
+func graphQL(o Options) http.HandlerFunc {
 	cache := lru.New[*ast.QueryDocument](documentsMax)
 	srv := handler.New(generated.NewExecutableSchema(generated.Config{Resolvers: o.Resolver}))
 	srv.AddTransport(transport.Websocket{
@@ -115,7 +161,7 @@ func graphQL(o Options) http.Handler {
 	})
 	srv.Use(guard{cache: cache})
 	srv.Use(extension.Introspection{})
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Upgrade") != "" { // a socket authenticates in connection_init, and lives on
 			srv.ServeHTTP(w, r)
 			return
@@ -134,7 +180,7 @@ func graphQL(o Options) http.Handler {
 		ctx, cancel := o.bound(ctx, wantsStream(r), until)
 		defer cancel()
 		srv.ServeHTTP(w, r.WithContext(ctx))
-	})
+	}
 }
 
 // bound ends a request in time. A stream lives as long as the token that opened it, and no longer than the server.

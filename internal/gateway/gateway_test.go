@@ -3,10 +3,13 @@ package gateway
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -296,4 +299,30 @@ func FuzzJudge(f *testing.F) {
 			t.Errorf("%q: %d live", message, len(c.live))
 		}
 	})
+}
+
+// Requests are counted by the pattern of their route, never by their path, and live ones apart.
+func TestCounted(t *testing.T) {
+	var got []string
+	h := New(Options{
+		Log: slog.New(slog.DiscardHandler), Stop: t.Context(), Ready: func(context.Context) error { return errors.New("not yet") },
+		Request: func(route string, code int, _ time.Duration) { got = append(got, fmt.Sprintf("%s %d", route, code)) },
+	}, map[string]http.Handler{
+		"GET /panic/{id}": http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("on purpose") }),
+		"GET /late/{id}": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = w.Write([]byte("begun"))
+			w.WriteHeader(http.StatusTeapot)
+		}),
+		"GET /hint/{id}": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusEarlyHints) }),
+	})
+	for _, path := range []string{"/healthz", "/readyz", "/panic/secret", "/late/secret", "/hint/secret", "/secret", "/graphql"} {
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, path, nil))
+	}
+	live := httptest.NewRequest(http.MethodGet, "/graphql", nil)
+	live.Header.Set("Accept", mediaStream)
+	h.ServeHTTP(httptest.NewRecorder(), live)
+	want := []string{"GET /healthz 200", "GET /readyz 503", "GET /panic/{id} 500", "GET /late/{id} 200", "GET /hint/{id} 200", "other 404", "/graphql 400", "/graphql live 400"}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, not %q", got, want)
+	}
 }

@@ -47,11 +47,17 @@ type Status struct {
 type Keeper struct {
 	o      Options
 	status atomic.Pointer[Status]
+	read   string // the print of the files that were dealt with
+
+	inForce, refused, postponed atomic.Int64
 }
 
 // Open reads the files and puts them in force. Files that are not sound are an error of [authz.Problems].
 func Open(ctx context.Context, o Options) (*Keeper, error) {
 	k := &Keeper{o: o}
+	if o.Files != nil {
+		k.read = k.print() // before they are read: what is saved from here on is seen by Run
+	}
 	e, err := o.Build()
 	if err != nil {
 		return nil, err
@@ -67,6 +73,21 @@ func (k *Keeper) Status() Status { return *k.status.Load() }
 
 // Engine is the engine in force now.
 func (k *Keeper) Engine() *authz.Engine { return k.status.Load().Engine }
+
+// Result is what became of saved files.
+type Result string
+
+// The results.
+const (
+	InForce   Result = "in_force"
+	Refused   Result = "refused"
+	Postponed Result = "postponed" // sound, and not in force as long as that cannot be written down
+)
+
+// Reloads counts what became of the files that were saved since the start.
+func (k *Keeper) Reloads() map[Result]int64 {
+	return map[Result]int64{InForce: k.inForce.Load(), Refused: k.refused.Load(), Postponed: k.postponed.Load()}
+}
 
 // Agrees fails while another version is in force than this replica has: its files are not those of the others.
 func (k *Keeper) Agrees(ctx context.Context) error {
@@ -115,8 +136,7 @@ func (k *Keeper) Run(ctx context.Context) {
 	}
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
-	seen := k.print()
-	read := seen
+	seen := k.read
 	for {
 		select {
 		case <-ctx.Done():
@@ -126,8 +146,8 @@ func (k *Keeper) Run(ctx context.Context) {
 		now := k.print()
 		settled := now == seen
 		seen = now
-		if settled && now != read && k.reload(ctx, now) {
-			read = now
+		if settled && now != k.read && k.reload(ctx, now) {
+			k.read = now
 		}
 	}
 }
@@ -140,11 +160,13 @@ func (k *Keeper) reload(ctx context.Context, print string) bool {
 	}
 	if err == nil {
 		if err := k.activate(ctx, e); err != nil {
+			k.postponed.Add(1)
 			if ctx.Err() == nil {
 				k.o.Log.WarnContext(ctx, "new policy files are sound and cannot be put in force yet", "error", err)
 			}
 			return false
 		}
+		k.inForce.Add(1)
 		k.o.Log.InfoContext(ctx, "policy files are in force", "version", e.Version())
 		return true
 	}
@@ -155,6 +177,7 @@ func (k *Keeper) reload(ctx context.Context, print string) bool {
 	held := k.Status()
 	held.Problems = found.List
 	k.status.Store(&held)
+	k.refused.Add(1)
 	for _, p := range found.List {
 		k.o.Log.WarnContext(ctx, "policy files are refused; what was in force stays", "problem", p.String())
 	}
@@ -164,19 +187,20 @@ func (k *Keeper) reload(ctx context.Context, print string) bool {
 // print tells one state of the files from another without reading them.
 func (k *Keeper) print() string {
 	var b strings.Builder
-	err := fs.WalkDir(k.o.Files, ".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		info, err := fs.Stat(k.o.Files, path) // of what a link leads to
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(&b, "%s %d %d %s\n", path, info.Size(), info.ModTime().UnixNano(), info.Mode())
-		return nil
-	})
+	entries, err := fs.ReadDir(k.o.Files, ".")
 	if err != nil {
 		fmt.Fprintf(&b, "%v\n", err)
+	}
+	for _, e := range entries {
+		if !authz.IsPolicyFile(e.Name()) {
+			continue
+		}
+		info, err := fs.Stat(k.o.Files, e.Name()) // of what a link leads to
+		if err != nil {                           // it says nothing of the other files
+			fmt.Fprintf(&b, "%v\n", err)
+			continue
+		}
+		fmt.Fprintf(&b, "%q %d %d %s\n", e.Name(), info.Size(), info.ModTime().UnixNano(), info.Mode())
 	}
 	return b.String()
 }
