@@ -99,7 +99,7 @@ func (r *Request) Set(name, value string) error {
 	}
 	i := slices.IndexFunc(recorded, func(f recordedFact) bool { return f.name == full })
 	if i < 0 {
-		return &FactError{Name: name, Value: value, Hint: near(full, append([]string{platformFact}, attributeNames...))}
+		return &FactError{Name: name, Value: value, Hint: Near(full, append([]string{platformFact}, attributeNames...))}
 	}
 	f := recorded[i]
 	at := reflect.ValueOf(r).Elem().FieldByIndex(f.index)

@@ -218,6 +218,8 @@ func (s *Store) Approvers(ctx context.Context, q blocking.ApproverQuery) (map[st
 		switch role {
 		case im.ManagerOfActor:
 			b.add(" and m.id = (select r.manager_id from members r where r.id = ?)", q.RequesterID)
+		case im.GroupOwner:
+			b.add(" and m.id = (select g.owner_id from groups g where g.id = ?)", q.GroupID)
 		case im.OwnerDeptManager:
 			// The manager of the nearest department, from the owner's primary one upward, who leads one by policy.
 			roles, args := in(q.Managers)

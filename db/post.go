@@ -50,6 +50,9 @@ func (s *Store) Post(ctx context.Context, u ledger.Unit) error {
 	for _, d := range u.Decisions {
 		ss = append(ss, insertDecision(d))
 	}
+	if r := u.Denial; r != nil {
+		ss = append(ss, firstDenial(*r))
+	}
 	// Steps come before new rows: an expired relationship makes room for its successor.
 	for _, r := range u.Steps {
 		ss = append(ss, stmt{text: `update relationships set state = ?, version = ?, effective_at = ?, ended_at = ?, enforcement = ?,
@@ -180,13 +183,6 @@ func about(e im.AuditEvent) im.ID {
 		return e.Actor.ID
 	}
 	return e.About
-}
-
-func insertDecision(d im.Decision) stmt {
-	return stmt{text: `insert into decisions (id, at, action, actor_id, target_kind, target_id, workspace_id, outcome, rules, needs,
-		obligations, facts, policy_version) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		args: []any{d.ID, us(d.At), d.Action, d.ActorID, null(d.Target.Kind), d.Target.ID, d.WorkspaceID, d.Outcome, toJSON(d.Rules),
-			toJSON(d.Needs), toJSON(d.Obligations), toJSON(d.Facts), d.PolicyVersion}}
 }
 
 // unavailable is the fault of a database that does not do its work. A wait that the caller gave up is told apart.

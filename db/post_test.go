@@ -40,7 +40,7 @@ func whole(w *world) filled {
 	f.decision = im.Decision{ID: ids.New(), At: now, Action: "block", ActorID: initiator, Target: ref(im.KindMember, target),
 		WorkspaceID: w.workspace(), Outcome: im.Review, Rules: []im.RuleRef{{ID: ids.New(), Name: "C-06", File: "guard.csv", Line: 7}},
 		Needs: []im.Need{{Role: "admin", Count: 2}}, Obligations: []string{"undo:72h"}, Facts: map[string]string{"sub.Rank": "3"},
-		PolicyVersion: "abc"}
+		PolicyVersion: "abc", Times: 1}
 	f.rel = im.Relationship{ID: ids.New(), WorkspaceID: w.workspace(), Kind: im.GroupBlock, State: im.PendingApproval, Version: 1,
 		Scope: im.WorkspaceScope, Source: im.FromChat, InitiatorID: initiator, Target: ref(im.KindMember, target), GroupID: co.Groups[3].ID,
 		Reason: "太吵了", CreatedAt: now, EffectiveAt: now.Add(1), ExpiresAt: now.Add(time.Hour), EndedAt: now.Add(2 * time.Hour),
@@ -157,7 +157,7 @@ func TestPostBare(t *testing.T) {
 		r := w.block(w.member(3), w.member(4))
 		r.EffectiveAt, r.Reason = time.Time{}, ""
 		e := im.AuditEvent{ID: ids.New(), At: now, ActorName: "guanxi", Action: "relationship.expire", About: w.member(4)}
-		d := im.Decision{ID: ids.New(), At: now, Action: "block", Outcome: im.Deny, PolicyVersion: "v"}
+		d := im.Decision{ID: ids.New(), At: now, Action: "block", Outcome: im.Deny, PolicyVersion: "v", Times: 1}
 		must(t, w.Post(t.Context(), ledger.Unit{Relationships: []im.Relationship{r}, Events: []im.AuditEvent{e}, Decisions: []im.Decision{d}}))
 		rels, err := w.Relationships(t.Context(), all, []im.ID{r.ID})
 		must(t, err)

@@ -242,16 +242,6 @@ func (s *Store) Candidates(ctx context.Context, approvals []im.ID) (map[im.ID][]
 	})
 }
 
-// Decisions reads decisions by id. Who may see them is the use-case's to say.
-func (s *Store) Decisions(ctx context.Context, ids []im.ID) (map[im.ID]im.Decision, error) {
-	return byIDs(ctx, s, im.Viewer{}, "", `d.id, d.at, d.action, d.actor_id, d.target_kind, d.target_id, d.workspace_id, d.outcome, d.rules,
-		d.needs, d.obligations, d.facts, d.policy_version`, "decisions d", "d.id", ids, func(r row) (d im.Decision, err error) {
-		err = r.Scan(&d.ID, stamp{&d.At}, &d.Action, &d.ActorID, textOf(&d.Target.Kind), &d.Target.ID, &d.WorkspaceID, textOf(&d.Outcome),
-			document{&d.Rules}, document{&d.Needs}, document{&d.Obligations}, document{&d.Facts}, &d.PolicyVersion)
-		return d, err
-	}, func(d im.Decision) im.ID { return d.ID })
-}
-
 // AskedBy finds the approvals that decisions asked for, by decision.
 func (s *Store) AskedBy(ctx context.Context, decisions []im.ID) (map[im.ID]im.ID, error) {
 	out := make(map[im.ID]im.ID)

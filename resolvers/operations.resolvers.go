@@ -229,6 +229,22 @@ func (r *queryResolver) ContactCheck(ctx context.Context, input model.ContactChe
 	return b.ContactCheck(in, *c), nil
 }
 
+func (r *queryResolver) Decide(ctx context.Context, input model.DecisionInput) (*view.Decision, error) {
+	b, v, err := r.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	in, err := askInput(input)
+	if err != nil {
+		return nil, err
+	}
+	a, err := r.Sources.Blocking.Ask(ctx, blocking.Call{Viewer: v, RequestID: RequestOf(ctx).RequestID}, in)
+	if err != nil || a == nil {
+		return nil, err
+	}
+	return b.Asked(*a), nil
+}
+
 func (r *queryResolver) Policy(ctx context.Context) (*view.Policy, error) {
 	b, _, err := r.begin(ctx)
 	if err != nil {

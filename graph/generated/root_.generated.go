@@ -181,7 +181,10 @@ type ComplexityRoot struct {
 		Actor         func(childComplexity int) int
 		ApproverRoles func(childComplexity int) int
 		At            func(childComplexity int) int
+		Facts         func(childComplexity int) int
 		ID            func(childComplexity int) int
+		Layers        func(childComplexity int) int
+		NearMisses    func(childComplexity int) int
 		Needs         func(childComplexity int) int
 		Obligations   func(childComplexity int) int
 		Outcome       func(childComplexity int) int
@@ -189,6 +192,7 @@ type ComplexityRoot struct {
 		Reason        func(childComplexity int) int
 		Rules         func(childComplexity int) int
 		Target        func(childComplexity int) int
+		Times         func(childComplexity int) int
 		Workspace     func(childComplexity int) int
 	}
 
@@ -242,6 +246,7 @@ type ComplexityRoot struct {
 		Status        func(childComplexity int) int
 		Tags          func(childComplexity int) int
 		Verified      func(childComplexity int) int
+		ViewerMay     func(childComplexity int) int
 		Workspace     func(childComplexity int) int
 	}
 
@@ -255,6 +260,11 @@ type ComplexityRoot struct {
 	ExternalContactEdge struct {
 		Cursor func(childComplexity int) int
 		Node   func(childComplexity int) int
+	}
+
+	Fact struct {
+		Name  func(childComplexity int) int
+		Value func(childComplexity int) int
 	}
 
 	Group struct {
@@ -298,6 +308,7 @@ type ComplexityRoot struct {
 		Rank        func(childComplexity int) int
 		Region      func(childComplexity int) int
 		Roles       func(childComplexity int) int
+		ViewerMay   func(childComplexity int) int
 	}
 
 	MemberConnection struct {
@@ -318,6 +329,12 @@ type ComplexityRoot struct {
 		DecideApproval   func(childComplexity int, approvalID string, approve bool, comment *string, idempotencyKey *string) int
 		LiftRelationship func(childComplexity int, relationshipID string, reason string, idempotencyKey *string) int
 		UndoRelationship func(childComplexity int, relationshipID string, reason string, idempotencyKey *string) int
+	}
+
+	NearMiss struct {
+		Actual     func(childComplexity int) int
+		FailedTerm func(childComplexity int) int
+		Rule       func(childComplexity int) int
 	}
 
 	Opportunity struct {
@@ -349,6 +366,12 @@ type ComplexityRoot struct {
 		Rules    func(childComplexity int, first *int, after *string, last *int, before *string) int
 		Sources  func(childComplexity int) int
 		Version  func(childComplexity int) int
+	}
+
+	PolicyLayer struct {
+		Name    func(childComplexity int) int
+		Outcome func(childComplexity int) int
+		Rules   func(childComplexity int) int
 	}
 
 	PolicyProblem struct {
@@ -385,6 +408,7 @@ type ComplexityRoot struct {
 		AuditEvents      func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.AuditFilter) int
 		ChangeCursor     func(childComplexity int) int
 		ContactCheck     func(childComplexity int, input model.ContactCheckInput) int
+		Decide           func(childComplexity int, input model.DecisionInput) int
 		Department       func(childComplexity int, id string) int
 		Departments      func(childComplexity int, first *int, after *string, last *int, before *string) int
 		ExternalContact  func(childComplexity int, id string) int
@@ -473,6 +497,7 @@ type ComplexityRoot struct {
 	}
 
 	Viewer struct {
+		May    func(childComplexity int) int
 		Member func(childComplexity int) int
 		Roles  func(childComplexity int) int
 	}
@@ -1108,12 +1133,30 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Decision.At(childComplexity), true
+	case "Decision.facts":
+		if e.ComplexityRoot.Decision.Facts == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Decision.Facts(childComplexity), true
 	case "Decision.id":
 		if e.ComplexityRoot.Decision.ID == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Decision.ID(childComplexity), true
+	case "Decision.layers":
+		if e.ComplexityRoot.Decision.Layers == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Decision.Layers(childComplexity), true
+	case "Decision.nearMisses":
+		if e.ComplexityRoot.Decision.NearMisses == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Decision.NearMisses(childComplexity), true
 	case "Decision.needs":
 		if e.ComplexityRoot.Decision.Needs == nil {
 			break
@@ -1156,6 +1199,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Decision.Target(childComplexity), true
+	case "Decision.times":
+		if e.ComplexityRoot.Decision.Times == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Decision.Times(childComplexity), true
 	case "Decision.workspace":
 		if e.ComplexityRoot.Decision.Workspace == nil {
 			break
@@ -1372,6 +1421,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ExternalContact.Verified(childComplexity), true
+	case "ExternalContact.viewerMay":
+		if e.ComplexityRoot.ExternalContact.ViewerMay == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExternalContact.ViewerMay(childComplexity), true
 	case "ExternalContact.workspace":
 		if e.ComplexityRoot.ExternalContact.Workspace == nil {
 			break
@@ -1416,6 +1471,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ExternalContactEdge.Node(childComplexity), true
+
+	case "Fact.name":
+		if e.ComplexityRoot.Fact.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Fact.Name(childComplexity), true
+	case "Fact.value":
+		if e.ComplexityRoot.Fact.Value == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Fact.Value(childComplexity), true
 
 	case "Group.admins":
 		if e.ComplexityRoot.Group.Admins == nil {
@@ -1606,6 +1674,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Member.Roles(childComplexity), true
+	case "Member.viewerMay":
+		if e.ComplexityRoot.Member.ViewerMay == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Member.ViewerMay(childComplexity), true
 
 	case "MemberConnection.edges":
 		if e.ComplexityRoot.MemberConnection.Edges == nil {
@@ -1700,6 +1774,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.UndoRelationship(childComplexity, args["relationshipId"].(string), args["reason"].(string), args["idempotencyKey"].(*string)), true
+
+	case "NearMiss.actual":
+		if e.ComplexityRoot.NearMiss.Actual == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NearMiss.Actual(childComplexity), true
+	case "NearMiss.failedTerm":
+		if e.ComplexityRoot.NearMiss.FailedTerm == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NearMiss.FailedTerm(childComplexity), true
+	case "NearMiss.rule":
+		if e.ComplexityRoot.NearMiss.Rule == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NearMiss.Rule(childComplexity), true
 
 	case "Opportunity.amount":
 		if e.ComplexityRoot.Opportunity.Amount == nil {
@@ -1823,6 +1916,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Policy.Version(childComplexity), true
+
+	case "PolicyLayer.name":
+		if e.ComplexityRoot.PolicyLayer.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PolicyLayer.Name(childComplexity), true
+	case "PolicyLayer.outcome":
+		if e.ComplexityRoot.PolicyLayer.Outcome == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PolicyLayer.Outcome(childComplexity), true
+	case "PolicyLayer.rules":
+		if e.ComplexityRoot.PolicyLayer.Rules == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PolicyLayer.Rules(childComplexity), true
 
 	case "PolicyProblem.column":
 		if e.ComplexityRoot.PolicyProblem.Column == nil {
@@ -1974,6 +2086,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.ContactCheck(childComplexity, args["input"].(model.ContactCheckInput)), true
+	case "Query.decide":
+		if e.ComplexityRoot.Query.Decide == nil {
+			break
+		}
+
+		args, err := ec.field_Query_decide_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Decide(childComplexity, args["input"].(model.DecisionInput)), true
 	case "Query.department":
 		if e.ComplexityRoot.Query.Department == nil {
 			break
@@ -2415,6 +2538,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.UserError.Workspace(childComplexity), true
 
+	case "Viewer.may":
+		if e.ComplexityRoot.Viewer.May == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Viewer.May(childComplexity), true
 	case "Viewer.member":
 		if e.ComplexityRoot.Viewer.Member == nil {
 			break
@@ -2507,7 +2636,9 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputAuditFilter,
 		ec.unmarshalInputBlockInput,
 		ec.unmarshalInputContactCheckInput,
+		ec.unmarshalInputDecisionInput,
 		ec.unmarshalInputExternalContactFilter,
+		ec.unmarshalInputFactInput,
 		ec.unmarshalInputGroupFilter,
 		ec.unmarshalInputMemberFilter,
 		ec.unmarshalInputRelationshipFilter,
@@ -2604,7 +2735,7 @@ func newExecutionContext(
 
 var sources = []*ast.Source{
 	{Name: "../schema/approval.graphqls", Input: `"A request that waits for people to agree (审批)."
-type Approval implements Node {
+type Approval implements Node @authorize(action: "read") {
   "Opaque id."
   id: ID!
   "What is asked for: block, lift."
@@ -2691,7 +2822,7 @@ type ApprovalEdge {
 }
 `, BuiltIn: false},
 	{Name: "../schema/audit.graphqls", Input: `"One line of the trail (审计记录): append-only; each carries the hash of the one before it, so that a removed or altered one is found."
-type AuditEvent implements Node {
+type AuditEvent implements Node @authorize(action: "read") {
   "Opaque id."
   id: ID!
   "When."
@@ -2727,7 +2858,7 @@ type AuditEvent implements Node {
 }
 
 "Something that people should look at."
-type Alert implements Node {
+type Alert implements Node @authorize(action: "read") {
   "Opaque id."
   id: ID!
   "What it is about."
@@ -2825,6 +2956,9 @@ input AuditFilter {
 # id, oldest first, unless an orderBy says otherwise; things that happen come newest first. A list leaves out the rows
 # that the caller may not see, from its count too. A link to something that the caller may not see is null.
 
+"Which action of the policy files, or which set of them, guards the field, or all fields of the type that name none of their own."
+directive @authorize(action: String!) on FIELD_DEFINITION | OBJECT | INTERFACE
+
 "RFC 3339, always with an offset; stored and answered in UTC."
 scalar DateTime
 
@@ -2835,7 +2969,7 @@ scalar Int64
 scalar Decimal
 
 "Whatever has an id that ` + "`" + `node` + "`" + ` resolves."
-interface Node {
+interface Node @authorize(action: "read") {
   "Opaque and type-prefixed (mem_…, con_…, rel_…). A platform's own id is the separate field platformId."
   id: ID!
 }
@@ -2904,19 +3038,19 @@ enum ErrorCode {
 }
 `, BuiltIn: false},
 	{Name: "../schema/contact.graphqls", Input: `"A person outside the company whom members talk to, on one workspace (外部联系人)."
-type ExternalContact implements Node {
+type ExternalContact implements Node @authorize(action: "read") {
   "Opaque id."
   id: ID!
   "Where the contact is."
   workspace: Workspace!
   "The platform's own id. Null where the caller may not see it, never half of it."
-  platformId: String
+  platformId: String @authorize(action: "unmask")
   "As the platform names the person."
   name: String!
   "Whom the person works for."
   company: String
   "Masked (138****1234) unless policy shows it in full."
-  phone: String
+  phone: String @authorize(action: "unmask")
   "A verified enterprise user (已认证企业用户), as opposed to a personal account."
   verified: Boolean!
   "Where the person is."
@@ -2931,6 +3065,8 @@ type ExternalContact implements Node {
   owner: Member
   "Business that is under way with the contact."
   opportunities: [Opportunity!]!
+  "Actions with a command that policy would let the caller ask for on this contact now, some with somebody's agreement."
+  viewerMay: [String!]!
 }
 
 "What a contact weighs for the business."
@@ -2954,7 +3090,7 @@ enum ContactStatus {
 }
 
 "Business that is under way with a contact."
-type Opportunity implements Node {
+type Opportunity implements Node @authorize(action: "read") {
   "Opaque id."
   id: ID!
   "What it is about."
@@ -3008,8 +3144,8 @@ input ExternalContactFilter {
   verified: Boolean
 }
 `, BuiltIn: false},
-	{Name: "../schema/decision.graphqls", Input: `"An answer of policy (决策). Every command's and every refusal is kept."
-type Decision implements Node {
+	{Name: "../schema/decision.graphqls", Input: `"An answer of policy (决策). Every command's and every refusal is kept. One that ` + "`" + `decide` + "`" + ` only asked for may be gone later: node then answers null."
+type Decision implements Node @authorize(action: "read") {
   "Opaque id."
   id: ID!
   "What was asked: block, lift, decide_approval, …"
@@ -3026,16 +3162,78 @@ type Decision implements Node {
   reason: String!
   "The policy lines that decided, with file and line. Empty where a refusal comes from the want of a line that allows."
   rules: [PolicyRule!]!
+  "What each layer said, from the product's guardrails to the company's own files; the strictest won. Of the rules those that decided; all that are about the request for those who may read policy. Empty where the version can no longer be run."
+  layers: [PolicyLayer!]!
+  "What was known of actor, target and place when it was decided, by the names of conditions; values are null for those who may not see them."
+  facts: [Fact!]!
   "Who must agree, when the outcome is REVIEW: each role once. How many of each stands in ` + "`" + `needs` + "`" + `."
   approverRoles: [String!]!
   "Who must agree, and how many of them."
   needs: [ApprovalNeed!]!
   "What the deciding lines oblige the gateway to: undo:72h, alert:KEY_CONTACT_BLOCKED, …"
   obligations: [String!]!
+  "Rules that would have decided otherwise, and the term that failed, with its actual value. For those who may read policy; empty for others."
+  nearMisses: [NearMiss!]!
+  "How often the same question was refused within the hour: those after the first are counted, not written down again."
+  times: Int!
   "The version of the policy files that decided."
   policyVersion: String!
   "When."
   at: DateTime!
+}
+
+"What one layer of the policy files said to a request."
+type PolicyLayer {
+  "guard, default, platform:wecom, company."
+  name: String!
+  "The strictest of its rules; null: none of them is about the request."
+  outcome: Outcome
+  "Its rules that are about the request, as far as the caller may see them."
+  rules: [PolicyRule!]!
+}
+
+"Something that was known when it was decided."
+type Fact {
+  "As conditions spell it: r.sub.Rank, r.obj.Importance."
+  name: String!
+  "Null where the caller may not see it."
+  value: String
+}
+
+"A rule that one thing kept from deciding."
+type NearMiss {
+  "The rule."
+  rule: PolicyRule!
+  "The term of its condition that failed, as it stands in the file: r.obj.OpenValue > 500000."
+  failedTerm: String!
+  "What the term asks about, as it was: 400000."
+  actual: String!
+}
+
+"A question to policy."
+input DecisionInput {
+  "Defaults to the caller. Another one only for those who may read policy."
+  actorId: ID
+  "As in the policy files: block, blacklist, lift, undo, check_contact, …"
+  action: String!
+  "What it would be about. Where it is left out only the facts given are known of it."
+  targetId: ID
+  "Of a group_block the group."
+  groupId: ID
+  "Default: of the workspaces on which it could be asked, the one with the strictest answer."
+  workspaceId: ID
+  "As if it were asked then. Default: now."
+  at: DateTime
+  "Put in the place of what is known, at most 50. Only for those who may read policy."
+  facts: [FactInput!]
+}
+
+"Overrides a fact, to ask 'what if'."
+input FactInput {
+  "As conditions spell it: r.obj.Importance."
+  name: String!
+  "true, 3, KEY; of r.sub.Roles several with spaces between."
+  value: String!
 }
 
 "One of the three answers of policy."
@@ -3061,7 +3259,7 @@ type ApprovalNeed {
 }
 
 "One policy line, as it stood in one version of the files."
-type PolicyRule implements Node {
+type PolicyRule implements Node @authorize(action: "read") {
   "Opaque id of the line in its version."
   id: ID!
   "Its id in the files (wecom.member.external_only). Several lines may share one."
@@ -3122,7 +3320,7 @@ type PolicyRuleEdge {
 }
 `, BuiltIn: false},
 	{Name: "../schema/group.graphqls", Input: `"A chat group (群), not a department."
-type Group implements Node {
+type Group implements Node @authorize(action: "read") {
   "Opaque id."
   id: ID!
   "Where it is."
@@ -3191,7 +3389,7 @@ input GroupFilter {
 }
 `, BuiltIn: false},
 	{Name: "../schema/member.graphqls", Input: `"A person with an account in the organisation (成员)."
-type Member implements Node {
+type Member implements Node @authorize(action: "read") {
   "Opaque id."
   id: ID!
   "As colleagues call the person."
@@ -3209,7 +3407,7 @@ type Member implements Node {
   "Job rank; higher is more senior. Policies may read it."
   rank: Int
   "Masked (138****1234) unless policy shows it in full."
-  phone: String
+  phone: String @authorize(action: "unmask")
   "Role names as the directory gives them and the policy files know them: employee, dept_manager, admin, super_admin, hr, it, legal, auditor, …"
   roles: [String!]!
   "What the person does for a living; policies may read it."
@@ -3222,6 +3420,8 @@ type Member implements Node {
   employment: Employment!
   "The person's accounts, one a workspace."
   accounts: [Account!]!
+  "Actions with a command that policy would let the caller ask for on this person now, some with somebody's agreement."
+  viewerMay: [String!]!
 }
 
 "What a member does for a living."
@@ -3253,7 +3453,7 @@ enum Employment {
 }
 
 "A node of the organisation's tree (部门)."
-type Department implements Node {
+type Department implements Node @authorize(action: "read") {
   "Opaque id."
   id: ID!
   "Its name."
@@ -3265,7 +3465,7 @@ type Department implements Node {
 }
 
 "One person's account on one workspace."
-type Account implements Node {
+type Account implements Node @authorize(action: "read") {
   "Opaque id."
   id: ID!
   "Whose it is. Null: nobody's yet, or hidden."
@@ -3275,7 +3475,7 @@ type Account implements Node {
   "Who is behind it."
   kind: AccountKind!
   "The platform's own id. Null where the caller may not see it, never half of it."
-  platformId: String
+  platformId: String @authorize(action: "unmask")
   "What it may still do."
   status: AccountStatus!
 }
@@ -3370,66 +3570,70 @@ type Viewer {
   member: Member
   "What the person's roles imply, by policy."
   roles: [String!]!
+  "Actions that policy could allow this caller somewhere, for menus. What is missing here is always refused."
+  may: [String!]!
 }
 
 "All reads. Everything needs a token."
 type Query {
   "Anything that has an id; null where it is not there or the caller may not see it."
-  node(id: ID!): Node
+  node(id: ID!): Node @authorize(action: "read")
   "Several at once, at most 100, in the order of the question."
-  nodes(ids: [ID!]!): [Node]!
+  nodes(ids: [ID!]!): [Node]! @authorize(action: "read")
   "Who asks."
-  viewer: Viewer
+  viewer: Viewer @authorize(action: "read")
   "One member by exactly one of the three."
-  member(id: ID, employeeNo: String, accountName: String): Member
+  member(id: ID, employeeNo: String, accountName: String): Member @authorize(action: "read")
   "Members, by id unless orderBy says otherwise."
-  members(first: Int, after: String, last: Int, before: String, filter: MemberFilter, orderBy: MemberOrder): MemberConnection!
+  members(first: Int, after: String, last: Int, before: String, filter: MemberFilter, orderBy: MemberOrder): MemberConnection! @authorize(action: "read")
   "One department."
-  department(id: ID!): Department
+  department(id: ID!): Department @authorize(action: "read")
   "Departments, by id."
-  departments(first: Int, after: String, last: Int, before: String): DepartmentConnection!
+  departments(first: Int, after: String, last: Int, before: String): DepartmentConnection! @authorize(action: "read")
   "One contact."
-  externalContact(id: ID!): ExternalContact
+  externalContact(id: ID!): ExternalContact @authorize(action: "read")
   "Contacts, by id."
-  externalContacts(first: Int, after: String, last: Int, before: String, filter: ExternalContactFilter): ExternalContactConnection!
+  externalContacts(first: Int, after: String, last: Int, before: String, filter: ExternalContactFilter): ExternalContactConnection! @authorize(action: "read")
   "One group."
-  group(id: ID!): Group
+  group(id: ID!): Group @authorize(action: "read")
   "Groups, by id."
-  groups(first: Int, after: String, last: Int, before: String, filter: GroupFilter): GroupConnection!
+  groups(first: Int, after: String, last: Int, before: String, filter: GroupFilter): GroupConnection! @authorize(action: "read")
   "One relationship."
-  relationship(id: ID!): Relationship
+  relationship(id: ID!): Relationship @authorize(action: "read")
   "Relationships, newest first."
-  relationships(first: Int, after: String, last: Int, before: String, filter: RelationshipFilter): RelationshipConnection!
+  relationships(first: Int, after: String, last: Int, before: String, filter: RelationshipFilter): RelationshipConnection! @authorize(action: "read")
   "May ` + "`" + `from` + "`" + ` reach ` + "`" + `to` + "`" + ` on this channel now? For the two themselves and those above them; others are FORBIDDEN. Null where the caller may not see both."
-  contactCheck(input: ContactCheckInput!): ContactCheck
+  contactCheck(input: ContactCheckInput!): ContactCheck @authorize(action: "check_contact")
+  "What policy says to a request, by the same facts as the command itself, without that anything is done. Null where the caller, or the person asked about, does not see the target."
+  decide(input: DecisionInput!): Decision @authorize(action: "read")
   "The policy files in force; null for those who may not read policy."
-  policy: Policy
+  policy: Policy @authorize(action: "read")
   "Requests, newest first. mine: true, only those that wait for the caller's verdict. requestedById: asked for by this member."
-  approvals(first: Int, after: String, last: Int, before: String, state: ApprovalState, mine: Boolean, requestedById: ID, subjectId: ID): ApprovalConnection!
+  approvals(first: Int, after: String, last: Int, before: String, state: ApprovalState, mine: Boolean, requestedById: ID, subjectId: ID): ApprovalConnection! @authorize(action: "read")
   "The trail, newest first."
-  auditEvents(first: Int, after: String, last: Int, before: String, filter: AuditFilter): AuditEventConnection!
+  auditEvents(first: Int, after: String, last: Int, before: String, filter: AuditFilter): AuditEventConnection! @authorize(action: "read")
   "Alerts, newest first."
-  alerts(first: Int, after: String, last: Int, before: String, kind: AlertKind, open: Boolean): AlertConnection!
+  alerts(first: Int, after: String, last: Int, before: String, kind: AlertKind, open: Boolean): AlertConnection! @authorize(action: "read")
   "The platforms that have an adapter."
-  platforms: [Platform!]!
+  platforms: [Platform!]! @authorize(action: "read")
   "All workspaces."
-  workspaces: [Workspace!]!
+  workspaces: [Workspace!]! @authorize(action: "read")
   "Where all streams stand now. Read it before a list, then subscribe ` + "`" + `after` + "`" + ` it: nothing falls in between."
-  changeCursor: String!
+  changeCursor: String! @authorize(action: "read")
 }
 
 "All commands."
 type Mutation {
   "Makes a relationship."
-  block(input: BlockInput!): BlockPayload
+  block(input: BlockInput!): BlockPayload @authorize(action: "keep_away")
   "Ends a relationship in the ordinary way, at any time the policy allows. One that waits for approval is cancelled."
-  liftRelationship(relationshipId: ID!, reason: String!, idempotencyKey: String): UndoPayload
+  liftRelationship(relationshipId: ID!, reason: String!, idempotencyKey: String): UndoPayload @authorize(action: "lift")
   "Takes a mistake back under the terms of the relationship's ` + "`" + `undo` + "`" + `: tags and status are put back. WeCom: within 72 hours, reviewed by an admin unless one asks. The moment of asking counts, not that of the review."
-  undoRelationship(relationshipId: ID!, reason: String!, idempotencyKey: String): UndoPayload
+  undoRelationship(relationshipId: ID!, reason: String!, idempotencyKey: String): UndoPayload @authorize(action: "undo")
   "Gives the caller's verdict on a request. The last agreement that was missing carries it out."
-  decideApproval(approvalId: ID!, approve: Boolean!, comment: String, idempotencyKey: String): DecideApprovalPayload
+  decideApproval(approvalId: ID!, approve: Boolean!, comment: String, idempotencyKey: String): DecideApprovalPayload @authorize(action: "decide_approval")
   "The one who asked takes the request back."
-  cancelApproval(approvalId: ID!, reason: String, idempotencyKey: String): DecideApprovalPayload
+  cancelApproval(approvalId: ID!, reason: String, idempotencyKey: String): DecideApprovalPayload @authorize(action: "cancel_approval")
 }
 
 """
@@ -3438,7 +3642,7 @@ last cursor as ` + "`" + `after` + "`" + `, none is lost or repeated. Without ` 
 """
 type Subscription {
   "Every change to relationships the caller may see; memberId: of those that this member made or is the target of."
-  relationshipChanged(memberId: ID, after: String): RelationshipChange!
+  relationshipChanged(memberId: ID, after: String): RelationshipChange! @authorize(action: "read")
 }
 `, BuiltIn: false},
 	{Name: "../schema/platform.graphqls", Input: `"A kind of backend, as its adapter declares it. No enum: adding an adapter changes no schema."
@@ -3462,7 +3666,7 @@ type Capability {
 }
 
 "One connected organisation on one platform."
-type Workspace implements Node {
+type Workspace implements Node @authorize(action: "read") {
   "Opaque id."
   id: ID!
   "Its name."
@@ -3498,7 +3702,7 @@ union Party = Member | ExternalContact
 union BlockTarget = Member | ExternalContact
 
 "One block or blacklisting, on one workspace."
-type Relationship implements Node {
+type Relationship implements Node @authorize(action: "read") {
   "Opaque id."
   id: ID!
   "What it does."
@@ -4131,12 +4335,20 @@ func (ec *executionContext) childFields_Decision(ctx context.Context, field grap
 		return ec.fieldContext_Decision_reason(ctx, field)
 	case "rules":
 		return ec.fieldContext_Decision_rules(ctx, field)
+	case "layers":
+		return ec.fieldContext_Decision_layers(ctx, field)
+	case "facts":
+		return ec.fieldContext_Decision_facts(ctx, field)
 	case "approverRoles":
 		return ec.fieldContext_Decision_approverRoles(ctx, field)
 	case "needs":
 		return ec.fieldContext_Decision_needs(ctx, field)
 	case "obligations":
 		return ec.fieldContext_Decision_obligations(ctx, field)
+	case "nearMisses":
+		return ec.fieldContext_Decision_nearMisses(ctx, field)
+	case "times":
+		return ec.fieldContext_Decision_times(ctx, field)
 	case "policyVersion":
 		return ec.fieldContext_Decision_policyVersion(ctx, field)
 	case "at":
@@ -4247,6 +4459,8 @@ func (ec *executionContext) childFields_ExternalContact(ctx context.Context, fie
 		return ec.fieldContext_ExternalContact_owner(ctx, field)
 	case "opportunities":
 		return ec.fieldContext_ExternalContact_opportunities(ctx, field)
+	case "viewerMay":
+		return ec.fieldContext_ExternalContact_viewerMay(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ExternalContact", field.Name)
 }
@@ -4273,6 +4487,16 @@ func (ec *executionContext) childFields_ExternalContactEdge(ctx context.Context,
 		return ec.fieldContext_ExternalContactEdge_node(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ExternalContactEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_Fact(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_Fact_name(ctx, field)
+	case "value":
+		return ec.fieldContext_Fact_value(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Fact", field.Name)
 }
 
 func (ec *executionContext) childFields_Group(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -4357,6 +4581,8 @@ func (ec *executionContext) childFields_Member(ctx context.Context, field graphq
 		return ec.fieldContext_Member_employment(ctx, field)
 	case "accounts":
 		return ec.fieldContext_Member_accounts(ctx, field)
+	case "viewerMay":
+		return ec.fieldContext_Member_viewerMay(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Member", field.Name)
 }
@@ -4383,6 +4609,18 @@ func (ec *executionContext) childFields_MemberEdge(ctx context.Context, field gr
 		return ec.fieldContext_MemberEdge_node(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type MemberEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_NearMiss(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "rule":
+		return ec.fieldContext_NearMiss_rule(ctx, field)
+	case "failedTerm":
+		return ec.fieldContext_NearMiss_failedTerm(ctx, field)
+	case "actual":
+		return ec.fieldContext_NearMiss_actual(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type NearMiss", field.Name)
 }
 
 func (ec *executionContext) childFields_Opportunity(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -4445,6 +4683,18 @@ func (ec *executionContext) childFields_Policy(ctx context.Context, field graphq
 		return ec.fieldContext_Policy_problems(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Policy", field.Name)
+}
+
+func (ec *executionContext) childFields_PolicyLayer(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_PolicyLayer_name(ctx, field)
+	case "outcome":
+		return ec.fieldContext_PolicyLayer_outcome(ctx, field)
+	case "rules":
+		return ec.fieldContext_PolicyLayer_rules(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PolicyLayer", field.Name)
 }
 
 func (ec *executionContext) childFields_PolicyProblem(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -4639,6 +4889,8 @@ func (ec *executionContext) childFields_Viewer(ctx context.Context, field graphq
 		return ec.fieldContext_Viewer_member(ctx, field)
 	case "roles":
 		return ec.fieldContext_Viewer_roles(ctx, field)
+	case "may":
+		return ec.fieldContext_Viewer_may(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Viewer", field.Name)
 }

@@ -80,6 +80,24 @@ type ContactCheckInput struct {
 	WorkspaceID *string `json:"workspaceId,omitempty"`
 }
 
+// A question to policy.
+type DecisionInput struct {
+	// Defaults to the caller. Another one only for those who may read policy.
+	ActorID *string `json:"actorId,omitempty"`
+	// As in the policy files: block, blacklist, lift, undo, check_contact, …
+	Action string `json:"action"`
+	// What it would be about. Where it is left out only the facts given are known of it.
+	TargetID *string `json:"targetId,omitempty"`
+	// Of a group_block the group.
+	GroupID *string `json:"groupId,omitempty"`
+	// Default: of the workspaces on which it could be asked, the one with the strictest answer.
+	WorkspaceID *string `json:"workspaceId,omitempty"`
+	// As if it were asked then. Default: now.
+	At *time.Time `json:"at,omitempty"`
+	// Put in the place of what is known, at most 50. Only for those who may read policy.
+	Facts []*FactInput `json:"facts,omitempty"`
+}
+
 // How far the carrying out on a platform has come.
 type Delivery struct {
 	// Where it stands.
@@ -112,6 +130,22 @@ type ExternalContactFilter struct {
 	Tag *string `json:"tag,omitempty"`
 	// Verified or not.
 	Verified *bool `json:"verified,omitempty"`
+}
+
+// Something that was known when it was decided.
+type Fact struct {
+	// As conditions spell it: r.sub.Rank, r.obj.Importance.
+	Name string `json:"name"`
+	// Null where the caller may not see it.
+	Value *string `json:"value,omitempty"`
+}
+
+// Overrides a fact, to ask 'what if'.
+type FactInput struct {
+	// As conditions spell it: r.obj.Importance.
+	Name string `json:"name"`
+	// true, 3, KEY; of r.sub.Roles several with spaces between.
+	Value string `json:"value"`
 }
 
 // Narrows a list of groups; all that is given must hold.

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"slices"
 	"sync"
 	"time"
@@ -30,6 +29,7 @@ import (
 	"github.com/guanxi-im/guanxi/internal/identity"
 	"github.com/guanxi-im/guanxi/internal/im"
 	"github.com/guanxi-im/guanxi/internal/live"
+	"github.com/guanxi-im/guanxi/internal/metrics"
 	"github.com/guanxi-im/guanxi/internal/platform"
 	"github.com/guanxi-im/guanxi/internal/policy"
 	"github.com/guanxi-im/guanxi/resolvers"
@@ -123,18 +123,23 @@ func (p *program) run(ctx context.Context, cfg config.Config) error {
 	go func() { defer close(background); s.background(work, sims) }()
 	defer func() { stop(); <-background }()
 
+	history := policy.NewHistory(s.rules, s.store, blocking.Duties())
+	counted := metrics.New(s.rules)
+	more := s.demoRoutes(sims)
+	more["GET /metrics"] = counted.Handler()
 	h := gateway.New(gateway.Options{
 		Resolver: &resolvers.Resolver{
 			Sources: view.Sources{Directory: directory.New(s.store), Blocking: s.block, Audit: s.store, Platforms: platforms,
-				Waiting: s.store.Waiting, Policy: s.rules.Status, Rules: s.rule,
+				Waiting: s.store.Waiting, Policy: s.rules.Status, Rules: history.Rule, Explain: history.Explain,
 				Reason: func(d im.Decision, l fault.Language) string { return s.rules.Engine().Reason(d.Outcome, d.Rules, l) }},
 			Hub: s.hub, Viewer: s.who.Viewer,
 		},
 		Authenticate: s.who.Authenticate,
 		Ready:        s.ready,
+		Request:      counted.Request,
 		Log:          s.log,
 		Stop:         work,
-	}, s.demoRoutes(sims))
+	}, more)
 	return s.listen(work, stop, h, p)
 }
 
@@ -182,14 +187,7 @@ const vendorTimeout = 10 * time.Second
 
 // openPolicy puts the rules in force: those of the product, of every platform, and of the company.
 func (s *server) openPolicy(ctx context.Context, platforms *platform.Catalogue, workspaces []im.Workspace, ids *im.IDs) (err error) {
-	src := authz.Sources{Duties: blocking.Duties()}
-	var more []authz.Layer
-	for _, p := range platforms.All() {
-		src.Platforms = append(src.Platforms, authz.Platform{Name: p.Name, Organisation: p.Organisation})
-		if p.Rules != nil {
-			more = append(more, authz.Layer{Name: authz.PlatformLayer(p.Name), Domain: p.Name, Files: p.Rules})
-		}
-	}
+	src := policySources(platforms)
 	for _, w := range workspaces { // a platform without an adapter has rules all the same: the default ones
 		p := platforms.Platform(w.Platform)
 		known := authz.Platform{Name: p.Name, Organisation: p.Organisation}
@@ -199,10 +197,10 @@ func (s *server) openPolicy(ctx context.Context, platforms *platform.Catalogue, 
 	}
 	o := policy.Options{Store: s.store, Log: s.log, Now: func() time.Time { return s.clock.Now() }, IDs: ids, Wake: s.hub.Wake}
 	if s.cfg.Policies != "" {
-		o.Files = os.DirFS(s.cfg.Policies)
-		more = append(more, authz.Layer{Name: authz.CompanyLayer, Files: o.Files})
+		company := companyLayer(s.cfg.Policies)
+		o.Files = company.Files
+		src.Layers = append(src.Layers, company)
 	}
-	src.Layers = authz.Shipped(more...)
 	o.Build = func() (*authz.Engine, error) { return authz.Build(src) }
 	s.rules, err = policy.Open(ctx, o)
 	if problems := (*authz.Problems)(nil); errors.As(err, &problems) {
@@ -271,6 +269,7 @@ func (s *server) background(ctx context.Context, sims *sims) {
 	others.Go(func() { s.store.Listen(ctx, s.hub.Wake) })
 	others.Go(func() { s.send.Run(ctx) })
 	others.Go(func() { s.rules.Run(ctx) })
+	others.Go(func() { s.keepLog(ctx) })
 	if s.cfg.Demo {
 		others.Go(func() { s.followClock(ctx, sims) })
 	}
@@ -289,22 +288,32 @@ func (s *server) background(ctx context.Context, sims *sims) {
 	}
 }
 
-// rule finds a policy line by id: in the version in force, else in the one that is kept.
-func (s *server) rule(ctx context.Context, id im.ID) (authz.Rule, bool, error) {
-	if r, ok := s.rules.Engine().Rule(id); ok {
-		return r, true, nil
+// What becomes of the decision log: decisions that were only asked for are forgotten after askedKept.
+const (
+	askedKept  = 30 * 24 * time.Hour
+	logUpkeep  = time.Hour
+	forgetMost = 1000 // in one transaction
+)
+
+// keepLog keeps the decision log in shape until ctx ends.
+func (s *server) keepLog(ctx context.Context) {
+	tick := time.NewTicker(logUpkeep)
+	defer tick.Stop()
+	for {
+		now := s.clock.Now()
+		err := s.store.PartitionDecisions(ctx, now)
+		for n := forgetMost; n == forgetMost && err == nil; {
+			n, err = s.store.DropAsked(ctx, now.Add(-askedKept), forgetMost)
+		}
+		if err != nil && ctx.Err() == nil {
+			s.log.WarnContext(ctx, "the decision log could not be kept in shape", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
 	}
-	// A rule's id begins with twelve bytes of its version.
-	bundle, err := s.store.PolicyBundle(ctx, fmt.Sprintf("%x", id[:12]))
-	if err != nil || bundle == nil {
-		return authz.Rule{}, false, err
-	}
-	old, err := authz.OpenBundle(bundle)
-	if err != nil {
-		return authz.Rule{}, false, fault.Wrap(err, "open policy version")
-	}
-	r, ok := old.Rule(id)
-	return r, ok, nil
 }
 
 // listen serves h until ctx ends, then lets what is under way finish.

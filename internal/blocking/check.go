@@ -7,7 +7,6 @@ import (
 	"github.com/guanxi-im/guanxi/authz"
 	"github.com/guanxi-im/guanxi/internal/fault"
 	"github.com/guanxi-im/guanxi/internal/im"
-	"github.com/guanxi-im/guanxi/internal/ledger"
 	"github.com/guanxi-im/guanxi/internal/page"
 )
 
@@ -34,20 +33,15 @@ func (s *Service) ContactCheck(ctx context.Context, c Call, in CheckInput) (*Che
 		return nil, err
 	}
 	me := c.Viewer.Member.ID
-	d, err := s.decide(ctx, question{action: authz.ActionCheckContact, viewer: c.Viewer, target: in.To, standing: string(im.AccountActive),
-		object: authz.Object{Type: authz.TypePair, Party: in.From.ID == me || in.To.ID == me, Below: f.Below}})
+	d, err := s.decide(ctx, checkQuestion(c.Viewer, in.To, in.From.ID == me || in.To.ID == me, f))
 	if err != nil {
 		return nil, err
 	}
 	if d.Outcome != im.Allow {
-		u := ledger.Unit{Decisions: []im.Decision{d}, Events: []im.AuditEvent{s.event(c, authz.ActionCheckContact, d, in.To, "", in.To.ID, "")}}
-		if err := s.store.Post(ctx, u); err != nil {
-			return nil, err
-		}
-		s.o.Wake()
-		refused := fault.New(fault.Forbidden, "forbidden")
-		refused.DecisionID = d.ID
-		return nil, refused
+		return nil, s.forbid(ctx, c, d)
+	}
+	if err := s.sample(ctx, d); err != nil {
+		return nil, err
 	}
 	if !f.Common {
 		return nil, fault.New(fault.BadUserInput, "no_common_account")
@@ -76,6 +70,12 @@ func (s *Service) ContactCheck(ctx context.Context, c Call, in CheckInput) (*Che
 		}
 	}
 	return out, nil
+}
+
+// checkQuestion is whether somebody may ask for a contact check; party: he is one of the two.
+func checkQuestion(v im.Viewer, to im.Ref, party bool, f CheckFacts) question {
+	return question{action: authz.ActionCheckContact, viewer: v, target: to, standing: string(im.AccountActive),
+		object: authz.Object{Type: authz.TypePair, Party: party, Below: f.Below}}
 }
 
 // ListRelationships reads one page of relationships, newest first.

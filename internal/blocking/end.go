@@ -20,17 +20,18 @@ type EndInput struct {
 // ending is one way to end a relationship.
 type ending struct {
 	action string // also its idempotent operation, and the kind of its intent
-	decide func(*Service, context.Context, im.Viewer, RelationshipFacts) (im.Decision, error)
-	asks   func(im.Relationship) []im.Need // whom as_made stands for
+	// reviewed: somebody besides the viewer has to agree, by what was frozen when it was made.
+	reviewed func(v im.Viewer, r im.Relationship) bool
+	asks     func(im.Relationship) []im.Need // whom as_made stands for
 	// refuse says why a relationship in a state cannot be ended in this way; nil where it can.
 	refuse func(r im.Relationship, state im.RelationshipState, now time.Time) *fault.Error
 	to     im.RelationshipState
 }
 
 var lifting = ending{
-	action: authz.ActionLift,
-	decide: (*Service).decideLift,
-	asks:   func(r im.Relationship) []im.Need { return r.Needs },
+	action:   authz.ActionLift,
+	reviewed: func(_ im.Viewer, r im.Relationship) bool { return len(r.Needs) > 0 },
+	asks:     func(r im.Relationship) []im.Need { return r.Needs },
 	refuse: func(_ im.Relationship, state im.RelationshipState, _ time.Time) *fault.Error {
 		if !state.Live() {
 			return fault.New(fault.InvalidTransition, "transition_lift", string(state))
@@ -42,8 +43,10 @@ var lifting = ending{
 
 var undoing = ending{
 	action: authz.ActionUndo,
-	decide: (*Service).decideUndo,
-	asks:   func(r im.Relationship) []im.Need { return authz.Approvers(r.Undo.Review) },
+	reviewed: func(v im.Viewer, r im.Relationship) bool { // whoever has a role that the terms ask for is not asked besides
+		return slices.ContainsFunc(authz.Approvers(r.Undo.Review), func(n im.Need) bool { return n.Count > 1 || !slices.Contains(v.Roles, n.Role) })
+	},
+	asks: func(r im.Relationship) []im.Need { return authz.Approvers(r.Undo.Review) },
 	refuse: func(r im.Relationship, state im.RelationshipState, now time.Time) *fault.Error {
 		switch {
 		case !state.InEffect():
@@ -95,7 +98,7 @@ func (s *Service) end(ctx context.Context, c Call, in EndInput, e ending) (Resul
 		}
 		r := f.Relationship
 		ref := im.Ref{Kind: im.KindRelationship, ID: r.ID}
-		d, err := e.decide(s, ctx, c.Viewer, *f)
+		d, err := s.decide(ctx, e.question(c.Viewer, *f, s.o.Now()))
 		if err != nil {
 			return res, u, err
 		}
@@ -152,28 +155,13 @@ func (s *Service) withdraw(u *ledger.Unit, pending []im.Approval, but ...im.ID) 
 	}
 }
 
-// decideLift asks policy whether the viewer may end the relationship.
-func (s *Service) decideLift(ctx context.Context, v im.Viewer, f RelationshipFacts) (im.Decision, error) {
-	return s.decideEnd(ctx, authz.ActionLift, v, f, len(f.Relationship.Needs) > 0)
-}
-
-// decideUndo asks policy whether the viewer may take the relationship back. Whoever has a role that the terms ask for
-// is not asked besides.
-func (s *Service) decideUndo(ctx context.Context, v im.Viewer, f RelationshipFacts) (im.Decision, error) {
-	reviewed := false
-	for _, n := range authz.Approvers(f.Relationship.Undo.Review) {
-		reviewed = reviewed || n.Count > 1 || !slices.Contains(v.Roles, n.Role)
-	}
-	return s.decideEnd(ctx, authz.ActionUndo, v, f, reviewed)
-}
-
-func (s *Service) decideEnd(ctx context.Context, action string, v im.Viewer, f RelationshipFacts, reviewed bool) (im.Decision, error) {
+// question is whether the viewer may end the relationship in this way.
+func (e ending) question(v im.Viewer, f RelationshipFacts, now time.Time) question {
 	r := f.Relationship
-	state := r.StateAt(s.o.Now())
-	return s.decide(ctx, question{action: action, viewer: v, standing: f.Standing, workspace: f.Workspace,
-		target: im.Ref{Kind: im.KindRelationship, ID: r.ID},
+	state := r.StateAt(now)
+	return question{action: e.action, viewer: v, standing: f.Standing, workspace: f.Workspace, target: im.Ref{Kind: im.KindRelationship, ID: r.ID},
 		object: authz.Object{Type: authz.TypeRelationship, ID: r.ID.String(), Kind: string(r.Kind), Mine: r.InitiatorID == v.Member.ID,
-			Pending: state == im.PendingApproval || state == im.Staged, Reviewed: reviewed}})
+			Pending: state == im.PendingApproval || state == im.Staged, Reviewed: e.reviewed(v, r)}}
 }
 
 // asMade puts the needs that a relationship was made with in the place of the term for them.

@@ -121,12 +121,17 @@ func (r *review) open(id im.ID) ([]*fault.Error, error) {
 	return nil, nil
 }
 
+// question is whether the viewer may do this to the approval.
+func (r *review) question(action string, candidate bool) question {
+	a := r.f.Approval
+	return question{action: action, viewer: r.c.Viewer, standing: r.f.Subject.Standing, workspace: r.f.Subject.Workspace,
+		target: im.Ref{Kind: im.KindApproval, ID: a.ID},
+		object: authz.Object{Type: authz.TypeApproval, ID: a.ID.String(), Mine: a.RequestedBy == r.c.Viewer.Member.ID, Candidate: candidate}}
+}
+
 // decide asks policy whether the viewer may do this to the approval.
 func (r *review) decide(action string, candidate bool) (im.Decision, error) {
-	a := r.f.Approval
-	d, err := r.s.decide(r.ctx, question{action: action, viewer: r.c.Viewer, standing: r.f.Subject.Standing, workspace: r.f.Subject.Workspace,
-		target: im.Ref{Kind: im.KindApproval, ID: a.ID},
-		object: authz.Object{Type: authz.TypeApproval, ID: a.ID.String(), Mine: a.RequestedBy == r.c.Viewer.Member.ID, Candidate: candidate}})
+	d, err := r.s.decide(r.ctx, r.question(action, candidate))
 	if err == nil {
 		r.u.Decisions = append(r.u.Decisions, d)
 		r.part.Decision = d
@@ -291,7 +296,7 @@ func (r *review) decideAgain(rel im.Relationship) (d im.Decision, owner im.ID, e
 			f = &r.f.Subject
 			f.Standing = ""
 		}
-		d, err = wayOf(r.f.Approval.Action).decide(r.s, r.ctx, requester, *f)
+		d, err = r.s.decide(r.ctx, wayOf(r.f.Approval.Action).question(requester, *f, r.s.o.Now()))
 		return d, owner, err
 	}
 	// Policy judges the target whether or not the requester may still see it.

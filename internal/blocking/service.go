@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -22,6 +23,8 @@ type Service struct {
 	Reads
 	store Store
 	o     Options
+	// allowed counts the questions that policy let pass.
+	allowed atomic.Uint64
 }
 
 // Options are what the service needs beside its store.
@@ -176,21 +179,31 @@ type question struct {
 	object    authz.Object
 }
 
-// decide asks policy and makes the row of the decision.
-func (s *Service) decide(ctx context.Context, q question) (im.Decision, error) {
+// request is the question as policy reads it.
+func (q question) request() authz.Request {
 	m := q.viewer.Member
-	r := authz.Request{Platform: q.workspace.Platform, Action: q.action,
+	return authz.Request{Platform: q.workspace.Platform, Action: q.action,
 		Actor: authz.Actor{ID: m.ID.String(), Roles: m.Roles, Rank: m.Rank, JobFunction: string(m.JobFunction), Status: q.standing,
 			Employment: string(m.Employment)},
 		Object: q.object,
 		Env:    authz.Env{CustomerContact: q.workspace.CustomerContact},
 	}
+}
+
+// decide asks policy and makes the row of the decision.
+func (s *Service) decide(ctx context.Context, q question) (im.Decision, error) {
+	return s.judge(ctx, q, q.request())
+}
+
+// judge asks policy a question with these facts, and makes the row of the decision.
+func (s *Service) judge(ctx context.Context, q question, r authz.Request) (im.Decision, error) {
 	d, err := s.o.Policy.Engine().Decide(ctx, r)
 	if err != nil {
 		return im.Decision{}, fault.Wrap(err, "decide "+q.action)
 	}
-	out := im.Decision{ID: s.o.IDs.New(), At: s.o.Now(), Action: q.action, ActorID: m.ID, Target: q.target, WorkspaceID: q.workspace.ID,
-		Outcome: d.Outcome, Needs: d.Needs, Obligations: d.Obligations, PolicyVersion: d.Version, Facts: r.Facts()}
+	out := im.Decision{ID: s.o.IDs.New(), At: s.o.Now(), Action: q.action, ActorID: q.viewer.Member.ID, Target: q.target,
+		WorkspaceID: q.workspace.ID, Outcome: d.Outcome, Needs: d.Needs, Obligations: d.Obligations, PolicyVersion: d.Version,
+		Facts: r.Facts(), Times: 1}
 	for _, r := range d.Rules {
 		out.Rules = append(out.Rules, r.Ref())
 	}

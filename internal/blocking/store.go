@@ -20,7 +20,15 @@ type Store interface {
 	// Answer reads the answer that an idempotency key got; nil where it has none.
 	Answer(ctx context.Context, actor im.ID, key string) (*ledger.Answer, error)
 
+	// Denied counts a question that is refused once more, and gives the decision that refused it first; zero where none did.
+	Denied(ctx context.Context, fold []byte, now time.Time) (im.ID, error)
+
 	BlockFacts(ctx context.Context, q BlockQuery) (BlockFacts, error)
+	// WishFacts is BlockFacts of many targets, as far as policy is concerned.
+	WishFacts(ctx context.Context, q WishQuery) (map[im.ID]BlockFacts, error)
+	// GroupPlaces reads which place (authz.PlaceOwner …) each of these has in a group, and its workspace; zero where the
+	// viewer does not see the group.
+	GroupPlaces(ctx context.Context, v im.Viewer, group im.ID, of ...im.ID) (workspace im.ID, places map[im.ID]string, err error)
 	// RelationshipFacts reads what a command on an existing relationship is decided on; nil where the viewer may
 	// not see it. The zero viewer is the gateway itself and sees everything.
 	RelationshipFacts(ctx context.Context, v im.Viewer, id im.ID) (*RelationshipFacts, error)
@@ -108,6 +116,7 @@ type ApproverQuery struct {
 	RequesterID im.ID    // never an approver
 	TargetID    im.ID    // never an approver
 	OwnerID     im.ID    // of the contact: for owner_dept_manager
+	GroupID     im.ID    // for group_owner
 	WorkspaceID im.ID    // whoever is not active there is no approver
 	Managers    []string // the directory roles that imply dept_manager: for owner_dept_manager
 	Only        []im.ID  // not empty: only these people

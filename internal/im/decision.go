@@ -68,8 +68,13 @@ type Decision struct {
 	Rules         []RuleRef
 	Needs         []Need
 	Obligations   Obligations
-	Facts         map[string]string
+	Facts         map[string]string // authz.Request.Facts
 	PolicyVersion string
+	// AskedBy is who asked about the actor, or about himself, without that anything was to be done: the decision may be gone
+	// after a while. Zero: it was made for a command, or refused something.
+	AskedBy ID
+	// Times is how often a question was refused like this; one where it is no such refusal.
+	Times int
 }
 
 // ApprovalState is where an approval stands.

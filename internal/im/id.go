@@ -128,6 +128,13 @@ func (g *IDs) New() ID {
 	return id
 }
 
+// IDAt is below every id that was made at t or later, and above every earlier one.
+func IDAt(t time.Time) ID {
+	var id ID
+	binary.BigEndian.PutUint64(id[:8], uint64(t.UnixMilli())<<16)
+	return id
+}
+
 // Kind says what a reference points at.
 type Kind string
 

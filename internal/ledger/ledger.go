@@ -14,6 +14,7 @@ import (
 type Unit struct {
 	Answer        *Answer // where the caller gave an idempotency key
 	Decisions     []im.Decision
+	Denial        *Denial           // where one of Decisions refuses a question that may be asked again and again
 	Relationships []im.Relationship // new ones
 	Steps         []im.Relationship // existing ones as they shall be: Version is the new one, one above the stored
 	Approvals     []im.Approval     // new ones
@@ -33,6 +34,13 @@ type Unit struct {
 	Released    []im.Hold   // let go: ContactID and MemberID alone count
 	Tags        []im.TagChange
 	Shortfalls  []Shortfalls
+}
+
+// Denial is the first refusal of a question. Those that follow it are counted (db.Store.Denied), not written down again.
+type Denial struct {
+	Fold       []byte // equal for questions that are one and the same
+	DecisionID im.ID
+	At         time.Time
 }
 
 // Policy is a version of the policy files that is put in force in the place of another.

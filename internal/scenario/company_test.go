@@ -65,6 +65,13 @@ func (c company) workspace(name string) string {
 	return c.id("workspace "+name, func(admin person) string { return admin.Workspace(name) })
 }
 
+func (c company) group(name string) string {
+	c.t.Helper()
+	return c.id("group "+name, func(admin person) string {
+		return admin.Do(`query($q:String){groups(filter:{query:$q}){nodes{id}}}`, vars{"q": name}).Text("groups.nodes.0.id")
+	})
+}
+
 // contacts are the named contacts of the demo: a platform's id is hidden from many, a name is not.
 var contacts = map[string]string{"wm_haikang": "周采购", "wm_lanhai": "蓝经理", "wm_spam": "某某推广", "wm_qinghe": "禾经理",
 	"wm_hengda": "恒先生", "wm_xingyun": "云女士", "dt_maoyi": "茂宜商行"}

@@ -8,7 +8,6 @@ import (
 
 	"github.com/guanxi-im/guanxi/authz"
 	"github.com/guanxi-im/guanxi/graph/model"
-	"github.com/guanxi-im/guanxi/internal/approval"
 	"github.com/guanxi-im/guanxi/internal/fault"
 	"github.com/guanxi-im/guanxi/internal/im"
 )
@@ -185,118 +184,6 @@ func (e *Effect) Enforcement() model.Enforcement                { return model.E
 func (e *Effect) Note() *string                                 { return some(e.note) }
 func (e *Effect) From(ctx context.Context) (BlockTarget, error) { return e.b.target(ctx, e.from) }
 func (e *Effect) To(ctx context.Context) (BlockTarget, error)   { return e.b.target(ctx, e.to) }
-
-// Decision is a decision as clients see it.
-type Decision struct {
-	b   *Batch
-	row im.Decision
-}
-
-// Decision presents a decision of something that the caller sees.
-func (b *Batch) Decision(d im.Decision) *Decision {
-	b.members.announce(d.ActorID)
-	b.announceNode(d.Target)
-	if len(d.Needs) > 0 {
-		b.asked.announce(d.ID)
-	}
-	return &Decision{b, d}
-}
-
-// maySeeDecision says who may look a decision up by its id alone: whoever it was made for, and who reads the trail.
-func (b *Batch) maySeeDecision(d im.Decision) bool {
-	trail := b.viewer.Scopes[im.KindAudit]
-	return d.ActorID == b.viewer.Member.ID || trail.Has(im.ScopeAll) || trail.Has(im.ScopeAllButArchive)
-}
-
-// The methods of Decision are the fields of the schema.
-func (*Decision) IsNode()                   {}
-func (d *Decision) ID() string              { return id(im.KindDecision, d.row.ID) }
-func (d *Decision) Action() string          { return d.row.Action }
-func (d *Decision) Outcome() model.Outcome  { return model.Outcome(d.row.Outcome) }
-func (d *Decision) Reason() string          { return d.b.src.Reason(d.row, d.b.lang) }
-func (d *Decision) PolicyVersion() string   { return d.row.PolicyVersion }
-func (d *Decision) At() time.Time           { return d.row.At }
-func (d *Decision) Obligations() []string   { return append([]string{}, d.row.Obligations...) }
-func (d *Decision) ApproverRoles() []string { return roles(d.row.Needs) }
-func (d *Decision) Actor(ctx context.Context) (*Member, error) {
-	return d.b.members.get(ctx, d.row.ActorID)
-}
-func (d *Decision) Target(ctx context.Context) (Node, error) { return d.b.Node(ctx, d.row.Target) }
-func (d *Decision) Workspace(ctx context.Context) (*Workspace, error) {
-	return d.b.workspace(ctx, d.row.WorkspaceID)
-}
-
-func (d *Decision) Rules() []*PolicyRule {
-	return All(d.row.Rules, func(r im.RuleRef) *PolicyRule { return &PolicyRule{b: d.b, ref: r} })
-}
-
-func (d *Decision) Needs(ctx context.Context) ([]*ApprovalNeed, error) {
-	if len(d.row.Needs) == 0 {
-		return []*ApprovalNeed{}, nil
-	}
-	asked, err := d.b.asked.get(ctx, d.row.ID)
-	if err != nil {
-		return nil, err
-	}
-	return d.b.needs(ctx, asked, d.row.Needs)
-}
-
-func roles(needs []im.Need) []string {
-	return All(needs, func(n im.Need) string { return n.Role })
-}
-
-// ApprovalNeed is a need with how far it is met.
-type ApprovalNeed struct {
-	b     *Batch
-	need  im.Need
-	given int
-	who   []im.ID
-}
-
-// needs says how far the needs of an approval are met, counting each person who agreed once.
-func (b *Batch) needs(ctx context.Context, asked im.ID, needs []im.Need) ([]*ApprovalNeed, error) {
-	candidates, err := b.candidates.get(ctx, asked)
-	if err != nil {
-		return nil, err
-	}
-	verdicts, err := b.verdicts.get(ctx, asked)
-	if err != nil {
-		return nil, err
-	}
-	var may [][]string
-	for _, v := range verdicts {
-		if !v.Approved {
-			continue
-		}
-		var roles []string
-		for _, c := range candidates {
-			if c.MemberID == v.ByID {
-				roles = append(roles, c.Role)
-			}
-		}
-		may = append(may, roles)
-	}
-	given := approval.Given(needs, may)
-	out := make([]*ApprovalNeed, len(needs))
-	for i, n := range needs {
-		out[i] = &ApprovalNeed{b: b, need: n, given: given[i]}
-		for _, c := range candidates {
-			if c.Role == n.Role {
-				out[i].who = append(out[i].who, c.MemberID)
-			}
-		}
-	}
-	return out, nil
-}
-
-// The methods of ApprovalNeed are the fields of the schema.
-func (n *ApprovalNeed) Role() string { return n.need.Role }
-func (n *ApprovalNeed) Count() int   { return n.need.Count }
-func (n *ApprovalNeed) Given() int   { return n.given }
-func (n *ApprovalNeed) Candidates(ctx context.Context) ([]*Member, error) {
-	const most = 20
-	return n.b.several(ctx, n.who[:min(len(n.who), most)])
-}
 
 // PolicyRule is a policy line as clients see it.
 type PolicyRule struct {

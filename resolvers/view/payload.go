@@ -2,6 +2,7 @@ package view
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/guanxi-im/guanxi/graph/model"
@@ -225,3 +226,17 @@ func (b *Batch) Viewer() *Viewer { return &Viewer{b} }
 // The methods of Viewer are the fields of the schema.
 func (v *Viewer) Member() *Member { return v.b.Member(v.b.viewer.Member) }
 func (v *Viewer) Roles() []string { return append([]string{}, v.b.viewer.Roles...) }
+
+func (v *Viewer) May(ctx context.Context) ([]string, error) {
+	all, err := v.b.workspaces.get(ctx, true)
+	if err != nil {
+		return nil, err
+	}
+	var platforms []string
+	for _, w := range all {
+		if !slices.Contains(platforms, w.row.Platform) {
+			platforms = append(platforms, w.row.Platform)
+		}
+	}
+	return append([]string{}, v.b.src.Blocking.Could(v.b.viewer, platforms)...), nil
+}

@@ -24,6 +24,7 @@ func (b *Batch) Member(m im.Member) *Member {
 	b.departments.announce(m.DepartmentID)
 	b.departmentsOf.announce(m.ID)
 	b.accountsOf.announce(m.ID)
+	b.may.announce(m.Ref())
 	return &Member{b, m}
 }
 
@@ -70,6 +71,10 @@ func (m *Member) Manager(ctx context.Context) (*Member, error) {
 
 func (m *Member) Accounts(ctx context.Context) ([]*Account, error) {
 	return list(m.b.accountsOf.get(ctx, m.row.ID))
+}
+
+func (m *Member) ViewerMay(ctx context.Context) ([]string, error) {
+	return list(m.b.may.get(ctx, m.row.Ref()))
 }
 
 // Department is a department as clients see it.
@@ -137,6 +142,7 @@ func (b *Batch) Contact(c im.ExternalContact) *ExternalContact {
 	b.members.announce(c.OwnerID)
 	b.opportunitiesOf.announce(c.ID)
 	b.followed.announce(c.ID)
+	b.may.announce(c.Ref())
 	return &ExternalContact{b, c}
 }
 
@@ -185,6 +191,10 @@ func (c *ExternalContact) Phone(ctx context.Context) (*string, error) {
 
 func (c *ExternalContact) Opportunities(ctx context.Context) ([]*Opportunity, error) {
 	return list(c.b.opportunitiesOf.get(ctx, c.row.ID))
+}
+
+func (c *ExternalContact) ViewerMay(ctx context.Context) ([]string, error) {
+	return list(c.b.may.get(ctx, c.row.Ref()))
 }
 
 // Opportunity is an opportunity as clients see it.

@@ -28,6 +28,8 @@ type Sources struct {
 	Policy func() policy.Status
 	// Rules reads policy lines by id, also those of versions that are no longer in force.
 	Rules func(ctx context.Context, id im.ID) (authz.Rule, bool, error)
+	// Explain makes a decision again; false where that cannot be done any more.
+	Explain func(ctx context.Context, d im.Decision) (authz.Explanation, bool, error)
 	// Reason is the sentence for a decision.
 	Reason func(d im.Decision, l fault.Language) string
 }
@@ -64,7 +66,8 @@ type Batch struct {
 	approvalsOf     *lazy[im.ID, []*Approval]
 	verdicts        *lazy[im.ID, []im.Verdict]
 	candidates      *lazy[im.ID, []im.Candidate]
-	asked           *lazy[im.ID, im.ID] // decision → the approval that it asked for
+	asked           *lazy[im.ID, im.ID]     // decision → the approval that it asked for
+	may             *lazy[im.Ref, []string] // what the viewer could ask for about somebody
 }
 
 // NewBatch makes a batch for one root field.
@@ -104,6 +107,14 @@ func NewBatch(src *Sources, v im.Viewer, l fault.Language) *Batch {
 	})
 	b.followed = newLazy(func(ctx context.Context, ids []im.ID) (map[im.ID]bool, error) {
 		return d.FollowedBy(ctx, v.Member.ID, ids)
+	})
+	b.may = newLazy(func(ctx context.Context, refs []im.Ref) (map[im.Ref][]string, error) {
+		found, err := k.May(ctx, v, refs)
+		out := make(map[im.Ref][]string, len(found))
+		for _, r := range refs {
+			out[r] = found[r.ID]
+		}
+		return out, err
 	})
 	b.deliveries = newLazy(k.Deliveries)
 	b.shortfalls = newLazy(k.Shortfalls)

@@ -1,0 +1,116 @@
+package db
+
+import (
+	"context"
+
+	"github.com/guanxi-im/guanxi/internal/blocking"
+	"github.com/guanxi-im/guanxi/internal/im"
+)
+
+// WishFacts reads for many targets at once what a wish to block each of them is decided on, in one round trip: all of
+// [Store.BlockFacts] but what stands between the two already. That the viewer sees them is for the caller to know.
+func (s *Store) WishFacts(ctx context.Context, q blocking.WishQuery) (map[im.ID]blocking.BlockFacts, error) {
+	out := map[im.ID]blocking.BlockFacts{}
+	me := q.Viewer.Member.ID
+	change := func(id im.ID, how func(*blocking.BlockFacts)) {
+		f := out[id]
+		how(&f)
+		out[id] = f
+	}
+	place := func(target *im.ID, more ...any) func(r row) (blocking.Place, error) {
+		return func(r row) (p blocking.Place, err error) {
+			var a im.Account
+			w := &p.Workspace
+			err = r.Scan(append([]any{target, &w.ID, &w.Name, &w.Platform, &w.Region, &w.TimeZone, &w.CustomerContact, textOf(&a.Status),
+				textOf(&a.StatusScope)}, more...)...)
+			p.Standing = a.Standing()
+			return p, err
+		}
+	}
+	var ss []stmt
+	if len(q.Members) > 0 {
+		ss = append(ss,
+			new(builder).add("select distinct t.member_id, "+workspaceColumns+`, a.status, a.status_scope from accounts a
+				join workspaces w on w.id = a.workspace_id join accounts t on t.workspace_id = w.id
+				where a.member_id = ? and t.member_id in `, me).in(q.Members).add(" order by t.member_id, w.id").stmt(func(r row) error {
+				var target im.ID
+				p, err := place(&target)(r)
+				change(target, func(f *blocking.BlockFacts) { f.Member = &im.Member{ID: target}; f.Places = append(f.Places, p) })
+				return err
+			}),
+			new(builder).add(`with recursive line (origin, id, step) as (
+				select m.id, m.manager_id, 1 from members m where m.id = ? or m.id in `, me).in(q.Members).add(`
+				union all select l.origin, m.manager_id, l.step + 1 from line l join members m on m.id = l.id where l.step < ?)
+				select distinct l.origin, l.id from line l where (l.origin = ? and l.id in `, lineMax, me).in(q.Members).
+				add(") or (l.id = ? and l.origin in ", me).in(q.Members).add(")").stmt(func(r row) error {
+				var origin, above im.ID
+				err := r.Scan(&origin, &above)
+				if origin == me {
+					change(above, func(f *blocking.BlockFacts) { f.Relation = "superior" })
+				} else {
+					change(origin, func(f *blocking.BlockFacts) { f.Relation = "subordinate" })
+				}
+				return err
+			}),
+			new(builder).add(`select distinct g.owner_id from groups g
+				join group_members a on a.group_id = g.id and a.party_id = ? and a.left_at is null
+				join group_members b on b.group_id = g.id and b.party_id = g.owner_id and b.left_at is null
+				where g.dissolved_at is null and g.owner_id in `, me).in(q.Members).stmt(func(r row) error {
+				var owner im.ID
+				err := r.Scan(&owner)
+				change(owner, func(f *blocking.BlockFacts) { f.OwnsSharedGroup = true })
+				return err
+			}))
+	}
+	if len(q.Contacts) > 0 {
+		ss = append(ss,
+			new(builder).add("select distinct c.id, "+workspaceColumns+`, a.status, a.status_scope, c.importance, c.verified from external_contacts c
+				join workspaces w on w.id = c.workspace_id join accounts a on a.workspace_id = w.id
+				where a.member_id = ? and c.id in `, me).in(q.Contacts).stmt(func(r row) error {
+				c := &im.ExternalContact{}
+				p, err := place(&c.ID, textOf(&c.Importance), &c.Verified)(r)
+				change(c.ID, func(f *blocking.BlockFacts) { f.Contact = c; f.Places = append(f.Places, p) })
+				return err
+			}),
+			new(builder).add("select c.id from external_contacts c where c.owner_id in "+below+" and c.id in ", me).in(q.Contacts).stmt(func(r row) error {
+				var c im.ID
+				err := r.Scan(&c)
+				change(c, func(f *blocking.BlockFacts) { f.OwnDepartment = true })
+				return err
+			}),
+			new(builder).add("select o.contact_id, sum(o.amount) from opportunities o where o.is_open and o.currency = ? and o.contact_id in ", q.Currency).
+				in(q.Contacts).add(" group by o.contact_id").stmt(func(r row) error {
+				var c im.ID
+				var open int64
+				err := r.Scan(&c, &open)
+				change(c, func(f *blocking.BlockFacts) { f.OpenValue = open })
+				return err
+			}))
+	}
+	return out, unavailable(s.read(ctx, ss...), "read facts of wishes")
+}
+
+// GroupPlaces reads which place (authz.PlaceOwner …) each of these has in a group, and its workspace; zero where the viewer does
+// not see the group, or where it is gone.
+func (s *Store) GroupPlaces(ctx context.Context, v im.Viewer, group im.ID, of ...im.ID) (w im.ID, places map[im.ID]string, err error) {
+	places = map[im.ID]string{}
+	b := new(builder).add("select g.workspace_id, gm.party_id, gm.is_admin, g.owner_id from groups g "+
+		"left join group_members gm on gm.group_id = g.id and gm.left_at is null and gm.party_id in ").in(of).
+		add(" where g.id = ? and g.dissolved_at is null and ", group).visibleTo(v, im.KindGroup)
+	err = s.read(ctx, b.stmt(func(r row) error {
+		var party, owner im.ID
+		var admin *bool
+		err := r.Scan(&w, &party, &admin, &owner)
+		switch {
+		case party.IsZero():
+		case party == owner:
+			places[party] = "owner"
+		case admin != nil && *admin:
+			places[party] = "admin"
+		default:
+			places[party] = "member"
+		}
+		return err
+	}))
+	return w, places, unavailable(err, "read places in a group")
+}

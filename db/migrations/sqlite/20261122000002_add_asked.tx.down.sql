@@ -1,0 +1,3 @@
+drop table denials;
+drop index decisions_asked;
+alter table decisions drop column asked_by;
