@@ -31,6 +31,7 @@ import (
 	"github.com/guanxi-im/guanxi/internal/ledger"
 	"github.com/guanxi-im/guanxi/internal/live"
 	"github.com/guanxi-im/guanxi/internal/platform"
+	history "github.com/guanxi-im/guanxi/internal/policy"
 	"github.com/guanxi-im/guanxi/internal/testkit"
 	"github.com/guanxi-im/guanxi/resolvers"
 	"github.com/guanxi-im/guanxi/resolvers/view"
@@ -86,7 +87,8 @@ func newAPI(t testing.TB, dsn string) *api {
 			r, ok := policy.Rule(id)
 			return r, ok, nil
 		},
-		Reason: func(d im.Decision, l fault.Language) string { return policy.Reason(d.Outcome, d.Rules, l) }}}
+		Explain: history.NewHistory(policy, s, blocking.Duties()).Explain,
+		Reason:  func(d im.Decision, l fault.Language) string { return policy.Reason(d.Outcome, d.Rules, l) }}}
 	x := executor.New(generated.NewExecutableSchema(generated.Config{Resolvers: r}))
 	x.SetErrorPresenter(resolvers.Presenter(slog.New(slog.DiscardHandler)))
 	return &api{exec: x, store: s, who: who}
@@ -123,11 +125,11 @@ func (a *api) ask(t testing.TB, v im.Viewer, query string, variables map[string]
 // What a person, a contact and a decision show in the queries below, several levels deep.
 const fragments = `
 fragment P on Member { name phone department { name parent { name } manager { name } } departments { name } roles manager { name manager { name } }
-	accounts { platformId workspace { name platform { capabilities { action } } } } }
-fragment C on ExternalContact { name platformId phone workspace { name } owner { name department { name } } opportunities { title owner { name } } }
+	viewerMay accounts { platformId workspace { name platform { capabilities { action } } } } }
+fragment C on ExternalContact { name viewerMay platformId phone workspace { name } owner { name department { name } } opportunities { title owner { name } } }
 fragment B on BlockTarget { ...P ...C }
 fragment D on Decision { action outcome reason actor { name } target { id } workspace { name } rules { name text }
-	needs { role count given candidates { name } } }
+	needs { role count given candidates { name } } layers { rules { name text } } facts { value } nearMisses { rule { text } } replayed }
 fragment A on Approval { summary reason requestedBy { name } needs { role given candidates { name department { name } } } decision { ...D }
 	finalDecision { ...D } verdicts { comment by { name } } }
 fragment R on Relationship { state reason workspace { name } initiator { ...P } target { ...B } delivery { state } effects { from { ...B } to { ...B } }

@@ -190,6 +190,7 @@ type ComplexityRoot struct {
 		Outcome       func(childComplexity int) int
 		PolicyVersion func(childComplexity int) int
 		Reason        func(childComplexity int) int
+		Replayed      func(childComplexity int) int
 		Rules         func(childComplexity int) int
 		Target        func(childComplexity int) int
 		Times         func(childComplexity int) int
@@ -1187,6 +1188,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Decision.Reason(childComplexity), true
+	case "Decision.replayed":
+		if e.ComplexityRoot.Decision.Replayed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Decision.Replayed(childComplexity), true
 	case "Decision.rules":
 		if e.ComplexityRoot.Decision.Rules == nil {
 			break
@@ -2879,6 +2886,8 @@ enum AlertKind {
   KEY_CONTACT_BLOCKED
   "Business may be lost with a contact who was blacklisted."
   OPPORTUNITY_LOSS
+  "Somebody blocks one contact after the other; the last ones wait out a cool-down, in which they can be cancelled."
+  BLOCK_OVERUSE
 }
 
 "How much something matters."
@@ -3174,6 +3183,8 @@ type Decision implements Node @authorize(action: "read") {
   obligations: [String!]!
   "Rules that would have decided otherwise, and the term that failed, with its actual value. For those who may read policy; empty for others."
   nearMisses: [NearMiss!]!
+  "What the version that decided says to the same facts when it is asked again: another outcome than the one above was not its answer. Null where that version can no longer be run, and for those who may read neither policy nor the trail."
+  replayed: Outcome
   "How often the same question was refused within the hour: those after the first are counted, not written down again."
   times: Int!
   "The version of the policy files that decided."
@@ -3725,7 +3736,7 @@ type Relationship implements Node @authorize(action: "read") {
   reason: String!
   "When it was asked for."
   createdAt: DateTime!
-  "When it took effect."
+  "When it took effect; of a STAGED one the end of its cool-down."
   effectiveAt: DateTime
   "When it ends by itself."
   expiresAt: DateTime
@@ -3761,6 +3772,8 @@ enum RelationshipState {
   PENDING_APPROVAL
   "Review said no, nobody answered in time, or policy said no when it was to be carried out."
   REJECTED
+  "Allowed, in its cool-down: no effect yet. At its effectiveAt policy is asked again; until it is ACTIVE it can be cancelled by liftRelationship."
+  STAGED
   "Taken back before it had any effect."
   CANCELLED
   "In effect."
@@ -3927,7 +3940,7 @@ type BlockResult {
   effects: [Effect!]!
   "On what terms it can be taken back; null where nothing was made."
   undo: UndoTerms
-  "When it took effect."
+  "When it took effect; of a STAGED one the end of its cool-down."
   effectiveAt: DateTime
 }
 
@@ -4347,6 +4360,8 @@ func (ec *executionContext) childFields_Decision(ctx context.Context, field grap
 		return ec.fieldContext_Decision_obligations(ctx, field)
 	case "nearMisses":
 		return ec.fieldContext_Decision_nearMisses(ctx, field)
+	case "replayed":
+		return ec.fieldContext_Decision_replayed(ctx, field)
 	case "times":
 		return ec.fieldContext_Decision_times(ctx, field)
 	case "policyVersion":

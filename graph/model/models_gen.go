@@ -385,16 +385,19 @@ const (
 	AlertKindKeyContactBlocked AlertKind = "KEY_CONTACT_BLOCKED"
 	// Business may be lost with a contact who was blacklisted.
 	AlertKindOpportunityLoss AlertKind = "OPPORTUNITY_LOSS"
+	// Somebody blocks one contact after the other; the last ones wait out a cool-down, in which they can be cancelled.
+	AlertKindBlockOveruse AlertKind = "BLOCK_OVERUSE"
 )
 
 var AllAlertKind = []AlertKind{
 	AlertKindKeyContactBlocked,
 	AlertKindOpportunityLoss,
+	AlertKindBlockOveruse,
 }
 
 func (e AlertKind) IsValid() bool {
 	switch e {
-	case AlertKindKeyContactBlocked, AlertKindOpportunityLoss:
+	case AlertKindKeyContactBlocked, AlertKindOpportunityLoss, AlertKindBlockOveruse:
 		return true
 	}
 	return false
@@ -1406,6 +1409,8 @@ const (
 	RelationshipStatePendingApproval RelationshipState = "PENDING_APPROVAL"
 	// Review said no, nobody answered in time, or policy said no when it was to be carried out.
 	RelationshipStateRejected RelationshipState = "REJECTED"
+	// Allowed, in its cool-down: no effect yet. At its effectiveAt policy is asked again; until it is ACTIVE it can be cancelled by liftRelationship.
+	RelationshipStateStaged RelationshipState = "STAGED"
 	// Taken back before it had any effect.
 	RelationshipStateCancelled RelationshipState = "CANCELLED"
 	// In effect.
@@ -1423,6 +1428,7 @@ const (
 var AllRelationshipState = []RelationshipState{
 	RelationshipStatePendingApproval,
 	RelationshipStateRejected,
+	RelationshipStateStaged,
 	RelationshipStateCancelled,
 	RelationshipStateActive,
 	RelationshipStateUndoPendingApproval,
@@ -1433,7 +1439,7 @@ var AllRelationshipState = []RelationshipState{
 
 func (e RelationshipState) IsValid() bool {
 	switch e {
-	case RelationshipStatePendingApproval, RelationshipStateRejected, RelationshipStateCancelled, RelationshipStateActive, RelationshipStateUndoPendingApproval, RelationshipStateUndone, RelationshipStateLifted, RelationshipStateExpired:
+	case RelationshipStatePendingApproval, RelationshipStateRejected, RelationshipStateStaged, RelationshipStateCancelled, RelationshipStateActive, RelationshipStateUndoPendingApproval, RelationshipStateUndone, RelationshipStateLifted, RelationshipStateExpired:
 		return true
 	}
 	return false

@@ -3,6 +3,7 @@ package policy
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
@@ -22,6 +23,7 @@ type History struct {
 	now     authz.Source
 	bundles Bundles
 	duties  []string
+	opening sync.Mutex // one at a time: a page of decisions asks for one version many times at once
 	engines *lru.Cache[string, *authz.Engine]
 }
 
@@ -59,16 +61,20 @@ func (h *History) engine(ctx context.Context, version string) (*authz.Engine, er
 	if e := h.now.Engine(); e.Version() == version {
 		return e, nil
 	}
+	h.opening.Lock()
+	defer h.opening.Unlock()
 	if e, ok := h.engines.Get(version); ok {
 		return e, nil
 	}
 	bundle, err := h.bundles.PolicyBundle(ctx, version)
-	if err != nil || bundle == nil {
+	if err != nil {
 		return nil, err
 	}
-	e, err := authz.OpenEngine(bundle, h.duties)
-	if err != nil { // sound in its time, and judged by another vocabulary now
-		e = nil
+	var e *authz.Engine
+	if bundle != nil { // a version is kept before anything is decided by it
+		if e, err = authz.OpenEngine(bundle, h.duties); err != nil { // sound in its time, and judged by another vocabulary now
+			e = nil
+		}
 	}
 	h.engines.Add(version, e)
 	return e, nil

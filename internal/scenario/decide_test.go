@@ -15,6 +15,7 @@ type asked struct {
 	decision
 	Obligations   []string
 	PolicyVersion string
+	Replayed      *string
 	Times         int
 	Actor         *accountNamed
 	Workspace     *named
@@ -33,7 +34,7 @@ type asked struct {
 	}
 }
 
-const askedFields = decisionFields + ` obligations policyVersion times actor{accountName} workspace{name} layers{name outcome rules{id name file line text}}
+const askedFields = decisionFields + ` obligations policyVersion replayed times actor{accountName} workspace{name} layers{name outcome rules{id name file line text}}
 	facts{name value} nearMisses{rule{id name file line} failedTerm actual}`
 
 func (p person) decide(in vars) *asked {
@@ -294,7 +295,7 @@ func TestDecisionsAreMadeAgain(t *testing.T) {
 		dir := t.TempDir()
 		c := company{testkit.Demo(t, dsn, "--policies", dir), t, dsn, map[string]string{}}
 		wang, lin, gu := c.person("wangfang004"), c.person("linyue002"), c.person("guping012")
-		var ids []string
+		var ids, others []string
 		version := lin.policy().Version
 		put := func(text string) {
 			save(t, dir, "acme.csv", text)
@@ -316,6 +317,18 @@ func TestDecisionsAreMadeAgain(t *testing.T) {
 		note("wm_lanhai")
 		put("p, acme.never, wecom, employee, block, contact, true, deny, ,\n")
 		note("wm_lanhai")
+		for _, e := range gu.trail() { // whatever else was decided on the way
+			if e.DecisionID != "" && !slices.Contains(ids, e.DecisionID) {
+				others = append(others, e.DecisionID)
+			}
+		}
+		if len(others) < 2 {
+			t.Errorf("only %d other decisions", len(others))
+		}
+		for _, id := range others {
+			d := gu.decision(id)
+			expect(t, d.Action+" again", deref(d.Replayed), d.Outcome)
+		}
 		var got []string
 		for _, id := range ids {
 			d := gu.decision(id)
@@ -329,6 +342,10 @@ func TestDecisionsAreMadeAgain(t *testing.T) {
 				}
 			}
 			expect(t, "the layers of "+id, strictest, d.Outcome)
+			expect(t, "again", deref(d.Replayed), d.Outcome)
+			if wang.decision(id).Replayed != nil {
+				t.Error("whoever asked plays it again")
+			}
 			for _, r := range d.Rules {
 				if !slices.Contains(rules, r.ID) {
 					t.Errorf("%s: %s is in no layer", id, r.Name)
@@ -339,6 +356,27 @@ func TestDecisionsAreMadeAgain(t *testing.T) {
 		expect(t, "decisions", strings.Join(got, ", "),
 			"ALLOW wecom.block_external.employee, DENY C-01 C-02, REVIEW acme.careful, DENY acme.never")
 	})
+}
+
+// An outcome that was altered in the database is not what its version says.
+func TestAlteredDecisionShows(t *testing.T) {
+	onEach(t, func(t *testing.T, c company) {
+		id := c.person("wangfang004").block("zhaomin003", on("native")).Results[0].Decision.ID
+		gu := c.person("guping012")
+		expect(t, "before", deref(gu.decision(id).Replayed), "DENY")
+		if _, err := testkit.Database(t, c.dsn).Exec("update decisions set outcome = 'ALLOW', rules = '[]'"); err != nil {
+			t.Fatal(err)
+		}
+		d := gu.decision(id)
+		expect(t, "after", d.Outcome+" "+deref(d.Replayed), "ALLOW DENY")
+	})
+}
+
+func deref(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
 }
 
 // Menus: what could be asked for at all, and of whom.

@@ -147,6 +147,19 @@ func (d *Decision) NearMisses(ctx context.Context) ([]*NearMiss, error) {
 	return out, nil
 }
 
+// Replayed shows to readers of policy and of the trail what the decision comes to when it is made again.
+func (d *Decision) Replayed(ctx context.Context) (*model.Outcome, error) {
+	if !d.b.readsPolicy() && !d.b.readsTrail() {
+		return nil, nil
+	}
+	x, ok, err := d.explain(ctx)
+	if err != nil || !ok {
+		return nil, err
+	}
+	o := model.Outcome(x.Decision.Outcome)
+	return &o, nil
+}
+
 // Facts hides the values of what the viewer may not see: all shows to readers of policy and of the trail; who asked sees
 // what is his own, and the target's while he sees the target; to everybody else it is the question alone.
 func (d *Decision) Facts(ctx context.Context) ([]*model.Fact, error) {

@@ -66,10 +66,16 @@ func (r *Relationship) Scope() model.RelationshipScope { return model.Relationsh
 func (r *Relationship) Source() model.RelationshipSource {
 	return model.RelationshipSource(r.row.Source)
 }
-func (r *Relationship) Reason() string          { return string(r.row.Reason) }
-func (r *Relationship) CreatedAt() time.Time    { return r.row.CreatedAt }
-func (r *Relationship) EffectiveAt() *time.Time { return at(r.row.EffectiveAt) }
-func (r *Relationship) ExpiresAt() *time.Time   { return at(r.row.ExpiresAt) }
+func (r *Relationship) Reason() string        { return string(r.row.Reason) }
+func (r *Relationship) CreatedAt() time.Time  { return r.row.CreatedAt }
+func (r *Relationship) ExpiresAt() *time.Time { return at(r.row.ExpiresAt) }
+
+func (r *Relationship) EffectiveAt() *time.Time {
+	if r.row.State == im.PendingApproval { // it has cooled down, and waits for people who are asked since
+		return nil
+	}
+	return at(r.row.EffectiveAt)
+}
 
 func (r *Relationship) EndedAt() *time.Time {
 	if r.row.EndedAt.IsZero() && r.row.StateAt(r.now) == im.Expired {

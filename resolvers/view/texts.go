@@ -30,6 +30,7 @@ func summary(l fault.Language, action, who, whom string) string {
 
 var titles = map[im.AlertKind][2]string{
 	im.KeyContactBlocked: {"A contact who matters to the business was blocked.", "重要客户被屏蔽。"},
+	im.BlockOveruse:      {"Several contacts were blocked within minutes; the last ones take effect after a while.", "短时间内连续屏蔽多位联系人，后续屏蔽将延后生效。"},
 	im.OpportunityLoss:   {"A contact was blacklisted; business may be lost.", "联系人被加入黑名单，商机可能流失。"},
 }
 
