@@ -221,6 +221,12 @@ func TestDecideForOthers(t *testing.T) {
 			}
 		}
 
+		many := what(slices.Repeat([]string{"r.sub.Rank=1"}, 51)...)
+		if code, _ := lin.refused(many); code != "BAD_USER_INPUT" {
+			t.Errorf("51 facts: %s", code)
+		}
+		expect(t, "in Chinese", wang.speaking("zh-CN").decide(vars{"action": "blacklist", "targetId": c.contact("wm_spam")}).Reason, "仅可将已认证企业用户加入黑名单。")
+
 		// Of employees nobody asks about another, nor what if.
 		about := vars{"actorId": c.member("liqiang005"), "action": "block", "targetId": c.contact("wm_spam")}
 		code, id := wang.refused(about)
