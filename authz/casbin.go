@@ -35,11 +35,11 @@ func newReference(e *Engine, s Sources, b *book) (*reference, error) {
 	ref := &reference{when: map[string]*govaluate.EvaluableExpression{}}
 	for _, x := range e.lines {
 		r := e.rules[x.ordinal]
-		if err := m.AddPolicy("p", "p", []string{r.Name, r.Domain, r.Role, r.Action, r.Target, r.When, r.Effect, r.By, r.Duty}); err != nil {
+		if err := m.AddPolicy("p", "p", []string{r.Name, r.Domain, r.Role, r.Action, r.Target, x.says, r.Effect, r.By, r.Duty}); err != nil {
 			return nil, refused(r.File, r.Line, err)
 		}
-		if ref.when[r.When] == nil {
-			if ref.when[r.When], err = govaluate.NewEvaluableExpression(util.EscapeAssertion(r.When)); err != nil {
+		if ref.when[x.says] == nil {
+			if ref.when[x.says], err = govaluate.NewEvaluableExpression(util.EscapeAssertion(x.says)); err != nil {
 				return nil, refused(r.File, r.Line, err)
 			}
 		}
@@ -162,6 +162,12 @@ func (e *Engine) Reference(ctx context.Context, r Request) (Decision, error) {
 			of[name[6:]] = a.number(f)
 		case truth:
 			of[name[6:]] = a.truth(f)
+		case nameSet:
+			list := []any{}
+			for _, n := range a.names(f) {
+				list = append(list, n)
+			}
+			of[name[6:]] = list
 		}
 	}
 	_, err = e.casbin.enforcer.Enforce(values["sub"], r.Platform, r.Action, values["obj"], values["env"])

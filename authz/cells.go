@@ -105,6 +105,15 @@ func (m *mentions) values(name string, f reflect.StructField) []reflect.Value {
 	case truth:
 		add(false)
 		add(true)
+	case nameSet: // none, each by itself, all of them
+		all := slices.Compact(slices.Sorted(slices.Values(m.words)))
+		add([]string(nil))
+		for _, w := range all {
+			add([]string{w})
+		}
+		if len(all) > 1 {
+			add(all)
+		}
 	case word:
 		known := m.attribute.words
 		if strings.HasPrefix(name, "r.sub.") && len(known) > 1 && known[0] == "" { // people have a standing, a rank, a job
@@ -126,6 +135,9 @@ func (m *mentions) values(name string, f reflect.StructField) []reflect.Value {
 			list = []float64{0}
 		}
 		at := []float64{list[0] - 1}
+		if list[0] > 0 && name != "r.sub.Rank" { // whoever is asked about has a rank; of all else there mostly is nothing
+			at[0] = 0
+		}
 		for i, n := range list {
 			at = append(at, n)
 			if i+1 < len(list) && list[i+1]-n < 2 {
@@ -200,7 +212,8 @@ func newSpace(base Request, trees []*node, sets [][]string, exact bool) *space {
 				a.values = append(a.values, reflect.ValueOf(id).Convert(f.Type))
 			}
 		}
-		s.exact = s.exact && !(m.kind == number && m.open)
+		const combined = 4 // none, two, and both
+		s.exact = s.exact && !(m.kind == number && m.open) && !(m.kind == nameSet && len(a.values) > combined)
 		s.axes = append(s.axes, a)
 	}
 	return s

@@ -24,12 +24,18 @@ type compiled struct {
 	effect  im.Outcome
 	narrows bool // it refuses or asks for review of what another line grants, and grants nothing
 	role    int
+	acts    []bool // the actions that it is about, by their numbers
+	object  int    // the number of the type that it is about, or everything
 	when    condition
-	tree    *node // of when
+	tree    *node  // of when
+	says    string // how Casbin reads the tree
 	needs   []im.Need
 	duties  []string
 	terms   []string // of reading and unmasking
 }
+
+// everything is the number of the target *.
+const everything = -1
 
 // compiler judges what the fields of a book say and makes compiled lines of them.
 type compiler struct {
@@ -41,6 +47,7 @@ type compiler struct {
 	roles     []string
 	sets      map[string][]string // actions of each set
 	acts      []string            // what the act column may hold
+	abouts    map[string][]bool   // compiled.acts of each of them
 	shipped   map[string][]*line  // lines of the other layers, by id
 }
 
@@ -56,7 +63,7 @@ func newCompiler(b *book, s Sources, problems *Problems) *compiler {
 		c.platforms = append(c.platforms, p.Name)
 	}
 	for _, l := range b.lines {
-		if l.layer.Name != CompanyLayer {
+		if l.layer.shipped() {
 			c.shipped[l.fields[colID]] = append(c.shipped[l.fields[colID]], l)
 		}
 	}
@@ -93,6 +100,8 @@ func (c *compiler) mayName(l *line, field int, shipped map[string]bool) bool {
 		c.refuse(l, field, 0, "%q is no name; expected small letters, digits and _ : -", name)
 	case l.layer.Domain != "":
 		c.refuse(l, 0, 0, "an adapter's file holds p lines only; what roles and actions imply is not a platform's to say")
+	case l.layer.region() != "":
+		c.refuse(l, 0, 0, "a region's file holds p lines only; what roles and actions imply stands in the company's own")
 	case l.layer.Name == CompanyLayer && shipped[name]:
 		c.refuse(l, field, 0, "%s is a shipped name and means what it means; a company may add names of its own", name)
 	default:
@@ -151,6 +160,15 @@ func (c *compiler) actionSets() {
 		}
 	}
 	c.acts = slices.Concat([]string{everywhere}, actions, slices.Sorted(maps.Keys(c.sets)))
+	c.abouts = map[string][]bool{}
+	for _, act := range c.acts {
+		about := make([]bool, len(actions)+1)
+		about[0] = act == everywhere // an action that nobody knows
+		for i, a := range actions {
+			about[i+1] = act == everywhere || act == a || slices.Contains(c.sets[act], a)
+		}
+		c.abouts[act] = about
+	}
 }
 
 // compile makes a compiled line of every line that is in force, in the order of the files, and refuses what is wrong
@@ -202,18 +220,25 @@ func (c *compiler) sentences() {
 
 func (c *compiler) line(l *line) compiled {
 	f := l.fields
-	x := compiled{narrows: l.layer.Name == GuardLayer || l.layer.Name == CompanyLayer && c.shipped[f[colID]] == nil}
+	x := compiled{says: f[colWhen], narrows: l.layer.Name == GuardLayer || l.layer.region() != "" || l.layer.Name == CompanyLayer && c.shipped[f[colID]] == nil}
 	c.domain(l)
 	if c.oneOf(l, colRole, "role", c.roles) {
 		x.role = c.hierarchy.number[f[colRole]]
 	}
 	c.oneOf(l, colAction, "action", c.acts)
 	c.oneOf(l, colTarget, "target", append([]string{everywhere}, types...))
+	x.acts, x.object = c.abouts[f[colAction]], typeNumbers[f[colTarget]]
+	if f[colTarget] == everywhere {
+		x.object = everything
+	}
 
 	var err error
 	if x.tree, err = compileWhen(f[colWhen], c.hierarchy); err != nil {
 		c.refuseMisfit(l, colWhen, err)
 	} else {
+		if r := l.layer.region(); r != "" {
+			x.tree, x.says = there(r, x.tree, x.says)
+		}
 		x.when = x.tree.compile()
 	}
 	if c.oneOf(l, colEffect, "effect", []string{"allow", "review", "deny"}) {
@@ -236,8 +261,18 @@ func (c *compiler) line(l *line) compiled {
 		c.refuseMisfit(l, colDuty, err)
 	}
 	x.terms = c.terms(l, x)
+	c.heldBack(l, x)
 	c.identity(l, x)
 	return x
+}
+
+// there makes a condition hold only where somebody or something of a region has to do with it.
+func there(region string, when *node, text string) (*node, string) {
+	home := attributes["r.env.Regions"]
+	said := "'" + region + "' in r.env.Regions"
+	in := &node{said: said, test: func(f *facts) bool { return slices.Contains(home.names(f), region) },
+		terms: []term{{attribute: attribute{kind: word}, literal: true, value: region}, {attribute: home, source: "r.env.Regions"}}}
+	return &node{join: "&&", parts: []*node{in, when}}, said + " && (" + text + ")"
 }
 
 // domain refuses a line that is about platforms which are not its layer's business.
@@ -297,7 +332,29 @@ func (c *compiler) terms(l *line, x compiled) []string {
 	return out
 }
 
-// identity holds layers to the ids that are theirs, and company lines to tightening.
+// heldBack refuses a cool-down of what does not make a relationship: there is nothing to hold back.
+func (c *compiler) heldBack(l *line, x compiled) {
+	about, isSet := c.sets[l.fields[colAction]]
+	if !isSet {
+		about = []string{l.fields[colAction]}
+	}
+	if len(im.Obligations(x.duties).Args(DutyCooldown)) > 0 && slices.ContainsFunc(about, func(a string) bool { return !slices.Contains(making, a) }) {
+		c.refuse(l, colDuty, 0, "cooldown is a duty of the actions %s", strings.Join(making, ", "))
+	}
+}
+
+// untraced reports whether a line takes the trace of an undo away: nothing that tightens does.
+func untraced(x compiled) bool { return len(im.Obligations(x.duties).Args(DutyUndoTrace)) > 0 }
+
+// obliges reports whether all that a line says is duties that tighten.
+func obliges(x compiled) bool {
+	return len(x.duties) > 0 && len(x.terms) == 0 && !slices.ContainsFunc(x.duties, func(duty string) bool {
+		name, _, _ := strings.Cut(duty, ":")
+		return !slices.Contains(tightening, name)
+	})
+}
+
+// identity holds layers to the ids that are theirs, and lines that only narrow to tightening.
 func (c *compiler) identity(l *line, x compiled) {
 	id := l.fields[colID]
 	originals := c.shipped[id]
@@ -305,9 +362,20 @@ func (c *compiler) identity(l *line, x compiled) {
 	switch layer := l.layer; {
 	case !validID.MatchString(id):
 		c.refuse(l, colID, 0, "%q is no id; expected letters, digits and . _ -", id)
+	case x.narrows && untraced(x):
+		c.refuse(l, colDuty, 0, "undo_trace takes something away that others look at; only a line that grants may say so")
 	case layer.Name == GuardLayer:
-		if x.effect == im.Allow {
-			c.refuse(l, colEffect, 0, "a guardrail allows nothing; expected deny or review")
+		if x.effect == im.Allow && !obliges(x) {
+			c.refuse(l, colEffect, 0, "a guardrail allows nothing; expected deny or review, or allow with no duties but %s, which are then added to what others allow", strings.Join(tightening, " and "))
+		}
+	case layer.region() != "":
+		switch {
+		case originals != nil || guardID.MatchString(id):
+			c.refuse(l, colID, 0, "%s is a shipped id; a region's line has an id of its own, and tightens", id)
+		case x.effect == im.Allow && !obliges(x):
+			c.refuse(l, colEffect, 0, "a region's line may deny or review, or allow with no duties but %s, which are then added to what others allow", strings.Join(tightening, " and "))
+		case isScope(l.fields[colAction]):
+			c.refuse(l, colAction, 0, "what is read is not a region's to narrow: where the rows are at home is known only after it was decided")
 		}
 	case isGuard || guardID.MatchString(id):
 		c.refuse(l, colID, 0, "%s is a guardrail and cannot be replaced; a line with another id may tighten it", id)
@@ -316,8 +384,8 @@ func (c *compiler) identity(l *line, x compiled) {
 			c.refuse(l, colID, 0, "ids of the rules of %s start with %[1]s., unlike %q", layer.Domain, id)
 		}
 	case layer.Name != CompanyLayer:
-	case originals == nil && x.effect == im.Allow:
-		c.refuse(l, colEffect, 0, "a company line with an id of its own may deny or review; to allow, it must replace a shipped line by its id")
+	case originals == nil && x.effect == im.Allow && !obliges(x):
+		c.refuse(l, colEffect, 0, "a company line with an id of its own may deny or review, or allow with no duties but %s, which are then added to what others allow; to allow, it must replace a shipped line by its id", strings.Join(tightening, " and "))
 	case originals != nil && !slices.ContainsFunc(originals, func(o *line) bool { return c.covers(o, l) }):
 		c.refuse(l, colID, 0, "%s replaces %s:%d and must stay within its domain, action and target", id, originals[0].file, originals[0].n)
 	}

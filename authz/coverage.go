@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+
+	"github.com/guanxi-im/guanxi/internal/im"
 )
 
 // Coverage counts what the lines of one engine did: which decided, and which conditions were seen both true and false. It
@@ -48,13 +50,14 @@ func (c *Coverage) matching(f *facts, lines, found []*compiled) []*compiled {
 
 func isScope(action string) bool { return action == ActionRead || action == ActionUnmask }
 
-// decided counts the lines that made a decision.
+// decided counts the lines that made a decision. Those that grant what is then reviewed are among them: without one it
+// would be denied.
 func (c *Coverage) decided(r *Request, d Decision, matched []*compiled) {
 	if isScope(r.Action) || len(d.Rules) == 0 {
 		return
 	}
 	for _, x := range matched {
-		if x.effect == d.Outcome {
+		if x.effect == d.Outcome || d.Outcome == im.Review && x.effect == im.Allow {
 			c.lines[x.index].decided.Add(1)
 		}
 	}
@@ -62,11 +65,11 @@ func (c *Coverage) decided(r *Request, d Decision, matched []*compiled) {
 
 // RuleCoverage is what one line did.
 type RuleCoverage struct {
-	Rule    Rule
-	Matched uint64 // requests that it was about
-	Decided uint64 // and that it decided, alone or with others
-	True    uint64 // requests of people with its role in which its condition held
-	False   uint64 // and in which it did not
+	Rule    Rule   `json:"rule"`
+	Matched uint64 `json:"matched"` // requests that it was about
+	Decided uint64 `json:"decided"` // and that it decided, alone or with others
+	True    uint64 `json:"true"`    // requests of people with its role in which its condition held
+	False   uint64 `json:"false"`   // and in which it did not
 }
 
 // Conditional reports whether the line has a condition that could be false.
@@ -77,10 +80,10 @@ func (r RuleCoverage) Both() bool { return r.True > 0 && r.False > 0 }
 
 // CoverageReport is what all lines in force did, in the order of layers, files and lines.
 type CoverageReport struct {
-	Rules      []RuleCoverage
-	Decided    int // rules that decided
-	Conditions int // rules with a condition
-	Both       int // whose condition was seen both true and false
+	Rules      []RuleCoverage `json:"rules"`
+	Decided    int            `json:"decided"`    // rules that decided
+	Conditions int            `json:"conditions"` // rules with a condition
+	Both       int            `json:"both"`       // whose condition was seen both true and false
 }
 
 // Percent is how much was covered, of rules that decided and of conditions that were seen both ways together, rounded

@@ -37,21 +37,27 @@ func TestCoverage(t *testing.T) {
 		prefix+"default.csv:9: read.contacts: never decided; its condition was never asked for",
 		"0 of 5 rules decided; 0 of 4 conditions were seen both true and false; 0%",
 	)
-	decide(e, wangfang, verified)
-	decide(e, wangfang, verified)
+	decide(e, standing(wangfang, "FROZEN"), verified)
 	check(11,
-		prefix+"guard.csv:1: guard: never decided; its condition was never true",
+		prefix+"guard.csv:1: guard: its condition was never false",
 		prefix+"default.csv:6: may: matched and never decided",
-		prefix+"default.csv:7: ask: its condition was never false",
+		prefix+"default.csv:7: ask: matched and never decided; its condition was never false",
 		prefix+"default.csv:8: boss: never decided; its condition was never asked for",
 		prefix+"default.csv:9: read.contacts: never decided; its condition was never asked for",
 		"1 of 5 rules decided; 0 of 4 conditions were seen both true and false; 11%",
 	)
-	if r := c.Report().Rules[2]; r.Decided != 2 || r.Matched != 2 || r.True != 2 || r.False != 0 {
+	decide(e, wangfang, verified)
+	decide(e, wangfang, verified)
+	check(44, // without what grants it nothing could be reviewed
+		prefix+"default.csv:7: ask: its condition was never false",
+		prefix+"default.csv:8: boss: never decided; its condition was never asked for",
+		prefix+"default.csv:9: read.contacts: never decided; its condition was never asked for",
+		"3 of 5 rules decided; 1 of 4 conditions were seen both true and false; 44%",
+	)
+	if r := c.Report().Rules[2]; r.Decided != 2 || r.Matched != 3 || r.True != 3 || r.False != 0 {
 		t.Errorf("%+v", r)
 	}
 	decide(e, wangfang, spam)
-	decide(e, standing(wangfang, "FROZEN"), spam)
 	decide(e, linyue, spam)
 	decide(e, with(linyue, func(a *Actor) { a.Rank = 3 }), spam)
 	e.Scope(wangfang, TypeContact)

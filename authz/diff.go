@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/guanxi-im/guanxi/internal/fault"
 	"github.com/guanxi-im/guanxi/internal/im"
@@ -38,17 +40,20 @@ type Move struct {
 	Cells     uint64   `json:"cells"`   // requests that the conditions tell apart
 	Example   string   `json:"example"` // the plainest of them
 	People    []string `json:"people"`  // of those given, who meets it; in the order given
+
+	plainest Request // the example
 }
 
 // Report is how two versions of the files differ in what they decide.
 type Report struct {
-	Old, New   string // versions
-	Roles      []RoleChange
-	Moves      []Move // in the order of actions and objects
-	Places     int    // combinations of platform, action and object that other lines are about
-	Cells      uint64 // requests that were compared there: one for each way in which conditions can come out
-	Exhaustive bool   // all of them; else a part was drawn, the same requests each time
-	People     int    // that were given
+	Old        string       `json:"old"` // versions
+	New        string       `json:"new"`
+	Roles      []RoleChange `json:"roles"`
+	Moves      []Move       `json:"moves"`      // in the order of actions and objects
+	Places     int          `json:"places"`     // combinations of platform, action and object that other lines are about
+	Cells      uint64       `json:"cells"`      // requests that were compared there: one for each way in which conditions can come out
+	Exhaustive bool         `json:"exhaustive"` // all of them; else a part was drawn, the same requests each time
+	People     int          `json:"people"`     // that were given
 }
 
 // RoleChange is a role that implies others than before, or that the other files do not know.
@@ -178,7 +183,7 @@ func (d *differ) place(base Request, people []Subject) {
 
 	name := base.Platform
 	if name == "" {
-		name = "other"
+		name = OtherPlatform
 	}
 	var signature strings.Builder
 	for i, e := range engines {
@@ -205,7 +210,7 @@ func (d *differ) place(base Request, people []Subject) {
 		met := d.compare(s, engines, sites, own, shared, func(r *Request, from, to Answer, gone, came []Rule) {
 			m := d.move(base, from, to, gone, came)
 			if m.Example == "" {
-				m.Example = Compact(*r)
+				m.Example, m.plainest = Compact(*r), *r
 			}
 			if !isScope(base.Action) && !slices.Contains(m.Platforms, name) {
 				m.Platforms = append(m.Platforms, name)
@@ -428,16 +433,19 @@ func answer(matched []*compiled) Answer {
 
 // delta is what a change adds and takes away, whatever else holds of a request.
 type delta struct {
-	from, to           im.Outcome
-	more, less         []string // of who must agree
+	from, to           im.Outcome // empty where it is the same
+	more, less         []string   // of who must agree
 	duties, dropped    []string
 	shows, showsNoMore []string
 }
 
 func deltaOf(from, to Answer) delta {
-	d := delta{from: from.Outcome, to: to.Outcome}
+	var d delta
+	if from.Outcome != to.Outcome {
+		d.from, d.to = from.Outcome, to.Outcome
+	}
 	if from.Outcome == to.Outcome || to.Outcome == im.Review {
-		d.less, d.more = split(spelt(from.Needs), spelt(to.Needs))
+		d.less, d.more = split(Spelt(from.Needs), Spelt(to.Needs))
 	}
 	if from.Outcome != im.Deny && to.Outcome != im.Deny || from.Outcome == to.Outcome {
 		d.dropped, d.duties = split(from.Obligations, to.Obligations)
@@ -454,8 +462,8 @@ func split(a, b []string) (onlyA, onlyB []string) {
 	return without(a, b), without(b, a)
 }
 
-// spelt is needs as the by column has them.
-func spelt(list []im.Need) []string {
+// Spelt is needs as the by column has them.
+func Spelt(list []im.Need) []string {
 	var out []string
 	for _, n := range list {
 		if n.Count > 1 {
@@ -490,13 +498,16 @@ func (d *differ) move(base Request, from, to Answer, gone, came []Rule) *Move {
 }
 
 // Compact is a request in one line: what is out of the ordinary about it.
-func Compact(r Request) string {
-	out := []string{strings.TrimSpace(strings.TrimSpace(r.Platform+" "+r.Action) + " " + r.Object.Type)}
-	who := strings.Join(r.Actor.Roles, "+")
-	if who == "" {
-		who = "no role"
+func Compact(r Request) string { return compact(r, fault.English) }
+
+func compact(r Request, l fault.Language) string {
+	t := diffTexts[l]
+	out := []string{strings.TrimSpace(r.Platform + " " + t.about(r.Action, r.Object.Type))}
+	who := t.no
+	if len(r.Actor.Roles) > 0 {
+		who = strings.Join(t.all(r.Actor.Roles), "+")
 	}
-	out = append(out, "by "+who)
+	out = append(out, fmt.Sprintf(t.by, who))
 	f := &facts{Request: &r}
 	plain := &facts{Request: &Request{Actor: ordinary}}
 	for _, name := range attributeNames {
@@ -517,13 +528,17 @@ func Compact(r Request) string {
 			if a.text(f) != a.text(plain) {
 				out = append(out, fmt.Sprintf("%s '%s'", name, a.text(f)))
 			}
+		case nameSet:
+			if list := a.names(f); len(list) > 0 {
+				out = append(out, name+" "+strings.Join(list, nameSeparator))
+			}
 		case identity:
 			if id := a.text(f); id != "" && id == r.Actor.ID {
 				out = append(out, name+" r.sub.ID")
 			}
 		}
 	}
-	return strings.Join(out, ", ")
+	return strings.Join(out, t.between)
 }
 
 // Text tells the report in plain words.
@@ -532,10 +547,10 @@ func (r Report) Text(l fault.Language) string {
 	var b strings.Builder
 	for _, c := range r.Roles {
 		if len(c.Gained) > 0 {
-			fmt.Fprintf(&b, t.gained+"\n", c.Role, strings.Join(c.Gained, t.comma))
+			fmt.Fprintf(&b, t.gained+"\n", t.word(c.Role), strings.Join(t.all(c.Gained), t.comma))
 		}
 		if len(c.Lost) > 0 {
-			fmt.Fprintf(&b, t.lost+"\n", c.Role, strings.Join(c.Lost, t.comma))
+			fmt.Fprintf(&b, t.lost+"\n", t.word(c.Role), strings.Join(t.all(c.Lost), t.comma))
 		}
 	}
 	if r.Same() {
@@ -549,31 +564,18 @@ func (r Report) Text(l fault.Language) string {
 		fmt.Fprintf(&b, t.same+"\n", how)
 		return b.String()
 	}
+	// What reads the same is told once, with all its reasons.
+	var told []string
+	reasons := map[string]string{}
 	for _, m := range r.Moves {
-		who := t.somebody
-		if r.People > 0 {
-			who = t.nobody
-			if n := len(m.People); n > maxNames {
-				who = fmt.Sprintf(t.more, strings.Join(m.People[:maxNames], t.comma), n-maxNames)
-			} else if n > 0 {
-				who = strings.Join(m.People, t.comma)
-			}
+		line := r.who(m, l) + t.colon + m.what(l) + t.colon + m.change(l)
+		if reasons[line] == "" {
+			told = append(told, line)
 		}
-		what := m.Action + " " + m.Object
-		if zh := actionsInChinese[m.Action]; l == fault.Chinese && zh != "" {
-			what = zh + " " + m.Object
-		}
-		if len(m.Platforms) > 0 {
-			what += fmt.Sprintf(t.on, strings.Join(m.Platforms, t.comma))
-		}
-		fmt.Fprintf(&b, "%s: %s: %s\n", who, strings.TrimSpace(what), m.change(l))
-		fmt.Fprintf(&b, "    %s %s\n", t.example, m.Example)
-		for _, rule := range m.Gone {
-			fmt.Fprintf(&b, "    - %s %s:%d\n", rule.Name, rule.File, rule.Line)
-		}
-		for _, rule := range m.Came {
-			fmt.Fprintf(&b, "    + %s %s:%d\n", rule.Name, rule.File, rule.Line)
-		}
+		reasons[line] += m.why(l)
+	}
+	for _, line := range told {
+		b.WriteString(line + "\n" + reasons[line])
 	}
 	how := t.allOf
 	if !r.Exhaustive {
@@ -585,11 +587,49 @@ func (r Report) Text(l fault.Language) string {
 
 const maxNames = 20
 
+// who says who meets a move.
+func (r Report) who(m Move, l fault.Language) string {
+	t := diffTexts[l]
+	switch n := len(m.People); {
+	case r.People == 0:
+		return t.somebody
+	case n > maxNames:
+		return fmt.Sprintf(t.more, strings.Join(m.People[:maxNames], t.comma), n-maxNames)
+	case n > 0:
+		return strings.Join(m.People, t.comma)
+	}
+	return t.nobody
+}
+
+// what says what the requests are about.
+func (m Move) what(l fault.Language) string {
+	t := diffTexts[l]
+	out := t.about(m.Action, m.Object)
+	if len(m.Platforms) > 0 {
+		out += fmt.Sprintf(t.on, strings.Join(t.all(m.Platforms), t.comma))
+	}
+	return out
+}
+
+// why gives the example, and the lines that went and came.
+func (m Move) why(l fault.Language) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "    %s%s\n", diffTexts[l].example, compact(m.plainest, l))
+	for _, rule := range m.Gone {
+		fmt.Fprintf(&b, "    - %s %s:%d\n", rule.Name, rule.File, rule.Line)
+	}
+	for _, rule := range m.Came {
+		fmt.Fprintf(&b, "    + %s %s:%d\n", rule.Name, rule.File, rule.Line)
+	}
+	return b.String()
+}
+
 // change says what becomes of the requests.
 func (m Move) change(l fault.Language) string {
 	t, d := diffTexts[l], deltaOf(m.From, m.To)
 	var parts []string
 	swap := func(more, less []string, moreText, lessText, bothText string) {
+		more, less = t.all(more), t.all(less)
 		switch {
 		case len(more) > 0 && len(less) > 0:
 			parts = append(parts, fmt.Sprintf(bothText, strings.Join(more, t.comma), strings.Join(less, t.comma)))
@@ -603,7 +643,7 @@ func (m Move) change(l fault.Language) string {
 	case d.from == d.to:
 		swap(d.more, d.less, t.moreNeeds, t.lessNeeds, t.otherNeeds)
 	case d.to == im.Review:
-		parts = append(parts, t.was[d.from]+fmt.Sprintf(t.to[d.to], strings.Join(d.more, t.comma)))
+		parts = append(parts, t.was[d.from]+fmt.Sprintf(t.to[d.to], strings.Join(t.all(d.more), t.comma)))
 	default:
 		parts = append(parts, t.was[d.from]+t.to[d.to])
 	}
@@ -615,13 +655,56 @@ func (m Move) change(l fault.Language) string {
 // diffText is the words of one language.
 type diffText struct {
 	same, sameLines, exhaustive, drawn, allOf, someOf string
-	somebody, nobody, more, comma, semicolon, on      string
-	example                                           string
+	somebody, nobody, more, on, by, no, example       string
+	comma, between, semicolon, colon                  string
 	moreNeeds, lessNeeds, otherNeeds                  string
 	moreDuties, lessDuties, otherDuties               string
 	moreScope, lessScope, otherScope                  string
 	gained, lost                                      string
 	was, to                                           map[im.Outcome]string
+	words                                             map[string]string // for words of the files; nil: as they are spelt there
+}
+
+// all says words of the files in the language.
+func (t diffText) all(words []string) []string {
+	out := make([]string, len(words))
+	for i, w := range words {
+		out[i] = t.word(w)
+	}
+	return out
+}
+
+// about says an action and what it is about, once where they are called the same.
+func (t diffText) about(action, object string) string {
+	if action == object || object == "" {
+		return t.word(action)
+	}
+	return t.word(action) + " " + t.word(object)
+}
+
+// word says an action, a type, a platform, a role, a need, a duty or a term of the files in the language; what a company
+// has named itself stays as it is.
+func (t diffText) word(w string) string {
+	if t.words == nil {
+		return w
+	}
+	if said, ok := t.words[w]; ok {
+		return said
+	}
+	if count, role, counted := strings.Cut(w, "*"); counted {
+		return count + " 名" + t.word(role)
+	}
+	duty, arg, _ := strings.Cut(w, ":")
+	said, ok := t.words[duty+":"]
+	if !ok {
+		return w
+	}
+	if d, err := time.ParseDuration(arg); err == nil && d%time.Hour == 0 {
+		arg = strconv.Itoa(int(d/time.Hour)) + " 小时"
+	} else if duty == DutyUndoReview {
+		arg = strings.Join(t.all(strings.Split(arg, "+")), t.comma)
+	}
+	return fmt.Sprintf(said, arg)
 }
 
 var diffTexts = map[fault.Language]diffText{
@@ -632,8 +715,8 @@ var diffTexts = map[fault.Language]diffText{
 		drawn:      "%d requests in %d places were compared; that was not all, the conditions tell too many apart",
 		allOf:      "All %d kinds of requests that the conditions tell apart in %d places were compared.",
 		someOf:     "%d requests in %d places were compared; that was not all, the conditions tell too many apart.",
-		somebody:   "whom it fits", nobody: "nobody of those given", more: "%s and %d more", comma: ", ", semicolon: "; ", on: " on %s",
-		example: "such as", moreNeeds: "now needs %s to agree as well", lessNeeds: "no longer needs %s to agree", otherNeeds: "now needs %s to agree instead of %s",
+		somebody:   "whom it fits", nobody: "nobody of those given", more: "%s and %d more", on: " on %s", by: "by %s", no: "no role",
+		example: "such as ", comma: ", ", between: ", ", semicolon: "; ", colon: ": ", moreNeeds: "now needs %s to agree as well", lessNeeds: "no longer needs %s to agree", otherNeeds: "now needs %s to agree instead of %s",
 		moreDuties: "now goes with %s", lessDuties: "no longer goes with %s", otherDuties: "now goes with %s instead of %s",
 		moreScope: "now shows %s", lessScope: "no longer shows %s", otherScope: "now shows %s instead of %s",
 		gained: "role %s now implies %s", lost: "role %s no longer implies %s",
@@ -647,17 +730,19 @@ var diffTexts = map[fault.Language]diffText{
 		drawn:      "已比较 %d 个请求（%d 处），并非全部：条件所能区分的情形过多",
 		allOf:      "已比较条件所能区分的全部 %d 种请求（%d 处）。",
 		someOf:     "已比较 %d 个请求（%d 处），并非全部：条件所能区分的情形过多。",
-		somebody:   "符合者", nobody: "所给人员均不涉及", more: "%s等，另有 %d 人", comma: "、", semicolon: "；", on: "（%s）",
-		example: "例如", moreNeeds: "现还须经 %s 同意", lessNeeds: "不再须经 %s 同意", otherNeeds: "现须经 %s 同意，不再是 %s",
-		moreDuties: "现附带 %s", lessDuties: "不再附带 %s", otherDuties: "现附带 %s，不再是 %s",
-		moreScope: "现可见 %s", lessScope: "不再可见 %s", otherScope: "现可见 %s，不再是 %s",
-		gained: "角色 %s 现包含 %s", lost: "角色 %s 不再包含 %s",
-		was: map[im.Outcome]string{im.Allow: "原为允许，", im.Review: "原须审批，", im.Deny: "原为拒绝，"},
-		to:  map[im.Outcome]string{im.Allow: "现为允许", im.Review: "现须经 %s 同意", im.Deny: "现为拒绝"},
+		somebody:   "符合者", nobody: "所给人员均不涉及", more: "%s等，另有 %d 人", on: "（%s）", by: "操作人为%s", no: "无角色者",
+		example: "例如：", comma: "、", between: "，", semicolon: "；", colon: "：", moreNeeds: "现还须经%s同意", lessNeeds: "不再须经%s同意", otherNeeds: "现须经%s同意，不再是%s",
+		moreDuties: "现附带：%s", lessDuties: "不再附带：%s", otherDuties: "现附带：%s，不再是：%s",
+		moreScope: "现可见：%s", lessScope: "不再可见：%s", otherScope: "现可见：%s，不再是：%s",
+		gained: "角色“%s”现包含：%s", lost: "角色“%s”不再包含：%s",
+		was:   map[im.Outcome]string{im.Allow: "原为允许，", im.Review: "原须审批，", im.Deny: "原为拒绝，"},
+		to:    map[im.Outcome]string{im.Allow: "现为允许", im.Review: "现须经%s同意", im.Deny: "现为拒绝"},
+		words: wordsInChinese,
 	},
 }
 
-var actionsInChinese = map[string]string{
+// wordsInChinese is the words of the files in Chinese; of a duty its name and a colon.
+var wordsInChinese = map[string]string{
 	ActionBlock: "屏蔽", ActionIsolate: "隔离", ActionBlacklist: "加入黑名单", ActionGroupBlock: "群内屏蔽", ActionLift: "解除", ActionUndo: "撤销",
 	ActionDecideApproval: "审批", ActionCancelApproval: "撤回申请", ActionAcknowledgeAlert: "确认告警", ActionRequestArchiveAccess: "申请查阅存档",
 	ActionCheckContact: "查询可否联系", ActionRead: "查看", ActionUnmask: "查看完整号码", ActionBulk: "批量操作", ActionSetAccountStatus: "变更账号状态",
@@ -667,4 +752,24 @@ var actionsInChinese = map[string]string{
 	ActionDeleteContacts: "删除联系人", ActionExport: "导出", ActionOpenDeparture: "发起离职", ActionCancelDeparture: "取消离职",
 	ActionPauseDeparture: "暂停离职", ActionResumeDeparture: "恢复离职", ActionConfirmDeparture: "确认离职", ActionCompleteDepartureStep: "完成离职步骤",
 	ActionRetryDepartureStep: "重试离职步骤", ActionSetLegalHold: "设置法律保全", ActionActivatePolicy: "启用策略",
+
+	TypeMember: "成员", TypeAccount: "账号", TypeContact: "外部联系人", TypeGroup: "群", TypeRelationship: "关系", TypeApproval: "审批",
+	TypePair: "双方", TypeAudit: "审计记录", TypeAlert: "告警", TypeDeparture: "离职流程", TypePolicy: "策略",
+	TypeIdentity: "个人账号关联", TypeWorkspace: "工作空间", TypeDirectory: "组织架构", TypeMessage: "消息", TypeArchive: "存档",
+
+	OtherPlatform: "其他平台",
+
+	Anyone: "任何人", "employee": "员工", "dept_manager": "部门主管", "admin": "管理员", "super_admin": "超级管理员", "hr": "人事", "it": "IT",
+	"legal": "法务", "auditor": "审计员", RoleService: "服务", RoleServiceBulk: "批量服务",
+	im.ManagerOfActor: "操作人的主管", im.OwnerDeptManager: "联系人负责人的部门主管", im.GroupOwner: "群主", im.AsMade: "当初的审批人",
+
+	DutyUndo + ":" + UndoSameDay: "当日内可撤销", DutyUndo + ":" + UndoAnyTime: "随时可撤销", DutyUndo + ":": "%s内可撤销",
+	DutyUndoReview + ":": "撤销须经%s同意", DutyAlert + ":": "告警 %s", DutyExpire + ":": "审批 %s内未决即失效",
+	DutyCooldown + ":": "冷静期 %s", DutyUndoTrace + ":" + UndoNoTrace: "撤销后不留痕迹",
+
+	im.ScopeAll: "全部", im.ScopeOwn: "本人的", im.ScopeFollows: "本人跟进的", im.ScopeIn: "本人所在的", im.ScopeInitiated: "本人发起的",
+	im.ScopeOwnDepartments: "本部门的", im.ScopeDepartmentsBelow: "本部门及下级部门的", im.ScopeOwnedBelow: "本部门及下级部门人员所有的",
+	im.ScopeInitiatedBelow: "本部门及下级部门人员发起的", im.ScopeAsActor: "本人操作的", im.ScopeOnPolicyAndPlatforms: "有关策略与平台的",
+	im.ScopeAllButArchive: "除查阅存档外的全部", im.ScopePersonBelow: "本部门及下级部门人员的", im.ScopePersonSubordinate: "下属的",
+	im.ScopeContactOwner: "本人联系人的", im.ScopeRequested: "本人申请的", im.ScopeCandidate: "待本人审批的",
 }

@@ -2,10 +2,12 @@ package authz
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/guanxi-im/guanxi/internal/fault"
 )
@@ -74,13 +76,18 @@ func TestDiffText(t *testing.T) {
 	en, zh := r.Text(fault.English), r.Text(fault.Chinese)
 	for text, want := range map[string][]string{
 		en: {"王芳: block contact on wecom: was allowed, now needs dept_manager to agree; now goes with undo:24h instead of undo:72h, undo_review:admin", "+ wecom.block_external.employee acme.csv:1", "- wecom.block_external.employee adapters/wecom/rules.csv:", "All ", "such as wecom block contact, by "},
-		zh: {"林悦: 屏蔽 contact（wecom）: 原为允许，现须经 dept_manager 同意", "已比较条件所能区分的全部"},
+		zh: {"林悦：屏蔽 外部联系人（wecom）：原为允许，现须经部门主管同意；现附带：24 小时内可撤销\n", "不再是：72 小时内可撤销、撤销须经管理员同意\n", "例如：wecom 屏蔽 外部联系人，操作人为员工\n", "已比较条件所能区分的全部"},
 	} {
 		for _, w := range want {
 			if !strings.Contains(text, w) {
 				t.Errorf("lacks %q:\n%s", w, text)
 			}
 		}
+	}
+	twice := Diff(policyOf(t, "", "p, may, *, employee, block, contact, true, allow, ,\n"), policyOf(t, "",
+		"p, may, *, employee, block, contact, true, allow, ,\np, a, *, employee, block, contact, r.obj.Verified, deny, ,\np, b, *, employee, block, contact, !r.obj.Verified && r.sub.Rank > 3, deny, ,\n"))
+	if text := twice.Text(fault.English); len(twice.Moves) != 2 || strings.Count(text, "whom it fits: block contact on other, wecom: was allowed, now is denied\n") != 1 || strings.Count(text, "    such as ") != 2 {
+		t.Errorf("%d moves\n%s", len(twice.Moves), text)
 	}
 	if got := Diff(old, build(t)).Text(fault.English); got != "No decision changes: the same lines are about every request.\n" {
 		t.Error(got)
@@ -92,6 +99,33 @@ func TestDiffText(t *testing.T) {
 	}
 	if got := same.Text(fault.Chinese); !strings.HasPrefix(got, "决策没有变化：已比较") {
 		t.Error(got)
+	}
+}
+
+// TestDiffInChinese: every word of the files that the product knows is said in Chinese.
+func TestDiffInChinese(t *testing.T) {
+	zh := diffTexts[fault.Chinese]
+	shipped := buildHouse(t)
+	words := slices.Concat(actions, types, approvers, shipped.hierarchy.names(), slices.Sorted(maps.Keys(readTerms)), []string{"other", "2*admin"})
+	for _, r := range shipped.Rules() {
+		for duty := range strings.SplitSeq(r.Duty, "|") {
+			if duty = strings.TrimSpace(duty); duty != "" && !isScope(r.Action) {
+				words = append(words, duty)
+			}
+		}
+	}
+	for _, w := range words {
+		if w == "it" {
+			continue // IT, in Chinese too
+		}
+		if got := zh.word(w); got == w || !strings.ContainsFunc(got, func(c rune) bool { return unicode.Is(unicode.Han, c) }) {
+			t.Errorf("%s is %q", w, got)
+		}
+	}
+	for w, want := range map[string]string{"undo:24h": "24 小时内可撤销", "undo_review:admin+hr": "撤销须经管理员、人事同意", "2*legal": "2 名法务", "acme_role": "acme_role", "undo:90m": "90m内可撤销"} {
+		if got := zh.word(w); got != want {
+			t.Errorf("%s is %q, want %q", w, got, want)
+		}
 	}
 }
 

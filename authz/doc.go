@@ -9,13 +9,13 @@
 //	company        the company's own files
 //
 // A company line takes the place of all lines of default and platform layers that bear its id, within what those were
-// about. With an id of its own it may deny or ask for review, never allow.
+// about. With an id of its own it may deny, ask for review or add duties that tighten, never grant.
 //
 // # What a set of lines says
 //
 // Deny beats review beats allow; where nothing matched the answer is deny; the order of lines never matters. Lines that
-// only narrow (guardrails, and company lines with ids of their own) deny or ask for review of what another line grants,
-// and grant nothing themselves: a guardrail that wants a manager's word for a block does not make a block possible
+// only narrow (guardrails, and company lines with ids of their own) deny or ask for review of what another line grants, or
+// allow with duties alone, which are added to what another line grants; they grant nothing themselves: a guardrail that wants a manager's word for a block does not make a block possible
 // where the platform knows none. Several reviews add up: all whom they name must agree.
 //
 // # How it is decided
@@ -25,8 +25,9 @@
 // equal. Conditions in the `when` column are compiled against typed facts, so an unknown attribute or an impossible
 // value is refused with file, line and column when the files are read, never at a request.
 //
-// For whoever edits the files there are [Lint], [Engine.Explain], [Engine.Covered], [Diff] and [Schema]. They read conditions
-// as they stand and try every way in which these can come out; what decides knows nothing of them.
+// For whoever edits the files there are [Lint], [Engine.Explain], [Engine.Covered], [Engine.Matrix], [Diff] and [Schema]. They
+// read conditions as they stand and try every way in which these can come out; what decides knows nothing of them. Package
+// policytest holds the files to cases that people write.
 //
 // An Engine never changes; new files make a new Engine. The files of every version are kept as one blob
 // ([Policy.Bundle]), so that the rule behind an old decision can still be shown ([OpenBundle]).

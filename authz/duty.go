@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/guanxi-im/guanxi/internal/im"
 )
 
 // The windows of [DutyUndo] that are no durations.
@@ -11,6 +13,9 @@ const (
 	UndoSameDay = "same_day" // until midnight on the workspace
 	UndoAnyTime = "any_time" // as long as it is in effect
 )
+
+// UndoNoTrace is what [DutyUndoTrace] says: nothing stays.
+const UndoNoTrace = "none"
 
 // arguments says what the product's own duties take; a duty that is not named here takes what its fulfiller likes. Each
 // returns what was expected, or nothing where the argument is right.
@@ -21,11 +26,13 @@ var arguments = map[string]func(arg string, roles []string) string{
 		}
 		return "a duration such as 72h, or same_day, or any_time"
 	},
-	DutyExpire: func(arg string, _ []string) string {
-		if isDuration(arg) {
+	DutyExpire:   func(arg string, _ []string) string { return duration(arg, "72h") },
+	DutyCooldown: func(arg string, _ []string) string { return duration(arg, "15m") },
+	DutyUndoTrace: func(arg string, _ []string) string {
+		if arg == UndoNoTrace {
 			return ""
 		}
-		return "a duration such as 72h"
+		return UndoNoTrace
 	},
 	DutyUndoReview: func(arg string, roles []string) string {
 		if _, err := parseBy(arg, roles); err != nil {
@@ -39,6 +46,42 @@ var arguments = map[string]func(arg string, roles []string) string{
 		}
 		return ""
 	},
+}
+
+func duration(arg, example string) string {
+	if isDuration(arg) {
+		return ""
+	}
+	return "a duration such as " + example
+}
+
+// UndoTerms are the terms on which what was made at a time can be taken back, as the duties of its decision say: of several
+// windows the one that closes first, and everybody whom any of them asks. A day ends where the workspace is.
+func UndoTerms(o im.Obligations, at time.Time, timeZone string) im.UndoTerms {
+	windows := o.Args(DutyUndo)
+	t := im.UndoTerms{Allowed: len(windows) > 0, Trace: len(o.Args(DutyUndoTrace)) == 0, Review: strings.Join(o.Args(DutyUndoReview), "+")}
+	for _, window := range windows {
+		if window == UndoAnyTime {
+			continue
+		}
+		if end := closes(window, at, timeZone); t.Until.IsZero() || end.Before(t.Until) {
+			t.Until = end
+		}
+	}
+	return t
+}
+
+// closes is the end of an undo window: a duration after at, or the end of that day.
+func closes(window string, at time.Time, timeZone string) time.Time {
+	if d, err := time.ParseDuration(window); err == nil {
+		return at.Add(d)
+	}
+	loc, err := time.LoadLocation(timeZone) // same_day: files with another word are refused
+	if err != nil {
+		loc = time.UTC
+	}
+	y, m, day := at.In(loc).Date()
+	return time.Date(y, m, day+1, 0, 0, 0, 0, loc).UTC()
 }
 
 func isDuration(s string) bool {

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/guanxi-im/guanxi/internal/im"
 )
@@ -20,7 +21,7 @@ type Platform struct {
 
 // Layer is the policy files of one author.
 type Layer struct {
-	Name   string // guard, default, company, or platform: and the Domain
+	Name   string // guard, default, company, region: and its name, or platform: and the Domain
 	Domain string // of a platform layer: the only domain that its lines may name
 	Files  fs.FS  // *.csv at its root: policy lines, and reasons.csv
 }
@@ -34,16 +35,16 @@ type Sources struct {
 
 // Decision is what policy says to a request.
 type Decision struct {
-	Outcome im.Outcome
+	Outcome im.Outcome `json:"outcome"`
 	// Rules is every line that decided, in the order of layers, files and lines. It is empty where a refusal comes from
 	// the want of a line that allows.
-	Rules []Rule
+	Rules []Rule `json:"rules"`
 	// Needs is who must agree, sorted by role; empty unless the outcome is REVIEW.
-	Needs []im.Need
+	Needs []im.Need `json:"needs"`
 	// Obligations is the duties of the deciding lines, sorted; of a review also those of the lines that allow what is
 	// reviewed.
-	Obligations im.Obligations
-	Version     string
+	Obligations im.Obligations `json:"obligations"`
+	Version     string         `json:"version"`
 
 	policy *Policy
 }
@@ -72,11 +73,22 @@ type Engine struct {
 // site is what holds on one platform.
 type site struct {
 	roles map[string]roleSet // what each role implies
-	lines map[place][]*compiled
+	lines []*compiled
+	// places narrows the lines down to those that may be about a request, by the numbers of action and type. A list is made
+	// when it is first asked for: most never are, and all together would hold a line that is about everything hundreds of times.
+	places []atomic.Pointer[[]*compiled]
 }
 
-// place narrows the lines down to those that may be about a request. Unknown actions and types are empty.
-type place struct{ action, object string }
+// The numbers of actions and types, from 1; what nobody knows is 0.
+var actionNumbers, typeNumbers = numbered(actions), numbered(types)
+
+func numbered(words []string) map[string]int {
+	out := map[string]int{}
+	for i, w := range words {
+		out[w] = i + 1
+	}
+	return out
+}
 
 // Build makes an engine of policy files, or says all that is wrong with them: its error is a [*Problems]. It does not
 // touch what runs already.
@@ -89,6 +101,7 @@ func Build(s Sources) (*Engine, error) {
 // as; nil: they are new.
 func assemble(s Sources, layers []bundledLayer, blob []byte, problems *Problems) (*Engine, error) {
 	b := read(layers, problems)
+	b.guarded(layers, problems)
 	c := newCompiler(b, s, problems)
 	lines := c.compile()
 	if len(problems.List) > 0 {
@@ -104,9 +117,9 @@ func assemble(s Sources, layers []bundledLayer, blob []byte, problems *Problems)
 	}
 	e := &Engine{Policy: newPolicy(blob, b), lines: lines, hierarchy: c.hierarchy, sites: map[string]*site{}}
 	for _, p := range s.Platforms {
-		e.sites[p.Name] = e.newSite(c, holds(s, b, p.Name))
+		e.sites[p.Name] = e.newSite(holds(s, b, p.Name))
 	}
-	e.other = e.newSite(c, holds(s, b, ""))
+	e.other = e.newSite(holds(s, b, ""))
 	if e.casbin, err = newReference(e, s, b); err != nil {
 		return nil, err
 	}
@@ -134,24 +147,12 @@ func holds(s Sources, b *book, platform string) func(domain string) bool {
 	}
 }
 
-// newSite indexes the lines that hold on a platform.
-func (e *Engine) newSite(c *compiler, holds func(domain string) bool) *site {
-	s := &site{roles: e.hierarchy.closures(holds), lines: map[place][]*compiled{}}
+// newSite gathers the lines that hold on a platform.
+func (e *Engine) newSite(holds func(domain string) bool) *site {
+	s := &site{roles: e.hierarchy.closures(holds), places: make([]atomic.Pointer[[]*compiled], (len(actions)+1)*(len(types)+1))}
 	for i := range e.lines {
-		x := &e.lines[i]
-		r := e.rules[x.ordinal]
-		if !holds(r.Domain) {
-			continue
-		}
-		for _, a := range append([]string{""}, actions...) {
-			if r.Action != everywhere && r.Action != a && !slices.Contains(c.sets[r.Action], a) {
-				continue
-			}
-			for _, t := range append([]string{""}, types...) {
-				if r.Target == everywhere || r.Target == t {
-					s.lines[place{a, t}] = append(s.lines[place{a, t}], x)
-				}
-			}
+		if x := &e.lines[i]; holds(e.rules[x.ordinal].Domain) {
+			s.lines = append(s.lines, x)
 		}
 	}
 	return s
@@ -167,16 +168,19 @@ func (e *Engine) site(platform string) *site {
 
 // at gives the lines that may be about an object.
 func (s *site) at(action, object string) []*compiled {
-	if lines, ok := s.lines[place{action, object}]; ok {
-		return lines
+	a, t := actionNumbers[action], typeNumbers[object]
+	place := &s.places[a*(len(types)+1)+t]
+	if lines := place.Load(); lines != nil {
+		return *lines
 	}
-	if !slices.Contains(actions, action) {
-		action = ""
+	lines := []*compiled{}
+	for _, x := range s.lines {
+		if x.acts[a] && (x.object == everything || x.object == t) {
+			lines = append(lines, x)
+		}
 	}
-	if !slices.Contains(types, object) {
-		object = ""
-	}
-	return s.lines[place{action, object}]
+	place.Store(&lines)
+	return lines
 }
 
 // held is the union of what roles imply on the platform.

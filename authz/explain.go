@@ -12,37 +12,40 @@ import (
 
 // Explanation is a decision and what stands around it, for whoever edits policy or asks why.
 type Explanation struct {
-	Decision Decision // as Decide gives it
+	Decision Decision `json:"decision"` // as Decide gives it
 	// Layers is what each layer says by itself, from the product's guardrails to the company's files.
-	Layers []LayerAnswer
+	Layers []LayerAnswer `json:"layers"`
 	// NearMisses is rules that would have decided otherwise, had one thing been otherwise; at most twenty.
-	NearMisses []NearMiss
+	NearMisses []NearMiss `json:"nearMisses"`
 }
 
 // LayerAnswer is what one layer says to a request.
 type LayerAnswer struct {
-	Name    string     // guard, default, platform:wecom, company
-	Outcome im.Outcome // the strongest of its lines; empty: none of them is about the request
-	Rules   []Match
+	Name    string     `json:"name"`    // guard, default, platform:wecom, company
+	Outcome im.Outcome `json:"outcome"` // the strongest of its lines; empty: none of them is about the request
+	Rules   []Match    `json:"rules"`
 }
 
 // Match is a rule that is about a request, with the facts that its condition asked for.
 type Match struct {
-	Rule   Rule
-	Values []Fact
+	Rule   Rule   `json:"rule"`
+	Values []Fact `json:"values"`
 }
 
 // Fact is the value of an attribute, as conditions spell it.
-type Fact struct{ Name, Value string }
+type Fact struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
 
 // NearMiss is a rule that one thing kept from deciding.
 type NearMiss struct {
-	Rule       Rule
-	FailedTerm string // as it stands in the file: r.sub.Rank >= 3; of a role that the actor lacks: role admin
-	Actual     string // the value of what it asks for: 2; of several attributes each with its name
+	Rule       Rule   `json:"rule"`
+	FailedTerm string `json:"failedTerm"` // as it stands in the file: r.sub.Rank >= 3; of a role that the actor lacks: role admin
+	Actual     string `json:"actual"`     // the value of what it asks for: 2; of several attributes each with its name
 	// What the decision would have been, and who would have had to agree.
-	Outcome im.Outcome
-	Needs   []im.Need
+	Outcome im.Outcome `json:"outcome"`
+	Needs   []im.Need  `json:"needs,omitempty"`
 }
 
 // maxNearMisses is how many are told.
@@ -57,7 +60,7 @@ func (e *Engine) Explain(ctx context.Context, r Request) (Explanation, error) {
 	}
 	x := Explanation{Decision: d}
 	f := &facts{&r, e.held(e.site(r.Platform), r.Actor.Roles)}
-	for _, name := range []string{GuardLayer, DefaultLayer, PlatformLayer(r.Platform), CompanyLayer} {
+	for _, name := range e.layers(&r) {
 		x.Layers = append(x.Layers, LayerAnswer{Name: name})
 	}
 	for _, line := range e.matching(&r, nil) {
@@ -78,6 +81,17 @@ func (e *Engine) Explain(ctx context.Context, r Request) (Explanation, error) {
 		}
 	}
 	return x, nil
+}
+
+// layers lists those that have a say in a request, in their order.
+func (e *Engine) layers(r *Request) []string {
+	out := []string{GuardLayer, DefaultLayer, PlatformLayer(r.Platform)}
+	for _, region := range slices.Sorted(slices.Values(r.Env.Regions)) {
+		if slices.ContainsFunc(e.lines, func(x compiled) bool { return e.rules[x.ordinal].Layer == RegionLayer(region) }) {
+			out = append(out, RegionLayer(region))
+		}
+	}
+	return append(out, CompanyLayer)
 }
 
 // stricter is the one of two outcomes that beats the other.
@@ -102,7 +116,7 @@ func (e *Engine) nearMiss(d Decision, f *facts, line *compiled) (NearMiss, bool)
 		if failed == nil {
 			return miss, false
 		}
-		miss.FailedTerm = rule.When[failed.at:failed.end]
+		miss.FailedTerm = failed.source(rule.When)
 		miss.Actual = shown(e.values(f, failed))
 		others = e.otherwise(f, failed)
 	}
@@ -226,6 +240,8 @@ func (e *Engine) values(f *facts, part *node) []Fact {
 			fact.Value = fmt.Sprintf("'%s'", m.text(f))
 		case identity:
 			fact.Value = m.text(f)
+		case nameSet:
+			fact.Value = strings.Join(m.names(f), ", ")
 		case roles:
 			fact.Value = strings.Join(f.Actor.Roles, ", ")
 		}

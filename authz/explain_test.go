@@ -41,14 +41,11 @@ func misses(x Explanation) string {
 func policyOf(t testing.TB, guard, rest string) *Engine {
 	t.Helper()
 	const base = "g, admin, dept_manager, *\ng, dept_manager, employee, *\ng, legal, employee, *\ng2, block, one_way\ng2, blacklist, one_way\n"
-	e, err := Build(Sources{
-		Platforms: []Platform{{"wecom", true}},
-		Layers: []Layer{
-			{Name: GuardLayer, Files: csvFile("guard.csv", guard)},
-			{Name: DefaultLayer, Files: csvFile("default.csv", base+rest)},
-		},
-		Duties: duties,
-	})
+	layers := []Layer{{Name: DefaultLayer, Files: csvFile("default.csv", base+rest)}}
+	if guard != "" {
+		layers = append(layers, Layer{Name: GuardLayer, Files: csvFile("guard.csv", guard)})
+	}
+	e, err := Build(Sources{Platforms: []Platform{{"wecom", true}}, Layers: layers, Duties: duties})
 	if err != nil {
 		t.Fatal(err)
 	}

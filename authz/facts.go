@@ -18,6 +18,10 @@ type Actor struct {
 	// LastHour counts what he did in the last hour of the sort that is asked for, what is asked for now included: freezes and
 	// disables (without those that departures bring), blacklistings, or departures opened.
 	LastHour int
+	// RecentBlocks counts the BLOCKs of external contacts that he made in the last ten minutes, in whatever state they are now
+	// and without those of bulks; where a BLOCK of a contact is asked for it counts as well, and the ten minutes are those
+	// before it was asked for, however late it is decided again.
+	RecentBlocks int
 }
 
 // Object is what the action is about. Fields that do not fit its Type stay zero.
@@ -96,6 +100,8 @@ type Initiator struct {
 type Env struct {
 	CustomerContact bool // the workspace has the licence for customer contact (客户联系)
 	OtherSuperAdmin bool // a super_admin besides the actor can act
+	// Regions is where the actor, the workspace and, of a wish about somebody, that person are at home, each once.
+	Regions []string
 }
 
 // Request is one question to policy.
@@ -121,10 +127,11 @@ const (
 	identity             // an id; compared with another id only
 	number
 	truth
-	roles // the set of the actor's roles
+	roles   // the set of the actor's roles
+	nameSet // a set of names that stand in the directory
 )
 
-var kindNames = [...]string{"a word", "an id", "a number", "true or false", "a set of roles"}
+var kindNames = [...]string{"a word", "an id", "a number", "true or false", "a set of roles", "a set of names"}
 
 func (k kind) String() string { return kindNames[k] }
 
@@ -134,6 +141,7 @@ type attribute struct {
 	text   func(*facts) string // of word and identity
 	number func(*facts) float64
 	truth  func(*facts) bool
+	names  func(*facts) []string
 	words  []string
 }
 
@@ -154,13 +162,14 @@ func flags(get func(*facts) bool) attribute      { return attribute{kind: truth,
 var attributes = map[string]attribute{
 	"r.act": words(func(f *facts) string { return f.Action }, actions...),
 
-	"r.sub.ID":          ids(func(f *facts) string { return f.Actor.ID }),
-	"r.sub.Roles":       {kind: roles},
-	"r.sub.Rank":        numbers(func(f *facts) float64 { return float64(f.Actor.Rank) }),
-	"r.sub.JobFunction": words(func(f *facts) string { return f.Actor.JobFunction }, "", im.General, im.Sales, im.CustomerService, im.HR, im.IT, im.Legal, im.Management),
-	"r.sub.Status":      standings(func(f *facts) string { return f.Actor.Status }),
-	"r.sub.Employment":  words(func(f *facts) string { return f.Actor.Employment }, "", im.Employed, im.Departing, im.Departed),
-	"r.sub.LastHour":    numbers(func(f *facts) float64 { return float64(f.Actor.LastHour) }),
+	"r.sub.ID":           ids(func(f *facts) string { return f.Actor.ID }),
+	"r.sub.Roles":        {kind: roles},
+	"r.sub.Rank":         numbers(func(f *facts) float64 { return float64(f.Actor.Rank) }),
+	"r.sub.JobFunction":  words(func(f *facts) string { return f.Actor.JobFunction }, "", im.General, im.Sales, im.CustomerService, im.HR, im.IT, im.Legal, im.Management),
+	"r.sub.Status":       standings(func(f *facts) string { return f.Actor.Status }),
+	"r.sub.Employment":   words(func(f *facts) string { return f.Actor.Employment }, "", im.Employed, im.Departing, im.Departed),
+	"r.sub.LastHour":     numbers(func(f *facts) float64 { return float64(f.Actor.LastHour) }),
+	"r.sub.RecentBlocks": numbers(func(f *facts) float64 { return float64(f.Actor.RecentBlocks) }),
 
 	"r.obj.Type":            words(func(f *facts) string { return f.Object.Type }, types...),
 	"r.obj.ID":              ids(func(f *facts) string { return f.Object.ID }),
@@ -198,6 +207,7 @@ var attributes = map[string]attribute{
 	"r.obj.InitiatorAuditor":    flags(func(f *facts) bool { return f.Object.Initiator.Auditor }),
 
 	"r.env.CustomerContact": flags(func(f *facts) bool { return f.Env.CustomerContact }),
+	"r.env.Regions":         {kind: nameSet, names: func(f *facts) []string { return f.Env.Regions }},
 	"r.env.OtherSuperAdmin": flags(func(f *facts) bool { return f.Env.OtherSuperAdmin }),
 }
 

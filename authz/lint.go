@@ -63,23 +63,13 @@ func (l *linter) warn(at *line, column int, hint, example, format string, args .
 	})
 }
 
-// empty tells of layers in which nothing stands.
+// empty tells of a company directory in which nothing stands.
 func (l *linter) empty() {
-	for _, layer := range l.layers {
-		if slices.ContainsFunc(l.book.lines, func(x *line) bool { return x.layer.Name == layer.Name }) {
-			continue
-		}
-		switch layer.Name {
-		case GuardLayer:
-			l.found = append(l.found, Problem{
-				File: layer.Name, Severity: SeverityWarning, Message: "no line stands in the guardrail files: whatever a platform or a company allows is allowed",
-				Hint: "the product brings guard.csv; put it back",
-			})
-		case CompanyLayer:
-			l.found = append(l.found, Problem{
-				File: layer.Name, Severity: SeverityNote, Message: "no policy line stands in the company's directory: the shipped lines hold as they are",
-			})
-		}
+	given := slices.ContainsFunc(l.layers, func(x bundledLayer) bool { return x.Name == CompanyLayer })
+	if given && !slices.ContainsFunc(l.book.lines, func(x *line) bool { return x.layer.Name == CompanyLayer }) {
+		l.found = append(l.found, Problem{
+			File: CompanyLayer, Severity: SeverityNote, Message: "no policy line stands in the company's directory: the shipped lines hold as they are",
+		})
 	}
 }
 
@@ -176,6 +166,9 @@ func (l *linter) line(x *compiled) {
 	l.approvers(x, at, wheres)
 	if y, example := l.shadow(x, wheres); y != nil {
 		o := l.engine.rules[y.ordinal]
+		if o.Layer == CompanyLayer && rule.Layer != CompanyLayer {
+			return // a company may outdo what is shipped, and cannot drop it
+		}
 		l.warn(at, colID, fmt.Sprintf("drop the line, or make %s:%d narrower", o.File, o.Line), example,
 			"%s says nothing that %s (%s:%d) does not say already wherever it holds", rule.Name, o.Name, o.File, o.Line)
 		return
@@ -186,12 +179,9 @@ func (l *linter) line(x *compiled) {
 // unreachable tells why nobody asks about a line.
 func (l *linter) unreachable(x *compiled, at *line, rule Rule) {
 	for _, platform := range l.platforms {
-		lines := l.engine.site(platform).lines
-		for key := range lines {
-			if slices.Contains(lines[key], x) { // the platform is right
-				l.warn(at, colTarget, "see what actions are about: guanxi policy schema", "", "nobody asks about %s of %s: the line never decides", rule.Action, rule.Target)
-				return
-			}
+		if slices.Contains(l.engine.site(platform).lines, x) { // the platform is right
+			l.warn(at, colTarget, "see what actions are about: guanxi policy schema", "", "nobody asks about %s of %s: the line never decides", rule.Action, rule.Target)
+			return
 		}
 	}
 	l.warn(at, colDomain, "name a platform that is there, or * for all of them", "", "the line holds on no platform that is configured")
@@ -311,7 +301,7 @@ func (l *linter) effect(x *compiled, at *line, rule Rule, wheres []where) {
 	if isScope(rule.Action) || x.effect == im.Deny && at.layer.Name != CompanyLayer {
 		return
 	}
-	beaten, example := map[string]bool{}, ""
+	beaten, byCompany, example := map[string]bool{}, false, ""
 	for _, w := range wheres {
 		if isScope(w.action) {
 			return
@@ -347,6 +337,7 @@ func (l *linter) effect(x *compiled, at *line, rule Rule, wheres []where) {
 				return known[0] == no, false
 			}
 			o := l.engine.rules[lines[1+i].ordinal]
+			byCompany = byCompany || o.Layer == CompanyLayer
 			beaten[fmt.Sprintf("%s (%s:%d)", o.Name, o.File, o.Line)] = true
 			return true, true
 		})
@@ -357,6 +348,8 @@ func (l *linter) effect(x *compiled, at *line, rule Rule, wheres []where) {
 	switch {
 	case at.layer.Name == GuardLayer && len(beaten) == 0:
 		return // guardrails stand before there is anything to guard
+	case byCompany && at.layer.Name != CompanyLayer:
+		return // as it wants to
 	case len(beaten) == 0:
 		l.warn(at, colEffect, "drop the line", example, "%s changes nothing: what it is about is allowed by no line anyway", rule.Name)
 	case x.effect == im.Deny:

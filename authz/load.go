@@ -1,12 +1,14 @@
 package authz
 
 import (
+	"bufio"
 	"cmp"
 	"encoding/csv"
 	"errors"
 	"io"
 	"io/fs"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -27,12 +29,53 @@ const (
 	DefaultLayer   = "default"
 	CompanyLayer   = "company"
 	platformPrefix = "platform:"
+	regionPrefix   = "region:"
 )
 
 // PlatformLayer is the name of a platform's layer.
 func PlatformLayer(platform string) string { return platformPrefix + platform }
 
-const reasonsFile = "reasons.csv"
+// RegionLayer is the name of a region's layer.
+func RegionLayer(region string) string { return regionPrefix + region }
+
+// region is whose layer it is; empty: no region's.
+func (l bundledLayer) region() string {
+	if r, ok := strings.CutPrefix(l.Name, regionPrefix); ok {
+		return r
+	}
+	return ""
+}
+
+// shipped reports whether the layer comes with the product.
+func (l bundledLayer) shipped() bool { return l.Name != CompanyLayer && l.region() == "" }
+
+const (
+	reasonsFile = "reasons.csv"
+	regionsDir  = "regions"
+)
+
+// Company is the layers of a company's directory: its own files, and those of each region in regions/NAME.
+func Company(files fs.FS) ([]Layer, error) {
+	out := []Layer{{Name: CompanyLayer, Files: files}}
+	entries, err := fs.ReadDir(files, regionsDir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return out, nil
+	}
+	for _, e := range entries {
+		if e.Name()[0] == '.' || !e.IsDir() {
+			continue
+		}
+		of, err := fs.Sub(files, regionsDir+"/"+e.Name())
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, Layer{Name: RegionLayer(e.Name()), Files: of})
+	}
+	return out, err
+}
+
+// validRegion is what a region may be called, as the directory calls it: letters of any script.
+var validRegion = regexp.MustCompile(`^[\p{L}\p{N}][\p{L}\p{N}_-]{0,63}$`)
 
 // layerOrder is the order in which layers are read.
 func layerOrder(name string) int {
@@ -44,7 +87,10 @@ func layerOrder(name string) int {
 	case strings.HasPrefix(name, platformPrefix):
 		return 2
 	}
-	return 3
+	if strings.HasPrefix(name, regionPrefix) {
+		return 3
+	}
+	return 4
 }
 
 // gather reads the files of all layers, sorted.
@@ -58,13 +104,17 @@ func gather(s Sources, problems *Problems) []bundledLayer {
 	}
 	var out []bundledLayer
 	for _, l := range s.Layers {
-		named := l.Name == GuardLayer || l.Name == DefaultLayer || l.Name == CompanyLayer
+		region, regional := strings.CutPrefix(l.Name, regionPrefix)
+		named := l.Name == GuardLayer || l.Name == DefaultLayer || l.Name == CompanyLayer || regional
 		switch {
 		case slices.ContainsFunc(out, func(o bundledLayer) bool { return o.Name == l.Name }):
 			problems.add(l.Name, 0, 0, "the layer is given twice")
 			continue
 		case named != (l.Domain == "") || !named && l.Name != platformPrefix+l.Domain:
-			problems.add(l.Name, 0, 0, "expected a layer called guard, default, company, or platform: and its domain %q", l.Domain)
+			problems.add(l.Name, 0, 0, "expected a layer called guard, default, company, region: and its name, or platform: and its domain %q", l.Domain)
+			continue
+		case regional && !validRegion.MatchString(region):
+			problems.add(l.Name, 0, 0, "%q is no name of a region; expected letters, digits, _ and -", region)
 			continue
 		case l.Domain != "" && !platforms[l.Domain]:
 			problems.add(l.Name, 0, 0, "there is no platform %q", l.Domain)
@@ -127,6 +177,8 @@ func (l Layer) shown(name string) string {
 		return "adapters/" + l.Domain + "/" + name
 	case l.Name == CompanyLayer:
 		return name
+	case strings.HasPrefix(l.Name, regionPrefix):
+		return regionsDir + "/" + strings.TrimPrefix(l.Name, regionPrefix) + "/" + name
 	}
 	return "authz/policies/" + name
 }
@@ -301,6 +353,7 @@ func records(layer bundledLayer, d document, strict bool, problems *Problems) []
 		problems.add(d.Path, 1, 1, "the file starts with a byte order mark; save it as UTF-8 without one")
 	}
 	var out []*line
+	buffer := bufio.NewReaderSize(nil, maxLine) // a reader of CSV makes one for each line otherwise
 	n := 0
 	for raw := range strings.SplitSeq(text, "\n") {
 		n++
@@ -326,7 +379,7 @@ func records(layer bundledLayer, d document, strict bool, problems *Problems) []
 				continue
 			}
 		}
-		if l.parse(problems) {
+		if l.parse(buffer, problems) {
 			out = append(out, l)
 		}
 	}
@@ -352,8 +405,9 @@ func firstInvalid(s string) int {
 	return column
 }
 
-func (l *line) parse(problems *Problems) bool {
-	r := csv.NewReader(strings.NewReader(l.text))
+func (l *line) parse(buffer *bufio.Reader, problems *Problems) bool {
+	buffer.Reset(strings.NewReader(l.text))
+	r := csv.NewReader(buffer)
 	r.FieldsPerRecord = -1
 	r.TrimLeadingSpace = true
 	fields, err := r.Read()

@@ -60,7 +60,7 @@ func TestRefused(t *testing.T) {
 		{"by a number", strings.Replace(sound, "deny, ,", "review, 0*admin,", 1), `1:55: "0" is no number of approvers; expected 2 to 9 before the *`},
 		{"by twice", strings.Replace(sound, "deny, ,", "review, admin+admin,", 1), `1:61: admin is named twice; two of them are 2*admin`},
 		{"as_made elsewhere", strings.Replace(sound, "deny, ,", "review, as_made,", 1), `1:55: as_made stands for the approvers of the relationship that is ended`},
-		{"duty", sound + " alert:X | undoo:72h", `1:65: nobody fulfils a duty called "undoo"; known are undo, undo_review, alert, expire; did you mean undo?`},
+		{"duty", sound + " alert:X | undoo:72h", `1:65: nobody fulfils a duty called "undoo"; known are undo, undo_review, alert, expire, cooldown, undo_trace; did you mean undo?`},
 		{"duty without unit", sound + " undo:72", `1:59: "72" says nothing to the duty undo; expected a duration such as 72h, or same_day`},
 		{"duty of nobody", sound + " undo_review:bishop", `1:66: "bishop" says nothing to the duty undo_review`},
 		{"scope of a command", sound + " scope:all", `1:55: scope is a duty of the action read, unmask of the action unmask`},
@@ -106,7 +106,7 @@ func TestRefused(t *testing.T) {
 		{"a guardrail replaced", "p, C-01, *, anyone, block, *, false, deny, ,", `1:4: C-01 is a guardrail and cannot be replaced; a line with another id may tighten it`},
 		{"a guardrail without a number replaced", "p, approval.not_requester, *, anyone, decide_approval, approval, false, deny, ,", `1:4: approval.not_requester is a guardrail and cannot be replaced`},
 		{"a guardrail invented", "p, C-99, *, anyone, block, *, true, deny, ,", `1:4: C-99 is a guardrail`},
-		{"an allowance of one's own", strings.Replace(sound, "deny", "allow", 1), `1:47: a company line with an id of its own may deny or review; to allow, it must replace a shipped line by its id`},
+		{"an allowance of one's own", strings.Replace(sound, "deny", "allow", 1), `1:47: a company line with an id of its own may deny or review, or allow with no duties but alert and cooldown, which are then added to what others allow; to allow, it must replace a shipped line by its id`},
 		{"a replacement that reaches farther", "p, wecom.member.external_only, *, anyone, *, *, true, allow, ,", `1:4: wecom.member.external_only replaces adapters/wecom/rules.csv:6 and must stay within its domain, action and target`},
 		{"a shipped role extended", "g, employee, admin, *", `1:4: employee is a shipped name and means what it means`},
 		{"anyone extended", "g, anyone, admin, *", `1:4: anyone is a shipped name`},
@@ -267,7 +267,7 @@ func TestSaidWhy(t *testing.T) {
 		{"a guardrail loosened", sources(company("p, C-01, *, anyone, one_way, *, false, deny, ,")), SeverityError,
 			"acme.csv:1:4: C-01 is a guardrail and cannot be replaced; a line with another id may tighten it"},
 		{"a guardrail outweighed", sources(company("p, acme.boss, *, anyone, block, member, r.obj.Relation == 'superior', allow, ,")), SeverityError,
-			"acme.csv:1:71: a company line with an id of its own may deny or review; to allow, it must replace a shipped line by its id"},
+			"acme.csv:1:71: a company line with an id of its own may deny or review, or allow with no duties but alert and cooldown, which are then added to what others allow; to allow, it must replace a shipped line by its id"},
 		{"an adapter's line for another platform", adapter("p, wecom.x, native, employee, block, member, true, allow, ,"), SeverityError,
 			`adapters/wecom/rules.csv:1:13: the rules of wecom may name no platform but wecom, not "native"`},
 		{"an empty company directory", sources(Layer{Name: CompanyLayer, Files: fstest.MapFS{}}), SeverityNote, noLine},
@@ -394,12 +394,14 @@ func (b both) ReadDir(name string) ([]fs.DirEntry, error) {
 	return append(over, under...), err
 }
 
-// FuzzBuild: no bytes make the loader panic, and what it accepts Casbin reads as we do.
+// FuzzBuild: no bytes make the loader panic, what it refuses has a place in the file, and what it accepts Casbin reads as we do.
 func FuzzBuild(f *testing.F) {
 	f.Add("")
 	f.Add(tangle)
 	f.Add(chain(10))
 	f.Add(",x,y\np, \"a,b\n\ufeffg2, block, x\n")
+	f.Add("\ufeff# a\rb\u2028\x00\r\n\xff\xfe,\tp\r\n")
+	f.Add("id,en,zh\nbase.x,No.,\"不，行。\"\n")
 	var whole strings.Builder // what a default layer may say: all but the guardrails
 	for _, name := range []string{"roles", "default", "approvals", "reads"} {
 		b, err := os.ReadFile("policies/" + name + ".csv")
@@ -419,10 +421,16 @@ func FuzzBuild(f *testing.F) {
 		for _, layers := range [][]Layer{
 			{{Name: DefaultLayer, Files: csvFile("x.csv", text)}},
 			{{Name: DefaultLayer, Files: csvFile("base.csv", base)}, company(text)},
+			{{Name: DefaultLayer, Files: csvFile("base.csv", base)}, {Name: CompanyLayer, Files: csvFile(reasonsFile, text)}},
 		} {
 			e, err := Build(Sources{Platforms: []Platform{{"wecom", true}, {"native", true}}, Duties: duties, Layers: layers})
 			if err != nil {
 				problemsOf(t, err)
+				for _, p := range err.(*Problems).List {
+					if lines := strings.Split(text, "\n"); p.Line > len(lines) || p.Line > 0 && p.Column > utf8.RuneCountInString(lines[p.Line-1])+1 {
+						t.Errorf("%s stands nowhere", p)
+					}
+				}
 				continue
 			}
 			if _, err := OpenBundle(e.Bundle()); err != nil {

@@ -18,14 +18,23 @@ var model string
 // Rule is one policy line as it stood in one version of the files.
 type Rule struct {
 	// ID is the same for ever: the first twelve bytes of the version's hash and the line's number among all lines.
-	ID im.ID
+	ID im.ID `json:"id"`
 	// Name is the line's id in the files (C-01, wecom.member.external_only); several lines may share it.
-	Name string
-	File string // authz/policies/guard.csv, adapters/wecom/rules.csv; of a company file its name
-	Line int
-	Text string // the line as written
+	Name string `json:"name"`
+	File string `json:"file"` // authz/policies/guard.csv, adapters/wecom/rules.csv; of a company file its name
+	Line int    `json:"line"`
+	Text string `json:"text"` // the line as written
 
-	Layer, Domain, Role, Action, Target, When, Effect, By, Duty string // its columns
+	// Its columns.
+	Layer  string `json:"layer"`
+	Domain string `json:"domain"`
+	Role   string `json:"role"`
+	Action string `json:"action"`
+	Target string `json:"target"`
+	When   string `json:"when"`
+	Effect string `json:"effect"`
+	By     string `json:"by"`
+	Duty   string `json:"duty"`
 }
 
 // Ref names the rule in rows and answers.

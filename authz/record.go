@@ -11,9 +11,6 @@ import (
 // platformFact is the name of the platform among the facts of a request; conditions do not name it, the dom column does.
 const platformFact = "r.dom"
 
-// rolesFact is the name of the actor's roles, as the directory gives them.
-const rolesFact = "r.sub.Roles"
-
 // recorded is where requests hold what conditions may name, sorted by name.
 var recorded = func() []recordedFact {
 	var out []recordedFact
@@ -24,6 +21,9 @@ var recorded = func() []recordedFact {
 	}
 	return out
 }()
+
+// nameSeparator stands between the names of a set.
+const nameSeparator = "|"
 
 type recordedFact struct {
 	name string
@@ -47,6 +47,8 @@ func (r Request) Facts() map[string]string {
 		switch at := v.FieldByIndex(f.index); f.kind {
 		case roles:
 			put(f.name, strings.Join(r.Actor.Roles, " "))
+		case nameSet:
+			put(f.name, strings.Join(f.names(&facts{Request: &r}), nameSeparator))
 		case truth:
 			if at.Bool() {
 				out[f.name] = "true"
@@ -107,6 +109,14 @@ func (r *Request) Set(name, value string) error {
 	switch f.kind {
 	case roles:
 		r.Actor.Roles = strings.Fields(value)
+	case nameSet:
+		var list []string
+		for name := range strings.SplitSeq(value, nameSeparator) {
+			if name = strings.TrimSpace(name); name != "" {
+				list = append(list, name)
+			}
+		}
+		at.Set(reflect.ValueOf(list))
 	case truth:
 		b, err := strconv.ParseBool(value)
 		if err != nil {

@@ -19,7 +19,7 @@ type Vocabulary struct {
 // AttributeSchema is a fact that conditions may name.
 type AttributeSchema struct {
 	Name string `json:"name"` // r.sub.Rank
-	Type string `json:"type"` // word, id, number, boolean or roles
+	Type string `json:"type"` // word, id, number, boolean, roles or names
 	// Values is the closed list of a word; an empty one means that nothing is known, or that there is none.
 	Values []string `json:"values,omitempty"`
 	// Objects is the types of objects that have it; empty: all.
@@ -41,14 +41,15 @@ type described struct {
 
 // attributeTexts describes every attribute, in one line each.
 var attributeTexts = map[string]described{
-	"r.act":             {text: "the action that is asked for"},
-	"r.sub.ID":          {text: "who asks"},
-	"r.sub.Roles":       {text: "all roles that the actor's roles imply on the platform; asked as in 'admin' in r.sub.Roles"},
-	"r.sub.Rank":        {text: "the actor's job rank; higher is more senior"},
-	"r.sub.JobFunction": {text: "the actor's job function"},
-	"r.sub.Status":      {text: "the actor's standing on the workspace in question; empty: no account there"},
-	"r.sub.Employment":  {text: "whether the actor is employed, about to leave, or gone"},
-	"r.sub.LastHour":    {text: "how much of the sort that is asked for the actor did in the last hour, this included: freezes and disables, blacklistings, departures"},
+	"r.act":              {text: "the action that is asked for"},
+	"r.sub.ID":           {text: "who asks"},
+	"r.sub.Roles":        {text: "all roles that the actor's roles imply on the platform; asked as in 'admin' in r.sub.Roles"},
+	"r.sub.Rank":         {text: "the actor's job rank; higher is more senior"},
+	"r.sub.JobFunction":  {text: "the actor's job function"},
+	"r.sub.Status":       {text: "the actor's standing on the workspace in question; empty: no account there"},
+	"r.sub.Employment":   {text: "whether the actor is employed, about to leave, or gone"},
+	"r.sub.LastHour":     {text: "how much of the sort that is asked for the actor did in the last hour, this included: freezes and disables, blacklistings, departures"},
+	"r.sub.RecentBlocks": {text: "how many external contacts the actor has blocked in the last ten minutes, in whatever state that is now; this one included, those of bulks and what was denied left out"},
 
 	"r.obj.Type":            {text: "the type of what the action is about"},
 	"r.obj.ID":              {text: "what the action is about; compared with another id only"},
@@ -69,7 +70,7 @@ var attributeTexts = map[string]described{
 	"r.obj.To":              {"the account's status as it is to be", []string{TypeAccount}},
 	"r.obj.LastSuperAdmin":  {text: "nobody would be left who can act as super_admin"},
 	"r.obj.Lane":            {"the lane of the departure that the command speaks for, or that its step is in", []string{TypeDeparture}},
-	"r.obj.OtherLane":       {"the actor has acted in another lane of the departure", []string{TypeDeparture}},
+	"r.obj.OtherLane":       {"the actor has acted in another lane of the departure", []string{TypeDeparture, TypeMember}},
 	"r.obj.Involuntary":     {"the departure was not the person's own wish", []string{TypeDeparture}},
 	"r.obj.Kind":            {"the kind of the relationship, or of what a bulk is to make", []string{TypeRelationship, TypeBulk}},
 	"r.obj.Pending":         {"the relationship waits for approval, or for the end of its cool-down", []string{TypeRelationship}},
@@ -86,6 +87,7 @@ var attributeTexts = map[string]described{
 	"r.obj.InitiatorAuditor":    {text: "whom the actor acts for is an auditor"},
 
 	"r.env.CustomerContact": {text: "the workspace has the licence for customer contact"},
+	"r.env.Regions":         {text: "where the actor, the workspace and, of a wish about somebody, that person are at home; asked as in 'EU' in r.env.Regions"},
 	"r.env.OtherSuperAdmin": {text: "a super_admin besides the actor can act"},
 }
 
@@ -97,35 +99,43 @@ func fits(attribute, objectType string) bool {
 
 // asked is what actions are asked about; one that is not named here may be asked about any type.
 var asked = map[string][]string{
-	ActionBlock:                {TypeMember, TypeContact},
-	ActionIsolate:              {TypeMember},
-	ActionBlacklist:            {TypeContact},
-	ActionGroupBlock:           {TypeMember},
-	ActionLift:                 {TypeRelationship},
-	ActionUndo:                 {TypeRelationship},
-	ActionDecideApproval:       {TypeApproval},
-	ActionCancelApproval:       {TypeApproval},
-	ActionAcknowledgeAlert:     {TypeAlert},
-	ActionRequestArchiveAccess: {TypeArchive},
-	ActionCheckContact:         {TypePair},
-	ActionUnmask:               {""},
-	ActionBulk:                 {TypeBulk},
-	ActionSetAccountStatus:     {TypeAccount},
-	ActionSendMessage:          {TypeMessage},
-	ActionRecallMessage:        {TypeMessage},
-	ActionRemoveGroupMembers:   {TypeGroup},
-	ActionDissolveGroup:        {TypeGroup},
-	ActionHandOver:             {TypeMember},
-	ActionClaimContacts:        {TypeContact},
-	ActionDeleteContacts:       {TypeContact},
-	ActionExport:               {TypeExport},
-	ActionImportDirectory:      {TypeDirectory},
-	ActionOpenDeparture:        {TypeDeparture},
-	ActionCancelDeparture:      {TypeDeparture},
-	ActionPauseDeparture:       {TypeDeparture},
-	ActionResumeDeparture:      {TypeDeparture},
-	ActionConfirmDeparture:     {TypeDeparture},
-	ActionActivatePolicy:       {TypePolicy},
+	ActionBlock:                 {TypeMember, TypeContact},
+	ActionIsolate:               {TypeMember},
+	ActionBlacklist:             {TypeContact},
+	ActionGroupBlock:            {TypeMember},
+	ActionLift:                  {TypeRelationship},
+	ActionUndo:                  {TypeRelationship},
+	ActionDecideApproval:        {TypeApproval},
+	ActionCancelApproval:        {TypeApproval},
+	ActionAcknowledgeAlert:      {TypeAlert},
+	ActionRequestArchiveAccess:  {TypeArchive},
+	ActionCheckContact:          {TypePair},
+	ActionUnmask:                {""},
+	ActionBulk:                  {TypeBulk},
+	ActionSetAccountStatus:      {TypeAccount},
+	ActionSendMessage:           {TypeMessage},
+	ActionRecallMessage:         {TypeMessage},
+	ActionRemoveGroupMembers:    {TypeGroup},
+	ActionDissolveGroup:         {TypeGroup},
+	ActionHandOver:              {TypeMember},
+	ActionClaimContacts:         {TypeContact},
+	ActionDeleteContacts:        {TypeContact},
+	ActionExport:                {TypeExport},
+	ActionImportDirectory:       {TypeDirectory},
+	ActionSignOutDevices:        {TypeAccount},
+	ActionBindAccount:           {TypeAccount},
+	ActionUnlinkIdentity:        {TypeIdentity},
+	ActionSyncWorkspace:         {TypeWorkspace},
+	ActionResolveDrift:          {TypeAlert},
+	ActionOpenDeparture:         {TypeDeparture},
+	ActionCancelDeparture:       {TypeDeparture},
+	ActionPauseDeparture:        {TypeDeparture},
+	ActionResumeDeparture:       {TypeDeparture},
+	ActionConfirmDeparture:      {TypeDeparture},
+	ActionCompleteDepartureStep: {TypeDeparture},
+	ActionRetryDepartureStep:    {TypeDeparture},
+	ActionSetLegalHold:          {TypeMember},
+	ActionActivatePolicy:        {TypePolicy},
 }
 
 // isAsked reports whether anybody asks about this action on this type.
@@ -210,8 +220,10 @@ var typeTexts = map[string]string{
 var dutyTexts = map[string]string{
 	DutyUndo:       "how long it can be taken back: undo:72h, undo:same_day, undo:any_time",
 	DutyUndoReview: "who must agree to an undo, as in the by column; those whom it names are spared: undo_review:admin",
-	DutyAlert:      "raises an alert of this kind: alert:KEY_CONTACT_BLOCKED",
+	DutyUndoTrace:  "after an undo nothing of it shows but to those who read the trail of all: undo_trace:none",
+	DutyAlert:      "raises an alert of this kind, which the superiors of who did it may read; of what has a cool-down when that begins: alert:KEY_CONTACT_BLOCKED",
 	DutyExpire:     "how long an approval waits: expire:72h",
+	DutyCooldown:   "holds back what keeps somebody away: it takes effect so much later, if policy still allows it then, and can be cancelled until then: cooldown:15m",
 	dutyScope:      "of the action read: which rows show: scope:own_departments",
 	dutyUnmask:     "of the action unmask: whose phone numbers and platform ids show whole: unmask:own",
 }
@@ -230,10 +242,10 @@ func Schema() Vocabulary {
 	for _, name := range attributeNames {
 		a, d := attributes[name], attributeTexts[name]
 		v.Attributes = append(v.Attributes, AttributeSchema{
-			Name: name, Type: [...]string{"word", "id", "number", "boolean", "roles"}[a.kind], Values: a.words, Objects: d.objects, Description: d.text,
+			Name: name, Type: [...]string{"word", "id", "number", "boolean", "roles", "names"}[a.kind], Values: a.words, Objects: d.objects, Description: d.text,
 		})
 	}
-	known := []string{dutyScope, dutyUnmask, DutyUndo, DutyUndoReview, DutyAlert, DutyExpire}
+	known := []string{dutyScope, dutyUnmask, DutyUndo, DutyUndoReview, DutyAlert, DutyExpire, DutyCooldown, DutyUndoTrace}
 	slices.Sort(known)
 	for _, list := range []struct {
 		to    *[]Word

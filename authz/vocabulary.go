@@ -146,11 +146,23 @@ const (
 	DutyUndo = "undo"
 	// DutyUndoReview names who must agree to an undo, as in the by column; those whom it names are spared.
 	DutyUndoReview = "undo_review"
+	// DutyUndoTrace says what an undo leaves in the eyes of ordinary users: undo_trace:none. Without it the relationship and
+	// its history go on showing.
+	DutyUndoTrace = "undo_trace"
 	// DutyAlert raises an alert of the kind named.
 	DutyAlert = "alert"
 	// DutyExpire is how long an approval waits.
 	DutyExpire = "expire"
+	// DutyCooldown holds back what is made: it takes effect so much later, and can be cancelled until then.
+	DutyCooldown = "cooldown"
 
 	dutyScope  = "scope"
 	dutyUnmask = "unmask"
 )
+
+// tightening is the duties for whose sake a line that only narrows may have the effect allow: whatever they are added to
+// comes later, or is seen by more people, and nobody may do more for them.
+var tightening = []string{DutyAlert, DutyCooldown}
+
+// making is the actions that make a relationship: what they make can be held back.
+var making = []string{ActionBlock, ActionIsolate, ActionBlacklist, ActionGroupBlock}

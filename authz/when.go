@@ -19,6 +19,15 @@ type node struct {
 	at, end int       // where it stands in the text
 	test    condition // of a comparison
 	terms   []term    // of a comparison: both sides, or an attribute and the words it may be in
+	said    string    // of what stands in no text: how it would be spelt
+}
+
+// source is how a part of a condition is spelt, of which text is the whole.
+func (n *node) source(text string) string {
+	if n.said != "" {
+		return n.said
+	}
+	return text[n.at:n.end]
 }
 
 // compile makes one function of a condition.
@@ -50,7 +59,7 @@ func (n *node) compile() condition {
 //	not        = [ "!" ] ( "(" or ")" | comparison )
 //	comparison = term [ ( "==" | "!=" | "<" | "<=" | ">" | ">=" ) term ]
 //	           | attribute "in" "(" word "," word { "," word } ")"
-//	           | word "in" "r.sub.Roles"
+//	           | word "in" ( "r.sub.Roles" | "r.env.Regions" )
 //	term       = attribute | word | number | "true" | "false"
 //	word       = "'" letters "'"
 //
@@ -265,6 +274,8 @@ func (p *parser) equal(a, b term) condition {
 		p.fail(b.at, "%s is an id; it can be compared with another id only", a.source)
 	case a.kind == roles || b.kind == roles:
 		p.fail(b.at, "ask for a role as in 'admin' in r.sub.Roles")
+	case a.kind == nameSet || b.kind == nameSet:
+		p.fail(b.at, "ask for a name as in 'EU' in r.env.Regions")
 	case a.kind != b.kind:
 		p.fail(b.at, "%s is %s, %s is %s", a.source, a.kind, b.source, b.kind)
 	case a.literal:
@@ -322,10 +333,12 @@ func (p *parser) in(left term) (condition, []term) {
 		n, known := p.roles.number[left.value]
 		switch {
 		case p.err != nil:
-		case set.kind != roles:
-			p.fail(set.at, "expected a list such as ('a', 'b') or r.sub.Roles after in, found %s", set.source)
+		case set.kind != roles && set.kind != nameSet:
+			p.fail(set.at, "expected a list such as ('a', 'b'), r.sub.Roles or another set after in, found %s", set.source)
 		case left.kind != word || !left.literal:
-			p.fail(left.at, "expected a role such as 'admin' before in r.sub.Roles, found %s", left.source)
+			p.fail(left.at, "expected a word such as 'admin' before in %s, found %s", set.source, left.source)
+		case set.kind == nameSet:
+			return func(f *facts) bool { return slices.Contains(set.names(f), left.value) }, []term{left, set}
 		case !known:
 			p.fail(left.at, "no role is called %s%s", left.source, hint(left.value, p.roles.names()))
 		}

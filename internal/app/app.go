@@ -64,7 +64,7 @@ func (p *program) root() *cobra.Command {
 	audit.AddCommand(p.auditVerify())
 	migrate := &cobra.Command{Use: "migrate", Short: "The schema of the database", Args: usage(cobra.NoArgs), RunE: needsCommand}
 	migrate.AddCommand(p.migrateUp(), p.migrateDown(), p.migrateStatus())
-	root.AddCommand(p.keyset(), p.serve(), p.query(), migrate, p.token(), audit, p.sim(), p.version())
+	root.AddCommand(p.keyset(), p.serve(), p.query(), migrate, p.token(), audit, p.policy(), p.sim(), p.version())
 	return root
 }
 

@@ -104,7 +104,7 @@ func (s *server) shift(ctx context.Context, sims *sims, advance string, set *tim
 		return now, err
 	}
 	sims.setClock(ctx, now) // before what came due asks a platform for the time
-	if _, err := s.block.ExpireDue(ctx); err != nil {
+	if _, err := s.block.RunDue(ctx); err != nil {
 		return now, err
 	}
 	if err := s.send.Flush(ctx); err != nil {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -197,11 +198,20 @@ func (s *server) openPolicy(ctx context.Context, platforms *platform.Catalogue, 
 	}
 	o := policy.Options{Store: s.store, Log: s.log, Now: func() time.Time { return s.clock.Now() }, IDs: ids, Wake: s.hub.Wake}
 	if s.cfg.Policies != "" {
-		company := companyLayer(s.cfg.Policies)
-		o.Files = company.Files
-		src.Layers = append(src.Layers, company)
+		o.Files = os.DirFS(s.cfg.Policies)
 	}
-	o.Build = func() (*authz.Engine, error) { return authz.Build(src) }
+	o.Build = func() (*authz.Engine, error) {
+		if o.Files == nil {
+			return authz.Build(src)
+		}
+		company, err := authz.Company(o.Files)
+		if err != nil {
+			return nil, err
+		}
+		all := src
+		all.Layers = append(slices.Clone(src.Layers), company...)
+		return authz.Build(all)
+	}
 	s.rules, err = policy.Open(ctx, o)
 	if problems := (*authz.Problems)(nil); errors.As(err, &problems) {
 		return usageError{fmt.Errorf("policy:\n%w", err)}
@@ -259,10 +269,10 @@ func (s *server) prepare(ctx context.Context) (made *directory.Snapshot, err err
 	return &company, err
 }
 
-// sweepTime is how often what ran out is ended.
+// sweepTime is how often it is done what time alone brings.
 const sweepTime = time.Second
 
-// background seals, delivers, hears of other replicas, and ends what ran out.
+// background seals, delivers, hears of other replicas, and does what time alone brings.
 func (s *server) background(ctx context.Context, sims *sims) {
 	var others sync.WaitGroup
 	others.Go(func() { s.hub.Run(ctx) })
@@ -281,8 +291,8 @@ func (s *server) background(ctx context.Context, sims *sims) {
 			others.Wait()
 			return
 		case <-tick.C:
-			if _, err := s.block.ExpireDue(ctx); err != nil && ctx.Err() == nil {
-				s.log.WarnContext(ctx, "ending what ran out failed", "error", err)
+			if _, err := s.block.RunDue(ctx); err != nil && ctx.Err() == nil {
+				s.log.WarnContext(ctx, "doing what is due failed", "error", err)
 			}
 		}
 	}
