@@ -117,10 +117,10 @@ func TestWishFacts(t *testing.T) {
 				f, err := w.BlockFacts(t.Context(), blocking.BlockQuery{Viewer: v, Target: target, Kind: im.Block, Currency: "CNY"})
 				must(t, err)
 				if f.Member != nil {
-					f.Member = &im.Member{ID: id}
+					f.Member = &im.Member{ID: id, Region: f.Member.Region}
 				}
 				if f.Contact != nil {
-					f.Contact = &im.ExternalContact{ID: id, Importance: f.Contact.Importance, Verified: f.Contact.Verified}
+					f.Contact = &im.ExternalContact{ID: id, Importance: f.Contact.Importance, Verified: f.Contact.Verified, OwnerID: f.Contact.OwnerID, Region: f.Contact.Region}
 				}
 				if len(f.Places) == 0 { // nobody can wish anything there
 					f.Member, f.Contact = nil, nil

@@ -79,7 +79,9 @@ func (s *Store) BlockFacts(ctx context.Context, q blocking.BlockQuery) (f blocki
 				join group_members b on b.group_id = g.id and b.party_id = ? and b.left_at is null
 				where g.owner_id = ? and g.dissolved_at is null limit 1`,
 				args: []any{me, q.Target.ID, q.Target.ID},
-				scan: func(r row) error { var one int; f.OwnsSharedGroup = true; return r.Scan(&one) }})
+				scan: func(r row) error { var one int; f.OwnsSharedGroup = true; return r.Scan(&one) }},
+			stmt{text: "select 1 from members m where m.id = ? and m.id in " + below, args: []any{q.Target.ID, me},
+				scan: func(r row) error { var one int; f.Below = true; return r.Scan(&one) }})
 	case im.KindContact:
 		ss = append(ss,
 			new(builder).add("select "+contactColumns+" from external_contacts c where c.id = ? and ", q.Target.ID).
@@ -87,8 +89,8 @@ func (s *Store) BlockFacts(ctx context.Context, q blocking.BlockQuery) (f blocki
 			stmt{text: "select " + workspaceColumns + `, a.status, a.status_scope from accounts a join workspaces w on w.id = a.workspace_id
 				join external_contacts c on c.workspace_id = w.id where a.member_id = ? and c.id = ?`,
 				args: []any{me, q.Target.ID}, scan: place},
-			stmt{text: "select 1 from external_contacts c where c.id = ? and c.owner_id in " + below, args: []any{q.Target.ID, me},
-				scan: func(r row) error { var one int; f.OwnDepartment = true; return r.Scan(&one) }},
+			stmt{text: "select " + ownContact + " from external_contacts c where c.id = ?", args: []any{me, me, q.Target.ID},
+				scan: func(r row) error { return r.Scan(&f.OwnDepartment, &f.OwnPool) }},
 			stmt{text: "select coalesce(sum(o.amount), 0) from opportunities o where o.contact_id = ? and o.is_open and o.currency = ?",
 				args: []any{q.Target.ID, q.Currency},
 				scan: func(r row) error { return r.Scan(&f.OpenValue) }})
@@ -101,6 +103,7 @@ func (s *Store) BlockFacts(ctx context.Context, q blocking.BlockQuery) (f blocki
 			standing = append(standing, rel)
 			return err
 		}})
+	ss = append(ss, lately(me, q).stmt(func(r row) error { return r.Scan(&f.Blocks, &f.Blacklistings) }))
 	if err := s.read(ctx, ss...); err != nil {
 		return f, unavailable(err, "read facts of a block")
 	}
@@ -118,6 +121,31 @@ func (s *Store) BlockFacts(ctx context.Context, q blocking.BlockQuery) (f blocki
 		}
 	}
 	return f, nil
+}
+
+// ownContact is of contacts c, whether their owner is in one of the viewer's departments or below, and whether they lie in the
+// pool of one. Both ? are the viewer's id.
+const ownContact = "coalesce(c.owner_id in " + below + `, false), exists (select 1 from member_departments vm
+	where vm.member_id = ? and vm.department_id = c.pool_department_id)`
+
+// lately counts what somebody has made of late: blocks of contacts, and blacklistings.
+func lately(initiator im.ID, q blocking.BlockQuery) *builder {
+	blocks, blacklistings := q.Counts()
+	b := new(builder).add("select ")
+	made(b, ledger.Counted{InitiatorID: initiator, Kind: im.Block, Since: blocks}, q.Made).add(", ")
+	return made(b, ledger.Counted{InitiatorID: initiator, Kind: im.Blacklist, Since: blacklistings}, q.Made)
+}
+
+// made adds how many relationships with contacts somebody has made since a moment; where one of them is decided again,
+// only those before it. The rows of a bulk are no blocks of his own hand. Ids are in the order of time, which makes the
+// count short.
+func made(q *builder, c ledger.Counted, again *im.Relationship) *builder {
+	q.add(`(select count(*) from relationships n where n.initiator_id = ? and n.id >= ? and n.created_at > ? and n.kind = ?
+		and n.target_kind = 'contact' and (n.kind <> 'BLOCK' or n.source not in ('BULK_API', 'IMPORT'))`, c.InitiatorID, im.IDAt(c.Since), us(c.Since), c.Kind)
+	if again != nil {
+		q.add(" and n.id <> ? and n.created_at <= ?", again.ID, us(again.CreatedAt))
+	}
+	return q.add(")")
 }
 
 // RelationshipFacts reads what a command on an existing relationship is decided on.
@@ -293,8 +321,8 @@ func (s *Store) CheckFacts(ctx context.Context, q blocking.CheckQuery) (f blocki
 	return f, unavailable(err, "read contact check")
 }
 
-// Due reads what ran out.
-func (s *Store) Due(ctx context.Context, now time.Time, limit int) (relationships, approvals []im.ID, err error) {
+// Due reads what ran out, and what has cooled down.
+func (s *Store) Due(ctx context.Context, now time.Time, limit int) (expired, cooled, approvals []im.ID, err error) {
 	into := func(ids *[]im.ID) func(row) error {
 		return func(r row) error {
 			var id im.ID
@@ -305,8 +333,10 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) (relationship
 	}
 	err = s.read(ctx,
 		stmt{text: "select r.id from relationships r where r.expires_at <= ? and r.state in " + liveStates + " order by r.expires_at limit ?",
-			args: []any{us(now), limit}, scan: into(&relationships)},
+			args: []any{us(now), limit}, scan: into(&expired)},
+		stmt{text: "select r.id from relationships r where r.effective_at <= ? and r.state = 'STAGED' order by r.effective_at limit ?",
+			args: []any{us(now), limit}, scan: into(&cooled)},
 		stmt{text: "select a.id from approvals a where a.expires_at <= ? and a.state = 'PENDING' order by a.expires_at limit ?",
 			args: []any{us(now), limit}, scan: into(&approvals)})
-	return relationships, approvals, unavailable(err, "read what is due")
+	return expired, cooled, approvals, unavailable(err, "read what is due")
 }

@@ -30,12 +30,12 @@ func (s *Store) WishFacts(ctx context.Context, q blocking.WishQuery) (map[im.ID]
 	var ss []stmt
 	if len(q.Members) > 0 {
 		ss = append(ss,
-			new(builder).add("select distinct t.member_id, "+workspaceColumns+`, a.status, a.status_scope from accounts a
-				join workspaces w on w.id = a.workspace_id join accounts t on t.workspace_id = w.id
+			new(builder).add("select distinct t.member_id, "+workspaceColumns+`, a.status, a.status_scope, coalesce(m.region, '') from accounts a
+				join workspaces w on w.id = a.workspace_id join accounts t on t.workspace_id = w.id join members m on m.id = t.member_id
 				where a.member_id = ? and t.member_id in `, me).in(q.Members).add(" order by t.member_id, w.id").stmt(func(r row) error {
-				var target im.ID
-				p, err := place(&target)(r)
-				change(target, func(f *blocking.BlockFacts) { f.Member = &im.Member{ID: target}; f.Places = append(f.Places, p) })
+				m := &im.Member{}
+				p, err := place(&m.ID, &m.Region)(r)
+				change(m.ID, func(f *blocking.BlockFacts) { f.Member = m; f.Places = append(f.Places, p) })
 				return err
 			}),
 			new(builder).add(`with recursive line (origin, id, step) as (
@@ -60,22 +60,29 @@ func (s *Store) WishFacts(ctx context.Context, q blocking.WishQuery) (map[im.ID]
 				err := r.Scan(&owner)
 				change(owner, func(f *blocking.BlockFacts) { f.OwnsSharedGroup = true })
 				return err
+			}),
+			new(builder).add("select m.id from members m where m.id in "+below+" and m.id in ", me).in(q.Members).stmt(func(r row) error {
+				var m im.ID
+				err := r.Scan(&m)
+				change(m, func(f *blocking.BlockFacts) { f.Below = true })
+				return err
 			}))
 	}
 	if len(q.Contacts) > 0 {
 		ss = append(ss,
-			new(builder).add("select distinct c.id, "+workspaceColumns+`, a.status, a.status_scope, c.importance, c.verified from external_contacts c
+			new(builder).add("select distinct c.id, "+workspaceColumns+`, a.status, a.status_scope, c.importance, c.verified, c.owner_id, coalesce(c.region, '') from external_contacts c
 				join workspaces w on w.id = c.workspace_id join accounts a on a.workspace_id = w.id
 				where a.member_id = ? and c.id in `, me).in(q.Contacts).stmt(func(r row) error {
 				c := &im.ExternalContact{}
-				p, err := place(&c.ID, textOf(&c.Importance), &c.Verified)(r)
+				p, err := place(&c.ID, textOf(&c.Importance), &c.Verified, &c.OwnerID, &c.Region)(r)
 				change(c.ID, func(f *blocking.BlockFacts) { f.Contact = c; f.Places = append(f.Places, p) })
 				return err
 			}),
-			new(builder).add("select c.id from external_contacts c where c.owner_id in "+below+" and c.id in ", me).in(q.Contacts).stmt(func(r row) error {
+			new(builder).add("select c.id, "+ownContact+" from external_contacts c where c.id in ", me, me).in(q.Contacts).stmt(func(r row) error {
 				var c im.ID
-				err := r.Scan(&c)
-				change(c, func(f *blocking.BlockFacts) { f.OwnDepartment = true })
+				var department, pool bool
+				err := r.Scan(&c, &department, &pool)
+				change(c, func(f *blocking.BlockFacts) { f.OwnDepartment, f.OwnPool = department, pool })
 				return err
 			}),
 			new(builder).add("select o.contact_id, sum(o.amount) from opportunities o where o.is_open and o.currency = ? and o.contact_id in ", q.Currency).
@@ -87,7 +94,13 @@ func (s *Store) WishFacts(ctx context.Context, q blocking.WishQuery) (map[im.ID]
 				return err
 			}))
 	}
-	return out, unavailable(s.read(ctx, ss...), "read facts of wishes")
+	var blocks, blacklistings int
+	ss = append(ss, lately(me, blocking.BlockQuery{Now: q.Now}).stmt(func(r row) error { return r.Scan(&blocks, &blacklistings) }))
+	err := s.read(ctx, ss...)
+	for id := range out {
+		change(id, func(f *blocking.BlockFacts) { f.Blocks, f.Blacklistings = blocks, blacklistings })
+	}
+	return out, unavailable(err, "read facts of wishes")
 }
 
 // GroupPlaces reads which place (authz.PlaceOwner …) each of these has in a group, and its workspace; zero where the viewer does

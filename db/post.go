@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"strings"
 	"time"
@@ -42,7 +43,11 @@ func (s *Store) Post(ctx context.Context, u ledger.Unit) error {
 	if err != nil {
 		return unavailable(err, "load data keys")
 	}
-	ss := append([]stmt(nil), w.inserts...)
+	var ss []stmt
+	if u.Counted != nil {
+		ss = append(ss, s.eng.alone(oneAtATime(u.Counted.InitiatorID))...)
+	}
+	ss = append(ss, w.inserts...)
 	if a := u.Answer; a != nil {
 		ss = append(ss, stmt{text: "insert into idempotency (actor_id, key, operation, request_hash, result, at) values (?, ?, ?, ?, ?, ?)",
 			args: []any{a.ActorID, a.Key, a.Operation, a.RequestHash, string(a.Result), us(a.At)}})
@@ -56,16 +61,22 @@ func (s *Store) Post(ctx context.Context, u ledger.Unit) error {
 	// Steps come before new rows: an expired relationship makes room for its successor.
 	for _, r := range u.Steps {
 		ss = append(ss, stmt{text: `update relationships set state = ?, version = ?, effective_at = ?, ended_at = ?, enforcement = ?,
-			decision_id = ? where id = ? and version = ?`, want: 1,
-			args: []any{r.State, r.Version, us(r.EffectiveAt), us(r.EndedAt), r.Enforcement, r.DecisionID, r.ID, r.Version - 1}})
+			needs = ?, decision_id = ? where id = ? and version = ?`, want: 1,
+			args: []any{r.State, r.Version, us(r.EffectiveAt), us(r.EndedAt), r.Enforcement, toJSON(r.Needs), r.DecisionID, r.ID, r.Version - 1}})
 	}
-	for _, r := range u.Relationships {
-		ss = append(ss, stmt{text: `insert into relationships (id, workspace_id, kind, state, version, scope, source, initiator_id,
+	for i, r := range u.Relationships {
+		q := new(builder).add(`insert into relationships (id, workspace_id, kind, state, version, scope, source, initiator_id,
 			target_kind, target_id, group_id, reason, created_at, effective_at, expires_at, ended_at, enforcement, undo_terms, needs,
-			decision_id) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			args: []any{r.ID, r.WorkspaceID, r.Kind, r.State, r.Version, r.Scope, r.Source, r.InitiatorID,
-				r.Target.Kind, r.Target.ID, r.GroupID, w.seal(r.Target.ID, r.Reason, placeReason, r.ID), us(r.CreatedAt),
-				us(r.EffectiveAt), us(r.ExpiresAt), us(r.EndedAt), r.Enforcement, toJSON(r.Undo), toJSON(r.Needs), r.DecisionID}})
+			decision_id) select ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?`,
+			r.ID, r.WorkspaceID, r.Kind, r.State, r.Version, r.Scope, r.Source, r.InitiatorID,
+			r.Target.Kind, r.Target.ID, r.GroupID, w.seal(r.Target.ID, r.Reason, placeReason, r.ID), us(r.CreatedAt),
+			us(r.EffectiveAt), us(r.ExpiresAt), us(r.EndedAt), r.Enforcement, toJSON(r.Undo), toJSON(r.Needs), r.DecisionID)
+		insert := q.stmt(nil)
+		if c := u.Counted; c != nil && i == 0 { // the others are of the same command
+			insert = made(q.add(" where "), *c, nil).add(" = ?", c.N).stmt(nil)
+			insert.want = 1
+		}
+		ss = append(ss, insert)
 	}
 	for _, a := range u.ApprovalSteps {
 		ss = append(ss, stmt{text: `update approvals set state = ?, version = ?, needs = ?, final_decision_id = ?, ended_at = ?
@@ -104,10 +115,10 @@ func (s *Store) Post(ctx context.Context, u ledger.Unit) error {
 	if p := u.Policy; p != nil {
 		ss = append(ss, policyStmts(*p)...)
 	}
-	for _, a := range u.Alerts {
+	for _, a := range u.Alerts { // what somebody's doing was alerted of once is not news again
 		ss = append(ss, stmt{text: `insert into alerts (id, kind, severity, at, subject_kind, subject_id, person_id, contact_id)
-			values (?, ?, ?, ?, ?, ?, ?, ?)`,
-			args: []any{a.ID, a.Kind, a.Severity, us(a.At), a.Subject.Kind, a.Subject.ID, a.PersonID, a.ContactID}})
+			select ?, ?, ?, ?, ?, ?, ?, ? where not exists (select 1 from alerts o where o.person_id = ? and o.subject_id = ? and o.kind = ?)`,
+			args: []any{a.ID, a.Kind, a.Severity, us(a.At), a.Subject.Kind, a.Subject.ID, a.PersonID, a.ContactID, a.PersonID, a.Subject.ID, a.Kind}})
 	}
 	for _, e := range u.Events {
 		ss = append(ss, stmt{text: `insert into audit_events (id, at, actor_kind, actor_id, actor_name, action, outcome, subject_kind,
@@ -128,6 +139,10 @@ func (s *Store) Post(ctx context.Context, u ledger.Unit) error {
 	w.committed()
 	return nil
 }
+
+// oneAtATime is the advisory lock under which units are written that count one person's relationships: two at once would
+// each overlook the other.
+func oneAtATime(person im.ID) int64 { return int64(binary.BigEndian.Uint64(person[8:])) }
 
 // post writes the statements of a unit and says in the ledger's words what stood in its way.
 func (s *Store) post(ctx context.Context, ss []stmt) error {

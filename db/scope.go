@@ -56,9 +56,26 @@ var visible = map[im.Kind]map[string]predicate{
 	},
 }
 
+// untraced is the relationships u that were undone on terms that leave no trace. Of a truth in JSON one database says true,
+// the other 1.
+const untraced = "u.state = 'UNDONE' and cast(u.undo_terms ->> 'trace' as text) in ('false', '0')"
+
+// gone says how what an undo left no trace of reads in SQL: the relationship, what was asked and alerted about it, and what
+// was done to it or to its approvals. Only who reads the trail of all still sees it.
+var gone = map[im.Kind]string{
+	im.KindRelationship: "exists (select 1 from relationships u where u.id = r.id and " + untraced + ")",
+	im.KindApproval:     "exists (select 1 from relationships u where u.id = a.subject_id and " + untraced + ")",
+	im.KindAlert:        "exists (select 1 from relationships u where u.id = l.subject_id and " + untraced + ")",
+	im.KindAudit: `exists (select 1 from relationships u where u.id in (e.subject_id,
+		(select ua.subject_id from approvals ua where ua.id = e.subject_id)) and ` + untraced + ")",
+}
+
 // visibleTo adds the condition that the viewer may see the row. A term that this kind of thing does not know shows
 // nothing: policy refuses to load one.
 func (q *builder) visibleTo(v im.Viewer, kind im.Kind) *builder {
+	if left := gone[kind]; left != "" && !v.ReadsTrail() {
+		q.add("not " + left + " and ")
+	}
 	terms := v.Scopes[kind]
 	if terms.Has(im.ScopeAll) {
 		return q.add("true")

@@ -93,7 +93,7 @@ func (c *crowd) happen(rnd *rand.Rand) {
 	taken := map[[2]im.ID]bool{}
 	for len(c.relationships) < 300 {
 		r := im.Relationship{ID: ids.New(), WorkspaceID: c.Workspaces[rnd.IntN(2)].ID, Kind: pick(rnd, im.Block, im.Isolation),
-			State: pick(rnd, im.PendingApproval, im.Active, im.Lifted, im.Rejected), Version: 1, Scope: im.InitiatorView, Source: im.FromAPI,
+			State: pick(rnd, im.PendingApproval, im.Active, im.Lifted, im.Rejected, im.Undone), Undo: im.UndoTerms{Trace: pick(rnd, true, false)}, Version: 1, Scope: im.InitiatorView, Source: im.FromAPI,
 			InitiatorID: someone(), Target: im.Ref{Kind: im.KindMember, ID: someone()}, Reason: "r", Enforcement: im.EnforcedNative,
 			CreatedAt: now.Add(time.Duration(len(c.relationships)) * time.Second), DecisionID: ids.New()}
 		if rnd.IntN(3) == 0 {
@@ -128,6 +128,12 @@ func (c *crowd) happen(rnd *rand.Rand) {
 		e := im.AuditEvent{ID: ids.New(), At: now.Add(time.Duration(i) * time.Second), ActorName: "a", Outcome: pick(rnd, im.Allow, im.Deny, ""),
 			Action:  pick(rnd, "block", "archive.read", "policy.activate", "platform.sync", "archive", "policyless", "xplatform.y"),
 			Subject: im.Ref{Kind: im.KindMember, ID: someone()}, About: someone(), WorkspaceID: maybe(c.Workspaces[rnd.IntN(2)].ID)}
+		switch i % 3 {
+		case 1:
+			e.Subject = im.Ref{Kind: im.KindRelationship, ID: pick(rnd, c.relationships...).ID}
+		case 2:
+			e.Subject = im.Ref{Kind: im.KindApproval, ID: pick(rnd, c.approvals...).ID}
+		}
 		if id := maybe(someone()); !id.IsZero() {
 			e.Actor = im.Ref{Kind: im.KindMember, ID: id}
 		}
@@ -219,13 +225,26 @@ func (c *crowd) seesGroup(v im.Member, g im.Group) bool {
 	return has(v, "dept_manager") && !g.OwnerID.IsZero() && c.below(v.ID, g.OwnerID)
 }
 
+// gone says whether nothing of a relationship shows to a member any more: it, or an approval of it, is what this is.
+func (c *crowd) gone(v im.Member, what im.Ref) bool {
+	if i := slices.IndexFunc(c.approvals, func(a im.Approval) bool { return a.ID == what.ID }); i >= 0 {
+		what = c.approvals[i].Subject
+	}
+	i := slices.IndexFunc(c.relationships, func(r im.Relationship) bool { return r.ID == what.ID })
+	return i >= 0 && c.relationships[i].State == im.Undone && !c.relationships[i].Undo.Trace && !has(v, "auditor") && !has(v, "super_admin")
+}
+
 func (c *crowd) seesRelationship(v im.Member, r im.Relationship) bool {
+	return !c.gone(v, im.Ref{ID: r.ID}) && c.scopeOfRelationship(v, r)
+}
+
+func (c *crowd) scopeOfRelationship(v im.Member, r im.Relationship) bool {
 	return r.InitiatorID == v.ID || has(v, "legal") || has(v, "admin") || has(v, "auditor") ||
 		has(v, "dept_manager") && c.below(v.ID, r.InitiatorID)
 }
 
 func (c *crowd) seesApproval(v im.Member, a im.Approval) bool {
-	return a.RequestedBy == v.ID || has(v, "admin") || has(v, "auditor") || c.candidate(v, a)
+	return !c.gone(v, a.Subject) && (a.RequestedBy == v.ID || has(v, "admin") || has(v, "auditor") || c.candidate(v, a))
 }
 
 func (c *crowd) candidate(v im.Member, a im.Approval) bool {
@@ -233,14 +252,14 @@ func (c *crowd) candidate(v im.Member, a im.Approval) bool {
 }
 
 func (c *crowd) seesAlert(v im.Member, a im.Alert) bool {
-	return has(v, "admin") || has(v, "auditor") || !a.PersonID.IsZero() && c.superior(a.PersonID, v.ID) ||
-		!a.ContactID.IsZero() && c.contact[a.ContactID].OwnerID == v.ID
+	return !c.gone(v, a.Subject) && (has(v, "admin") || has(v, "auditor") || !a.PersonID.IsZero() && c.superior(a.PersonID, v.ID) ||
+		!a.ContactID.IsZero() && c.contact[a.ContactID].OwnerID == v.ID)
 }
 
 func (c *crowd) seesEvent(v im.Member, e im.AuditEvent) bool {
 	about := func(what string) bool { return strings.HasPrefix(e.Action, what+".") }
-	return e.Actor.ID == v.ID || has(v, "auditor") || has(v, "super_admin") && !about("archive") ||
-		has(v, "admin") && (about("policy") || about("platform"))
+	return !c.gone(v, e.Subject) && (e.Actor.ID == v.ID || has(v, "auditor") || has(v, "super_admin") && !about("archive") ||
+		has(v, "admin") && (about("policy") || about("platform")))
 }
 
 // filter narrows a list: as the store takes it, and as it is meant.

@@ -184,7 +184,7 @@ func (s *Service) askWish(ctx context.Context, actor im.Viewer, in AskInput) (x 
 	kind := map[string]im.RelationshipKind{authz.ActionBlock: im.Block, authz.ActionIsolate: im.Isolation, authz.ActionBlacklist: im.Blacklist,
 		authz.ActionGroupBlock: im.GroupBlock}[in.Action]
 	wished := BlockInput{Target: in.Target, Kind: kind}
-	f, err := s.store.BlockFacts(ctx, BlockQuery{Viewer: actor, Target: in.Target, Kind: kind, Currency: s.o.Currency})
+	f, err := s.store.BlockFacts(ctx, BlockQuery{Viewer: actor, Target: in.Target, Kind: kind, Currency: s.o.Currency, Now: in.At})
 	if err != nil || f.Member == nil && f.Contact == nil {
 		return x, err
 	}
@@ -205,8 +205,9 @@ func (s *Service) askWish(ctx context.Context, actor im.Viewer, in AskInput) (x 
 		return x, fault.New(fault.BadUserInput, miss.Key)
 	}
 	for _, p := range places {
-		x.questions = append(x.questions, question{action: in.Action, viewer: actor, standing: p.Standing, workspace: p.Workspace, target: in.Target,
-			object: object})
+		q := wishQuestion(actor, wished, f, p)
+		q.object = object
+		x.questions = append(x.questions, q)
 	}
 	_, owner := f.target()
 	x.approvers = ApproverQuery{TargetID: in.Target.ID, OwnerID: owner, GroupID: in.GroupID}

@@ -24,8 +24,8 @@ type BlockInput struct {
 	ExpiresAt    time.Time
 }
 
-// Block makes a relationship on each workspace, as far as policy allows it there: ACTIVE at once, or waiting for
-// approval. Faults, in this order: INVALID_INPUT, NOT_FOUND, UNSUPPORTED_BY_PLATFORM, NOT_ENABLED, POLICY_DENIED, CONFLICT.
+// Block makes a relationship on each workspace, as far as policy allows it there: ACTIVE at once, STAGED for a cool-down, or
+// waiting for approval. Faults, in this order: INVALID_INPUT, NOT_FOUND, UNSUPPORTED_BY_PLATFORM, NOT_ENABLED, POLICY_DENIED, CONFLICT.
 func (s *Service) Block(ctx context.Context, c Call, in BlockInput) (Result, error) {
 	return s.run(ctx, "block", c, in, func(ctx context.Context) (res Result, u ledger.Unit, err error) {
 		fail := func(f *fault.Error) (Result, ledger.Unit, error) {
@@ -34,7 +34,7 @@ func (s *Service) Block(ctx context.Context, c Call, in BlockInput) (Result, err
 		if f := s.checkBlock(in); f != nil {
 			return fail(f)
 		}
-		q := BlockQuery{Viewer: c.Viewer, Target: in.Target, Kind: in.Kind, Currency: s.o.Currency}
+		q := BlockQuery{Viewer: c.Viewer, Target: in.Target, Kind: in.Kind, Currency: s.o.Currency, Now: s.o.Now()}
 		if in.Initiator != c.Viewer.Member.ID {
 			q.Initiator = in.Initiator
 		}
@@ -61,7 +61,7 @@ func (s *Service) Block(ctx context.Context, c Call, in BlockInput) (Result, err
 				res.Faults = append(res.Faults, f)
 				continue
 			}
-			part, f, err := s.blockAt(ctx, &u, c, in, facts, p)
+			part, f, err := s.blockAt(ctx, &u, c, in, q, facts, p)
 			if err != nil {
 				return Result{}, u, err
 			}
@@ -129,11 +129,54 @@ func (s *Service) offered(w im.Workspace, in BlockInput) (f *fault.Error) {
 // wish is a wished relationship as policy sees it.
 func wish(in BlockInput, viewer im.ID, f BlockFacts) authz.Object {
 	o := authz.Object{Type: string(in.Target.Kind), ID: in.Target.ID.String(), Relation: f.Relation, OwnsSharedGroup: f.OwnsSharedGroup,
-		OpenValue: float64(f.OpenValue) / 100, Scope: string(in.Scope), OnBehalf: !in.Initiator.IsZero() && in.Initiator != viewer}
+		OpenValue: float64(f.OpenValue) / 100, Scope: string(in.Scope), Below: f.Below, OnBehalf: !in.Initiator.IsZero() && in.Initiator != viewer}
 	if f.Contact != nil {
 		o.Importance, o.Verified, o.OwnDepartment = string(f.Contact.Importance), f.Contact.Verified, f.OwnDepartment
+		o.OwnPool, o.Mine = f.OwnPool, f.Contact.OwnerID == viewer
 	}
 	return o
+}
+
+// wishQuestion is whether the viewer may have a wished relationship on a workspace.
+func wishQuestion(v im.Viewer, in BlockInput, f BlockFacts, p Place) question {
+	q := question{action: actionOf(in.Kind), viewer: v, standing: p.Standing, workspace: p.Workspace, target: in.Target,
+		object: wish(in, v.Member.ID, f), recentBlocks: f.Blocks}
+	switch {
+	case in.Kind == im.Block && in.Target.Kind == im.KindContact:
+		q.recentBlocks++
+	case in.Kind == im.Blacklist:
+		q.lastHour = f.Blacklistings + 1
+	}
+	switch {
+	case f.Contact != nil:
+		q.home = f.Contact.Region
+	case f.Member != nil:
+		q.home = f.Member.Region
+	}
+	return q
+}
+
+// atOnce is more than one person has commands under way at the same time.
+const atOnce = 100
+
+// counted is what must still be counted when the decision d of a question is written down; nil where it would be the same
+// had the viewer done some more meanwhile.
+func (s *Service) counted(ctx context.Context, q BlockQuery, f BlockFacts, asked question, d im.Decision) (*ledger.Counted, error) {
+	blocks, blacklistings := q.Counts()
+	n := ledger.Counted{InitiatorID: asked.viewer.Member.ID, Kind: im.Block, Since: blocks, N: f.Blocks}
+	asked.recentBlocks += atOnce
+	if q.Kind == im.Blacklist {
+		n.Kind, n.Since, n.N = im.Blacklist, blacklistings, f.Blacklistings
+		asked.lastHour += atOnce
+	}
+	more, err := s.o.Policy.Engine().Decide(ctx, asked.request())
+	if err != nil {
+		return nil, fault.Wrap(err, "decide "+asked.action)
+	}
+	if more.Outcome == d.Outcome && slices.Equal(more.Needs, d.Needs) && slices.Equal(more.Obligations, d.Obligations) {
+		return nil, nil
+	}
+	return &n, nil
 }
 
 // target is the other party's name and, of a contact, its owner.
@@ -145,11 +188,15 @@ func (f BlockFacts) target() (name string, owner im.ID) {
 }
 
 // blockAt works the block out on one workspace.
-func (s *Service) blockAt(ctx context.Context, u *ledger.Unit, c Call, in BlockInput, facts BlockFacts, p Place) (Part, *fault.Error, error) {
+func (s *Service) blockAt(ctx context.Context, u *ledger.Unit, c Call, in BlockInput, q BlockQuery, facts BlockFacts, p Place) (Part, *fault.Error, error) {
 	name, owner := facts.target()
 	action := actionOf(in.Kind)
-	d, err := s.decide(ctx, question{action: action, viewer: c.Viewer, standing: p.Standing, workspace: p.Workspace,
-		target: in.Target, object: wish(in, c.Viewer.Member.ID, facts)})
+	asked := wishQuestion(c.Viewer, in, facts, p)
+	d, err := s.decide(ctx, asked)
+	if err != nil {
+		return Part{}, nil, err
+	}
+	counted, err := s.counted(ctx, q, facts, asked, d)
 	if err != nil {
 		return Part{}, nil, err
 	}
@@ -179,18 +226,20 @@ func (s *Service) blockAt(ctx context.Context, u *ledger.Unit, c Call, in BlockI
 			return Part{}, nil, err
 		}
 	}
-	r := im.Relationship{ID: s.o.IDs.New(), WorkspaceID: p.Workspace.ID, Kind: in.Kind, State: im.Active, Version: 1, Scope: in.Scope,
-		Source: in.Source, InitiatorID: c.Viewer.Member.ID, Target: in.Target, Reason: in.Reason, CreatedAt: now, EffectiveAt: now,
-		ExpiresAt: in.ExpiresAt, Enforcement: part.Enforcement, Undo: undoTerms(d.Obligations, now, p.Workspace), DecisionID: d.ID, Needs: d.Needs}
+	r := im.Relationship{ID: s.o.IDs.New(), WorkspaceID: p.Workspace.ID, Kind: in.Kind, Version: 1, Scope: in.Scope,
+		Source: in.Source, InitiatorID: c.Viewer.Member.ID, Target: in.Target, Reason: in.Reason, CreatedAt: now,
+		ExpiresAt: in.ExpiresAt, Enforcement: part.Enforcement, Undo: authz.UndoTerms(d.Obligations, now, p.Workspace.TimeZone), DecisionID: d.ID, Needs: d.Needs}
 	if r.Scope == "" {
 		r.Scope = im.InitiatorView
 	}
 	if d.Outcome == im.Review {
-		r.State, r.EffectiveAt = im.PendingApproval, time.Time{}
+		r.State = im.PendingApproval
 		part.Approval = s.ask(u, c, action, r, d, candidates)
 	} else {
-		s.carryOut(u, r, d, owner, in.Target)
+		start(&r, d.Obligations, now)
+		s.carryOut(u, r, d.Obligations)
 	}
+	u.Counted = counted
 	u.Relationships = append(u.Relationships, r)
 	u.Changes = append(u.Changes, s.change(r, ""))
 	u.Events = append(u.Events, s.event(c, action, d, im.Ref{Kind: im.KindRelationship, ID: r.ID}, name, in.Target.ID, in.Reason))
@@ -198,51 +247,35 @@ func (s *Service) blockAt(ctx context.Context, u *ledger.Unit, c Call, in BlockI
 	return part, nil, nil
 }
 
-// carryOut adds what follows from a block that takes effect: its intent, and the alerts that policy wants.
-func (s *Service) carryOut(u *ledger.Unit, r im.Relationship, d im.Decision, owner im.ID, target im.Ref) {
-	s.intend(u, actionOf(r.Kind), r)
-	for _, kind := range d.Obligations.Args(authz.DutyAlert) {
+// start puts a relationship that policy lets be where it goes: into effect at once, or into a cool-down, of which one is
+// enough.
+func start(r *im.Relationship, o im.Obligations, now time.Time) {
+	wait, cooled := o.AtLeast(authz.DutyCooldown), !r.EffectiveAt.IsZero()
+	r.State, r.EffectiveAt = im.Active, now
+	if wait > 0 && !cooled {
+		r.State, r.EffectiveAt = im.Staged, now.Add(wait)
+	}
+}
+
+// carryOut adds what follows from a relationship that takes effect, or will after its cool-down: its intent once it does,
+// and the alerts that policy wants, while something can still be done.
+func (s *Service) carryOut(u *ledger.Unit, r im.Relationship, o im.Obligations) {
+	if r.State.InEffect() {
+		s.intend(u, actionOf(r.Kind), r)
+	}
+	for _, kind := range o.Args(authz.DutyAlert) {
 		a := im.Alert{ID: s.o.IDs.New(), Kind: im.AlertKind(kind), Severity: im.RiskHigh, At: s.o.Now(), PersonID: r.InitiatorID,
 			Subject: im.Ref{Kind: im.KindRelationship, ID: r.ID}}
-		if target.Kind == im.KindContact {
-			a.ContactID = target.ID
+		if r.Target.Kind == im.KindContact {
+			a.ContactID = r.Target.ID
 		}
 		u.Alerts = append(u.Alerts, a)
 	}
 }
 
-// undoTerms freezes the terms on which a relationship can be taken back, as the duties of its decision say: of several
-// windows the one that closes first, and everybody whom any of them asks.
-func undoTerms(o im.Obligations, at time.Time, w im.Workspace) im.UndoTerms {
-	windows := o.Args(authz.DutyUndo)
-	t := im.UndoTerms{Allowed: len(windows) > 0, Trace: true, Review: strings.Join(o.Args(authz.DutyUndoReview), "+")}
-	for _, window := range windows {
-		if window == authz.UndoAnyTime {
-			continue
-		}
-		if end := closes(window, at, w); t.Until.IsZero() || end.Before(t.Until) {
-			t.Until = end
-		}
-	}
-	return t
-}
-
-// closes is the end of an undo window: a duration after at, or the end of that day on the workspace.
-func closes(window string, at time.Time, w im.Workspace) time.Time {
-	if d, err := time.ParseDuration(window); err == nil {
-		return at.Add(d)
-	}
-	loc, err := time.LoadLocation(w.TimeZone) // same_day: policy refuses to load another word
-	if err != nil {
-		loc = time.UTC
-	}
-	y, m, day := at.In(loc).Date()
-	return time.Date(y, m, day+1, 0, 0, 0, 0, loc).UTC()
-}
-
 // Duties are what this use-case fulfils of what policy may oblige to.
 func Duties() []string {
-	return []string{authz.DutyUndo, authz.DutyUndoReview, authz.DutyAlert, authz.DutyExpire}
+	return []string{authz.DutyUndo, authz.DutyUndoReview, authz.DutyUndoTrace, authz.DutyAlert, authz.DutyExpire, authz.DutyCooldown}
 }
 
 // resolve turns needs into people. A need whose people are worked out from the facts and of whom there is none falls

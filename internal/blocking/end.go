@@ -177,29 +177,29 @@ func asMade(needs, made []im.Need) []im.Need {
 	return merge(out)
 }
 
-// ExpireDue ends what ran out, so that the trail and subscribers hear of it; nobody had to wait for it, as every read
-// judges expiry by itself. It answers how many it ended.
-func (s *Service) ExpireDue(ctx context.Context) (int, error) {
+// RunDue does what time alone brings. What ran out it ends, so that the trail and subscribers hear of it; nobody had to
+// wait for that, as every read judges expiry by itself. What has cooled down it puts into effect: nothing else does. It
+// answers how many there were.
+func (s *Service) RunDue(ctx context.Context) (int, error) {
 	const batch = 100
 	n := 0
 	for {
-		rels, approvals, err := s.store.Due(ctx, s.o.Now(), batch)
+		expired, cooled, approvals, err := s.store.Due(ctx, s.o.Now(), batch)
 		if err != nil {
 			return n, err
 		}
-		for _, id := range rels {
-			if err := s.sweep(ctx, func(u *ledger.Unit) error { return s.expire(ctx, u, id) }); err != nil {
-				return n, err
+		for _, due := range []struct {
+			ids  []im.ID
+			work func(context.Context, *ledger.Unit, im.ID) error
+		}{{expired, s.expire}, {cooled, s.takeEffect}, {approvals, s.expireApproval}} {
+			for _, id := range due.ids {
+				if err := s.sweep(ctx, func(u *ledger.Unit) error { return due.work(ctx, u, id) }); err != nil {
+					return n, err
+				}
+				n++
 			}
-			n++
 		}
-		for _, id := range approvals {
-			if err := s.sweep(ctx, func(u *ledger.Unit) error { return s.expireApproval(ctx, u, id) }); err != nil {
-				return n, err
-			}
-			n++
-		}
-		if len(rels) < batch && len(approvals) < batch {
+		if len(expired) < batch && len(cooled) < batch && len(approvals) < batch {
 			return n, nil
 		}
 	}
@@ -230,7 +230,7 @@ func (s *Service) expire(ctx context.Context, u *ledger.Unit, id im.ID) error {
 	}
 	if r := f.Relationship; r.State.Live() && r.StateAt(s.o.Now()) == im.Expired {
 		was := r.State
-		s.endByItself(u, *f, im.Expired)
+		s.move(u, *f, im.Expired, im.Decision{})
 		if was.InEffect() {
 			s.intend(u, im.IntentExpire, u.Steps[len(u.Steps)-1])
 		}
@@ -251,7 +251,7 @@ func (s *Service) expireApproval(ctx context.Context, u *ledger.Unit, id im.ID) 
 	u.Events = append(u.Events, s.event(Call{}, "approval.expire", im.Decision{WorkspaceID: a.WorkspaceID},
 		im.Ref{Kind: im.KindApproval, ID: a.ID}, f.Subject.TargetName, a.About, ""))
 	if to, moves := unanswered(a, f.Subject.Relationship, im.Rejected); moves {
-		s.endByItself(u, f.Subject, to)
+		s.move(u, f.Subject, to, im.Decision{})
 	}
 	return nil
 }
@@ -268,11 +268,55 @@ func unanswered(a im.Approval, r im.Relationship, ended im.RelationshipState) (t
 	return r.State, false
 }
 
-// endByItself moves a relationship on without anybody's command.
-func (s *Service) endByItself(u *ledger.Unit, f RelationshipFacts, to im.RelationshipState) {
+// move moves a relationship on without anybody's command; d is the decision on which it goes, where there is one.
+func (s *Service) move(u *ledger.Unit, f RelationshipFacts, to im.RelationshipState, d im.Decision) im.Relationship {
 	r := s.step(u, f.Relationship, to)
-	u.Events = append(u.Events, s.event(Call{}, "relationship."+word(f.Relationship.State, to), im.Decision{WorkspaceID: r.WorkspaceID},
+	u.Events = append(u.Events, s.event(Call{}, "relationship."+word(f.Relationship.State, to), im.Decision{ID: d.ID, WorkspaceID: r.WorkspaceID},
 		im.Ref{Kind: im.KindRelationship, ID: r.ID}, f.TargetName, r.Target.ID, ""))
+	return r
+}
+
+// takeEffect puts a relationship into effect whose cool-down is over, if policy, asked again, still lets it. Where policy
+// wants agreements by now that nobody gave, they are asked for.
+func (s *Service) takeEffect(ctx context.Context, u *ledger.Unit, id im.ID) error {
+	f, err := s.store.RelationshipFacts(ctx, im.Viewer{}, id)
+	if err != nil || f == nil || !f.Relationship.Due(s.o.Now()) {
+		return err
+	}
+	r := review{s: s, ctx: ctx, u: u, f: ApprovalFacts{Subject: *f,
+		Approval: im.Approval{Action: actionOf(f.Relationship.Kind), RequestedBy: f.Relationship.InitiatorID}}}
+	as, err := s.store.ApprovalsOf(ctx, []im.ID{id})
+	if err != nil {
+		return err
+	}
+	if i := slices.IndexFunc(as[id], func(a im.Approval) bool { return a.State == im.ApprovalApproved }); i >= 0 { // the newest one
+		given, err := s.store.ApprovalFacts(ctx, im.Viewer{}, as[id][i].ID)
+		if err != nil || given == nil {
+			return err
+		}
+		r.f = *given
+	}
+	again, err := r.decideAgain(f.Relationship)
+	if err != nil {
+		return err
+	}
+	candidates, agreed, err := r.stillAgreed(&again, r.agreed())
+	if err != nil {
+		return err
+	}
+	u.Decisions = append(u.Decisions, again)
+	switch {
+	case again.Outcome == im.Deny:
+		s.move(u, *f, im.Rejected, again)
+	case !agreed:
+		f.Relationship.Needs = again.Needs
+		rel := s.move(u, *f, im.PendingApproval, again)
+		s.ask(u, Call{Viewer: im.Viewer{Member: im.Member{ID: rel.InitiatorID}}}, r.f.Approval.Action, rel, again, candidates)
+	default:
+		f.Relationship.EffectiveAt = s.o.Now()
+		s.carryOut(u, s.move(u, *f, im.Active, again), again.Obligations)
+	}
+	return nil
 }
 
 // word is the audit word for how a relationship came from one state into another.
@@ -283,6 +327,10 @@ func word(from, to im.RelationshipState) string {
 			return "keep"
 		}
 		return "activate"
+	case im.Staged:
+		return "stage"
+	case im.PendingApproval:
+		return "review"
 	case im.Rejected:
 		return "reject"
 	case im.Cancelled:

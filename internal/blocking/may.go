@@ -2,6 +2,7 @@ package blocking
 
 import (
 	"context"
+	"time"
 
 	"github.com/guanxi-im/guanxi/internal/im"
 )
@@ -11,12 +12,13 @@ type WishQuery struct {
 	Viewer            im.Viewer
 	Members, Contacts []im.ID
 	Currency          string // the company's own
+	Now               time.Time
 }
 
 // May lists for people and contacts that the viewer sees the actions that he could ask for now, on some workspace:
 // policy allows them, or wants somebody to agree. Only actions that have a command are named.
 func (s *Service) May(ctx context.Context, v im.Viewer, targets []im.Ref) (map[im.ID][]string, error) {
-	q := WishQuery{Viewer: v, Currency: s.o.Currency}
+	q := WishQuery{Viewer: v, Currency: s.o.Currency, Now: s.o.Now()}
 	kinds := map[im.ID]im.Kind{}
 	for _, t := range targets {
 		if kinds[t.ID] = t.Kind; t.Kind == im.KindContact {
@@ -54,8 +56,7 @@ func (s *Service) mayWish(ctx context.Context, v im.Viewer, in BlockInput, f Blo
 		if s.offered(p.Workspace, in) != nil {
 			continue
 		}
-		q := question{action: actionOf(in.Kind), viewer: v, standing: p.Standing, workspace: p.Workspace, object: wish(in, v.Member.ID, f)}
-		d, err := s.o.Policy.Engine().Decide(ctx, q.request())
+		d, err := s.o.Policy.Engine().Decide(ctx, wishQuestion(v, in, f, p).request())
 		if err != nil || d.Outcome != im.Deny {
 			return err == nil, err
 		}

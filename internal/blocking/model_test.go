@@ -95,6 +95,7 @@ type rel struct {
 	state   im.RelationshipState
 	version int
 	expires time.Time
+	cools   time.Time // staged: until then
 }
 
 type approval struct {
@@ -120,9 +121,17 @@ func (m model) made(p blocking.Part, now time.Time) {
 	r := p.Relationship
 	pair := fmt.Sprint(r.InitiatorID, r.Target.ID, r.WorkspaceID)
 	m.expire(now, func(id im.ID, x *rel) bool { return x.pair == pair })
-	m.rels[r.ID] = &rel{pair: pair, state: im.Active, version: 1, expires: r.ExpiresAt}
-	if p.Decision.Outcome == im.Review {
+	m.rels[r.ID] = &rel{pair: pair, version: 1, expires: r.ExpiresAt}
+	if m.rels[r.ID].begin(p.Decision, now); p.Decision.Outcome == im.Review {
 		m.rels[r.ID].state = im.PendingApproval
+	}
+}
+
+// begin puts what may be into effect, or into its cool-down.
+func (r *rel) begin(d im.Decision, now time.Time) {
+	r.state = im.Active
+	if wait := d.Obligations.AtLeast(authz.DutyCooldown); wait > 0 {
+		r.state, r.cools = im.Staged, now.Add(wait)
 	}
 }
 
@@ -142,9 +151,14 @@ func (m model) expire(now time.Time, meant func(im.ID, *rel) bool) {
 	}
 }
 
-// sweep ends everything whose time ran out.
+// sweep ends everything whose time ran out, and puts into effect what has cooled down: nobody's rights change in a play.
 func (m model) sweep(now time.Time) {
 	m.expire(now, func(im.ID, *rel) bool { return true })
+	for _, r := range m.rels {
+		if r.state == im.Staged && !now.Before(r.cools) {
+			r.to(im.Active)
+		}
+	}
 	for _, a := range m.approvals {
 		if a.state == im.ApprovalPending && !now.Before(a.expires) {
 			a.state = im.ApprovalExpired
@@ -156,15 +170,17 @@ func (m model) sweep(now time.Time) {
 }
 
 // decided follows a verdict or the taking back of a request, once the service took it.
-func (m model) decided(after im.Approval, allowed bool) {
+func (m model) decided(after im.Approval, final im.Decision, now time.Time) {
 	a := m.approvals[after.ID]
 	r := m.rels[a.about]
 	a.state = after.State
+	allowed := final.Outcome != im.Deny
 	switch waits := r.state == im.PendingApproval; {
 	case a.state == im.ApprovalApproved && a.lift && allowed:
 		r.to(im.Lifted)
 	case a.state == im.ApprovalApproved && waits && allowed:
-		r.to(im.Active)
+		r.begin(final, now)
+		r.version++
 	case a.state == im.ApprovalCancelled && waits:
 		r.to(im.Cancelled)
 	case a.state != im.ApprovalPending && waits:
@@ -227,20 +243,20 @@ func (p *play) step() {
 		must(p.t, err)
 		if len(res.Faults) == 0 {
 			after := *res.Parts[0].Approval
-			allowed := true
+			var final im.Decision
 			if !after.FinalDecisionID.IsZero() {
 				ds, err := p.store.Decisions(ctx, []im.ID{after.FinalDecisionID})
 				must(p.t, err)
-				allowed = ds[after.FinalDecisionID].Outcome != im.Deny
+				final = ds[after.FinalDecisionID]
 			}
-			p.model.decided(after, allowed)
+			p.model.decided(after, final, p.now)
 		} else if res.Faults[0].Key == "approval_void" {
 			p.t.Fatal("nothing changes what was asked for, and yet an approval is void")
 		}
 	default:
 		p.now = p.now.Add(time.Duration(p.rnd.IntN(30)) * time.Hour)
 		if p.rnd.IntN(2) == 0 {
-			_, err := p.block.ExpireDue(ctx)
+			_, err := p.block.RunDue(ctx)
 			must(p.t, err)
 			p.model.sweep(p.now)
 		}
@@ -267,10 +283,10 @@ var invariants = map[string]string{
 		(select count(*) from approvals a where a.subject_id = r.id and a.state = 'PENDING') <> 1`,
 	"an approval that waits on what ended": `select count(*) from approvals a join relationships r on r.id = a.subject_id
 		where a.state = 'PENDING' and r.state not in ('PENDING_APPROVAL', 'ACTIVE')`,
-	"an ended thing without its end":    `select count(*) from relationships where (ended_at is null) = (state not in ('PENDING_APPROVAL', 'ACTIVE'))`,
+	"an ended thing without its end":    `select count(*) from relationships where (ended_at is null) = (state not in ('PENDING_APPROVAL', 'STAGED', 'ACTIVE'))`,
 	"an ended approval without its end": `select count(*) from approvals where (ended_at is null) <> (state = 'PENDING')`,
 	"a command without its event": `select count(*) from decisions d where not exists (select 1 from approvals a where a.final_decision_id = d.id) and
-		(select count(*) from audit_events e where e.decision_id = d.id and e.actor_id is not null) <> 1`,
+		(select count(*) from audit_events e where e.decision_id = d.id and (e.actor_id is not null or e.action = 'relationship.activate')) <> 1`,
 	"a step without its event": `select count(*) from relationships r where (select count(*) from changes c where c.relationship_id = r.id) <>
 		(select count(*) from audit_events e where e.action = 'block' and e.subject_id = r.id and e.decision_id = r.decision_id)
 		+ (select count(*) from audit_events e where e.action like 'relationship.%' and e.subject_id = r.id)
@@ -335,6 +351,10 @@ func TestRandomCommands(t *testing.T) {
 				p.check(i)
 			}
 			for _, r := range p.model.rels {
+				if !r.cools.IsZero() {
+					seen[string(im.Staged)] = true
+					seen["cooled down"] = seen["cooled down"] || r.state.InEffect()
+				}
 				seen[string(r.state)] = true
 			}
 			for _, a := range p.model.approvals {
@@ -342,7 +362,7 @@ func TestRandomCommands(t *testing.T) {
 			}
 		})
 	}
-	for _, s := range []string{"ACTIVE", "PENDING_APPROVAL", "REJECTED", "CANCELLED", "LIFTED", "EXPIRED", "approval PENDING", "approval APPROVED",
+	for _, s := range []string{"ACTIVE", "STAGED", "PENDING_APPROVAL", "REJECTED", "CANCELLED", "LIFTED", "EXPIRED", "cooled down", "approval PENDING", "approval APPROVED",
 		"approval REJECTED", "approval EXPIRED", "approval CANCELLED"} {
 		if !seen[s] {
 			t.Errorf("no play came to %s: the commands are too tame", s)

@@ -165,9 +165,6 @@ func (r *review) end(to im.ApprovalState, rel im.RelationshipState) {
 func (r *review) move(to im.RelationshipState) {
 	rel := r.f.Subject.Relationship
 	from := rel.State
-	if from == im.PendingApproval && to == im.Active {
-		rel.EffectiveAt = r.s.o.Now()
-	}
 	rel = r.s.step(r.u, rel, to)
 	r.f.Subject.Relationship = rel
 	d := im.Decision{WorkspaceID: rel.WorkspaceID, ID: r.f.Approval.FinalDecisionID}
@@ -208,14 +205,33 @@ func (r *review) met(needs []im.Need, people []im.ID) (bool, error) {
 	return approval.Met(needs, approval.Given(needs, may)), nil
 }
 
-// agree counts the agreements; where none is missing it decides again and carries the request out.
-func (r *review) agree(v im.Verdict) (Result, ledger.Unit, error) {
-	people := []im.ID{v.ByID}
-	for _, o := range r.f.Verdicts {
-		if o.Approved {
-			people = append(people, o.ByID)
+// agreed is who has agreed so far.
+func (r *review) agreed() (people []im.ID) {
+	for _, v := range r.f.Verdicts {
+		if v.Approved {
+			people = append(people, v.ByID)
 		}
 	}
+	return people
+}
+
+// stillAgreed works out whom a decision made again asks, and whether those people have agreed to it.
+func (r *review) stillAgreed(again *im.Decision, people []im.ID) (candidates []im.Candidate, enough bool, err error) {
+	if again.Outcome != im.Review {
+		return nil, true, nil
+	}
+	rel := r.f.Subject.Relationship
+	again.Needs, candidates, err = r.s.resolve(r.ctx, asMade(again.Needs, wayOf(r.f.Approval.Action).asks(rel)), ApproverQuery{
+		RequesterID: r.f.Approval.RequestedBy, TargetID: rel.Target.ID, OwnerID: r.f.Subject.OwnerID, WorkspaceID: rel.WorkspaceID})
+	if err == nil {
+		enough, err = r.met(again.Needs, people)
+	}
+	return candidates, enough, err
+}
+
+// agree counts the agreements; where none is missing it decides again and carries the request out.
+func (r *review) agree(v im.Verdict) (Result, ledger.Unit, error) {
+	people := append(r.agreed(), v.ByID)
 	wait := func() (Result, ledger.Unit, error) {
 		r.f.Approval.Version++ // so that of two verdicts at once the second counts the first
 		r.u.ApprovalSteps = append(r.u.ApprovalSteps, r.f.Approval)
@@ -233,28 +249,21 @@ func (r *review) agree(v im.Verdict) (Result, ledger.Unit, error) {
 		r.end(im.ApprovalCancelled, im.Rejected)
 		return r.refuse(fault.New(fault.Conflict, "approval_void"))
 	}
-	again, owner, err := r.decideAgain(rel)
+	again, err := r.decideAgain(rel)
 	if err != nil {
 		return Result{}, *r.u, err
 	}
-	if again.Outcome == im.Review {
-		needs, candidates, err := r.s.resolve(r.ctx, asMade(again.Needs, wayOf(r.f.Approval.Action).asks(rel)), ApproverQuery{RequesterID: r.f.Approval.RequestedBy,
-			TargetID: rel.Target.ID, OwnerID: r.f.Subject.OwnerID, WorkspaceID: rel.WorkspaceID})
-		if err != nil {
-			return Result{}, *r.u, err
+	candidates, enough, err := r.stillAgreed(&again, people)
+	if err != nil {
+		return Result{}, *r.u, err
+	}
+	if !enough { // others are asked for than those who agreed
+		r.f.Approval.Needs = again.Needs
+		for _, k := range candidates {
+			k.ApprovalID = r.f.Approval.ID
+			r.u.Candidates = append(r.u.Candidates, k)
 		}
-		again.Needs = needs
-		if enough, err = r.met(needs, people); err != nil {
-			return Result{}, *r.u, err
-		}
-		if !enough { // others are asked for than those who agreed
-			r.f.Approval.Needs = needs
-			for _, k := range candidates {
-				k.ApprovalID = r.f.Approval.ID
-				r.u.Candidates = append(r.u.Candidates, k)
-			}
-			return wait()
-		}
+		return wait()
 	}
 	r.u.Decisions = append(r.u.Decisions, again)
 	r.f.Approval.FinalDecisionID = again.ID
@@ -270,54 +279,51 @@ func (r *review) agree(v im.Verdict) (Result, ledger.Unit, error) {
 		r.s.intend(r.u, way.action, r.f.Subject.Relationship)
 		r.s.withdraw(r.u, r.f.Subject.Pending, r.f.Approval.ID)
 	default:
-		r.move(im.Active)
-		r.s.carryOut(r.u, r.f.Subject.Relationship, again, owner, rel.Target)
+		begun := rel
+		start(&begun, again.Obligations, r.s.o.Now())
+		r.f.Subject.Relationship.EffectiveAt = begun.EffectiveAt
+		r.move(begun.State)
+		r.s.carryOut(r.u, r.f.Subject.Relationship, again.Obligations)
 	}
 	return r.done()
 }
 
 // decideAgain asks policy anew about what was requested, on the facts of this moment and with the requester's rights
-// of this moment.
-func (r *review) decideAgain(rel im.Relationship) (d im.Decision, owner im.ID, err error) {
+// of this moment. What he did of late is of late when he asked for it.
+func (r *review) decideAgain(rel im.Relationship) (im.Decision, error) {
 	requester, err := r.s.o.Viewer(r.ctx, r.f.Approval.RequestedBy)
 	gone := fault.Is(err, fault.Unauthenticated) // who left meanwhile has no standing anywhere (C-04)
 	if gone {
 		requester, err = im.Viewer{Member: im.Member{ID: r.f.Approval.RequestedBy}}, nil
 	}
 	if err != nil {
-		return d, owner, err
+		return im.Decision{}, err
 	}
 	if rel.State.InEffect() {
 		f, err := r.s.store.RelationshipFacts(r.ctx, requester, rel.ID)
 		if err != nil {
-			return d, owner, err
+			return im.Decision{}, err
 		}
 		if f == nil || gone { // the requester may no longer see it; policy judges on what stands
 			f = &r.f.Subject
 			f.Standing = ""
 		}
-		d, err = r.s.decide(r.ctx, wayOf(r.f.Approval.Action).question(requester, *f, r.s.o.Now()))
-		return d, owner, err
+		return r.s.decide(r.ctx, wayOf(r.f.Approval.Action).question(requester, *f, r.s.o.Now()))
 	}
 	// Policy judges the target whether or not the requester may still see it.
 	seeing := requester
 	seeing.Scopes = map[im.Kind]im.Scope{im.KindMember: {im.ScopeAll}, im.KindContact: {im.ScopeAll}}
-	facts, err := r.s.store.BlockFacts(r.ctx, BlockQuery{Viewer: seeing, Target: rel.Target, Kind: rel.Kind, Currency: r.s.o.Currency})
+	facts, err := r.s.store.BlockFacts(r.ctx, BlockQuery{Viewer: seeing, Target: rel.Target, Kind: rel.Kind, Currency: r.s.o.Currency, Made: &rel})
 	if err != nil {
-		return d, owner, err
+		return im.Decision{}, err
 	}
-	if facts.Contact != nil {
-		owner = facts.Contact.OwnerID
-	}
-	q := question{action: actionOf(rel.Kind), viewer: requester, workspace: r.f.Subject.Workspace, target: rel.Target,
-		object: wish(BlockInput{Target: rel.Target, Kind: rel.Kind, Scope: scopeWish(rel)}, requester.Member.ID, facts)}
+	at := Place{Workspace: r.f.Subject.Workspace}
 	for _, p := range facts.Places {
 		if p.Workspace.ID == rel.WorkspaceID && !gone {
-			q.standing = p.Standing
+			at.Standing = p.Standing
 		}
 	}
-	d, err = r.s.decide(r.ctx, q)
-	return d, owner, err
+	return r.s.decide(r.ctx, wishQuestion(requester, BlockInput{Target: rel.Target, Kind: rel.Kind, Scope: scopeWish(rel)}, facts, at))
 }
 
 // scopeWish is the scope as it was asked for: the ordinary one needs no asking.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -140,7 +141,7 @@ func (s *Service) replay(ctx context.Context, a ledger.Answer, operation string,
 	if err := json.Unmarshal(a.Result, &res); err != nil {
 		return Result{}, fault.Wrap(err, "decode answer")
 	}
-	all := im.Viewer{Scopes: map[im.Kind]im.Scope{im.KindRelationship: {im.ScopeAll}, im.KindApproval: {im.ScopeAll}}}
+	all := im.Viewer{Scopes: map[im.Kind]im.Scope{im.KindRelationship: {im.ScopeAll}, im.KindApproval: {im.ScopeAll}, im.KindAudit: {im.ScopeAll}}}
 	var rels, approvals []im.ID
 	for _, p := range res.Parts {
 		if p.Relationship != nil {
@@ -177,6 +178,9 @@ type question struct {
 	workspace im.Workspace
 	target    im.Ref
 	object    authz.Object
+	// What the viewer did of late, this included, as authz.Actor has it.
+	recentBlocks, lastHour int
+	home                   string // the region of whom it is about
 }
 
 // request is the question as policy reads it.
@@ -184,10 +188,16 @@ func (q question) request() authz.Request {
 	m := q.viewer.Member
 	return authz.Request{Platform: q.workspace.Platform, Action: q.action,
 		Actor: authz.Actor{ID: m.ID.String(), Roles: m.Roles, Rank: m.Rank, JobFunction: string(m.JobFunction), Status: q.standing,
-			Employment: string(m.Employment)},
+			Employment: string(m.Employment), RecentBlocks: q.recentBlocks, LastHour: q.lastHour},
 		Object: q.object,
-		Env:    authz.Env{CustomerContact: q.workspace.CustomerContact},
+		Env:    authz.Env{CustomerContact: q.workspace.CustomerContact, Regions: regions(m.Region, q.workspace.Region, q.home)},
 	}
+}
+
+// regions lists those that are known, sorted and each once.
+func regions(all ...string) []string {
+	slices.Sort(all)
+	return slices.DeleteFunc(slices.Compact(all), func(r string) bool { return r == "" })
 }
 
 // decide asks policy and makes the row of the decision.
@@ -253,6 +263,9 @@ func (s *Service) step(u *ledger.Unit, r im.Relationship, to im.RelationshipStat
 	from := r.State
 	r.State = to
 	r.Version++
+	if to == im.Cancelled || to == im.Rejected { // it never took effect, though it was to
+		r.EffectiveAt = time.Time{}
+	}
 	switch {
 	case to == im.Expired: // it ended then, whenever that is noticed
 		r.EndedAt = r.ExpiresAt
@@ -278,8 +291,13 @@ func (s *Service) intend(u *ledger.Unit, kind string, r im.Relationship) {
 
 // actionOf is the action of policy that makes a relationship of a kind.
 func actionOf(k im.RelationshipKind) string {
-	if k == im.Blacklist {
+	switch k {
+	case im.Blacklist:
 		return authz.ActionBlacklist
+	case im.Isolation:
+		return authz.ActionIsolate
+	case im.GroupBlock:
+		return authz.ActionGroupBlock
 	}
 	return authz.ActionBlock
 }

@@ -37,8 +37,9 @@ type Store interface {
 	// Approvers resolves the roles of needs to active people.
 	Approvers(ctx context.Context, q ApproverQuery) (map[string][]im.ID, error)
 	CheckFacts(ctx context.Context, q CheckQuery) (CheckFacts, error)
-	// Due reads live relationships and pending approvals whose time ran out, oldest first.
-	Due(ctx context.Context, now time.Time, limit int) (relationships, approvals []im.ID, err error)
+	// Due reads, oldest first, live relationships whose time ran out, those whose cool-down is over, and pending approvals
+	// whose time ran out.
+	Due(ctx context.Context, now time.Time, limit int) (expired, cooled, approvals []im.ID, err error)
 
 	ListRelationships(ctx context.Context, v im.Viewer, f RelationshipFilter, now time.Time, r page.Request) (page.Result[im.Relationship], error)
 	ListApprovals(ctx context.Context, v im.Viewer, f ApprovalFilter, now time.Time, r page.Request) (page.Result[im.Approval], error)
@@ -69,7 +70,23 @@ type BlockQuery struct {
 	Target    im.Ref
 	Kind      im.RelationshipKind
 	Currency  string // the company's own: open value counts in it
+	Now       time.Time
+	// Made is the relationship where there is one already and it is decided again: what the viewer did of late is then
+	// counted as of when he asked for it.
+	Made *im.Relationship
 }
+
+// Counts is from when on the viewer's relationships are counted.
+func (q BlockQuery) Counts() (blocks, blacklistings time.Time) {
+	at := q.Now
+	if q.Made != nil {
+		at = q.Made.CreatedAt
+	}
+	return at.Add(-recently), at.Add(-time.Hour)
+}
+
+// recently is what r.sub.RecentBlocks counts back.
+const recently = 10 * time.Minute
 
 // BlockFacts is what is known of a pair.
 type BlockFacts struct {
@@ -80,7 +97,12 @@ type BlockFacts struct {
 	Relation        string              // where the target stands to the viewer: superior, subordinate or neither
 	OwnsSharedGroup bool                // the target owns a group that both are in
 	OwnDepartment   bool                // the contact's owner is in one of the viewer's departments, or below
+	OwnPool         bool                // the contact lies in the pool of one of the viewer's departments
+	Below           bool                // the member is in one of the viewer's departments, or below
 	OpenValue       int64               // of the contact's open opportunities, in hundredths of the company's currency
+	// What the viewer has made of late, besides what is asked for now: blocks of contacts, those of a bulk left out, and
+	// blacklistings.
+	Blocks, Blacklistings int
 }
 
 // Place is one workspace that both are on.

@@ -56,6 +56,7 @@ type pair struct {
 	target, workspace string
 	platformID        string // of the target; known where it matters
 	makes, ends       *verb
+	contact           bool     // outside the company: a block of it may begin with a cool-down (C-11)
 	left              int      // commands that it is still good for
 	standing          *command // what was made and stands
 	broken            bool     // an answer was not what it had to be: what stands is not known
@@ -106,6 +107,23 @@ type command struct {
 }
 
 func (c *command) String() string { return fmt.Sprintf("command %d (%s)", c.n, c.does.word) }
+
+// leaves reports whether a command may leave its relationship in a state. What is held back is taken back before it has any
+// effect.
+func (c *command) leaves(state string) bool {
+	switch {
+	case c.ends != nil && c.ends.held():
+		return state == "CANCELLED"
+	case c.does == block && c.on.contact && state == "STAGED":
+		return true
+	}
+	return state == c.does.state
+}
+
+// held reports whether what the command made, or took back, never took effect.
+func (c *command) held() bool {
+	return c.answer.Relationship.State == "STAGED" || c.answer.Relationship.State == "CANCELLED"
+}
 
 // stands reports whether a command made something that nothing took back.
 func (c *command) stands() bool { return c.ends == nil && (c.ended == nil || !c.ended.answered) }
@@ -190,7 +208,7 @@ func (r *run) cast(commands int, seed uint64) {
 		n := 0
 		for _, c := range own.ExternalContacts.Nodes {
 			if c.Importance == "NORMAL" && len(c.Opportunities) == 0 && n < contactsEach { // others are reviewed (C-06)
-				p.pairs = append(p.pairs, &pair{target: c.ID, workspace: c.Workspace.ID, makes: block, ends: lift, left: endless})
+				p.pairs = append(p.pairs, &pair{target: c.ID, workspace: c.Workspace.ID, makes: block, ends: lift, contact: true, left: endless})
 				n++
 			}
 		}
@@ -275,7 +293,7 @@ func (r *run) carryOut(c *command) {
 	delete(r.flying, c)
 	r.answered++
 	r.answerer = c.via
-	if err == nil && (a.Relationship.State != c.does.state || a.Relationship.Version != c.does.version || a.Decision.ID == "") {
+	if err == nil && (!c.leaves(a.Relationship.State) || a.Relationship.Version != c.does.version || a.Decision.ID == "") {
 		err = fmt.Errorf("answered %+v", a)
 	}
 	if err != nil {

@@ -141,7 +141,7 @@ func (r *run) listAll() {
 		}
 		id := c.answer.Relationship.ID
 		last := c.last()
-		want := row{ID: id, State: last.does.state, Version: last.does.version, Reason: c.text, NotRestored: []string{}}
+		want := row{ID: id, State: last.answer.Relationship.State, Version: last.does.version, Reason: c.text, NotRestored: []string{}}
 		want.Delivery.State = r.deliveryState()
 		if n, ok := got[id]; !ok {
 			r.violate("%s %s: the list lacks %s", c, notThere, id)
@@ -203,8 +203,10 @@ func (r *run) look() {
 		}
 		id, d := row(c.answer.Relationship.ID), row(c.answer.Decision.ID)
 		keys[c.key], decisions[d], events[d] = c, c, c
-		changes[id+" "+c.does.state] = c
-		intents[fmt.Sprintf("%s:%s:%d %s", c.does.word, id, c.does.version, r.deliveryState())] = c
+		changes[id+" "+c.answer.Relationship.State] = c
+		if !c.held() {
+			intents[fmt.Sprintf("%s:%s:%d %s", c.does.word, id, c.does.version, r.deliveryState())] = c
+		}
 		if r.wecom != nil {
 			events[fmt.Sprintf("platform.deliver of %s, %d", id, c.does.version)] = c
 		}
@@ -213,8 +215,8 @@ func (r *run) look() {
 		}
 		last := c.last()
 		relationships[id] = c
-		states[fmt.Sprintf("%s %s %d", id, last.does.state, last.does.version)] = c
-		if r.wecom != nil {
+		states[fmt.Sprintf("%s %s %d", id, last.answer.Relationship.State, last.does.version)] = c
+		if r.wecom != nil || c.held() {
 			alerts[id] = c
 		}
 		if r.wecom != nil && c.stands() {

@@ -1,6 +1,7 @@
 package im
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -47,13 +48,25 @@ func (o Obligations) Args(name string) []string {
 
 // Within is the shortest of the durations that obligations with this name give; false where none does.
 func (o Obligations) Within(name string) (time.Duration, bool) {
-	least, found := time.Duration(0), false
+	all := o.durations(name)
+	if len(all) == 0 {
+		return 0, false
+	}
+	return slices.Min(all), true
+}
+
+// AtLeast is the longest of the durations that obligations with this name give; zero where none does.
+func (o Obligations) AtLeast(name string) time.Duration {
+	return slices.Max(append(o.durations(name), 0))
+}
+
+func (o Obligations) durations(name string) (out []time.Duration) {
 	for _, arg := range o.Args(name) {
-		if t, err := time.ParseDuration(arg); err == nil && (!found || t < least) {
-			least, found = t, true
+		if t, err := time.ParseDuration(arg); err == nil {
+			out = append(out, t)
 		}
 	}
-	return least, found
+	return out
 }
 
 // Decision (决策) is an answer of policy, kept as a row for every command and every refusal.
@@ -183,6 +196,7 @@ type AlertKind string
 const (
 	KeyContactBlocked AlertKind = "KEY_CONTACT_BLOCKED" // a contact who matters was blocked
 	OpportunityLoss   AlertKind = "OPPORTUNITY_LOSS"    // business may be lost with a contact
+	BlockOveruse      AlertKind = "BLOCK_OVERUSE"       // somebody blocks one contact after the other (C-11)
 )
 
 // Alert is something that people should look at.

@@ -38,6 +38,11 @@ const (
 	Expired             RelationshipState = "EXPIRED"
 )
 
+// Due reports whether its cool-down is over at t: it takes effect once policy has been asked again, and not by itself.
+func (r Relationship) Due(t time.Time) bool {
+	return r.StateAt(t) == Staged && !t.Before(r.EffectiveAt)
+}
+
 // InEffect reports whether a relationship in this state does what its kind says: also while its undo is asked for.
 func (s RelationshipState) InEffect() bool { return s == Active || s == UndoPendingApproval }
 

@@ -20,6 +20,12 @@ type Viewer struct {
 // Is reports whether the viewer holds the role, by name or by implication.
 func (v Viewer) Is(role string) bool { return slices.Contains(v.Roles, role) }
 
+// ReadsTrail reports whether the viewer may read what anybody did; an undo without a trace leaves all of it to such as these.
+func (v Viewer) ReadsTrail() bool {
+	trail := v.Scopes[KindAudit]
+	return trail.Has(ScopeAll) || trail.Has(ScopeAllButArchive)
+}
+
 // The terms of scopes. A policy file that names another one for its kind of thing is refused. "His departments" are
 // all that the viewer belongs to; "below" adds the departments under them ([Department.Path]).
 const (

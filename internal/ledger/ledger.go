@@ -16,6 +16,7 @@ type Unit struct {
 	Decisions     []im.Decision
 	Denial        *Denial           // where one of Decisions refuses a question that may be asked again and again
 	Relationships []im.Relationship // new ones
+	Counted       *Counted          // where Relationships hang on how many there are already
 	Steps         []im.Relationship // existing ones as they shall be: Version is the new one, one above the stored
 	Approvals     []im.Approval     // new ones
 	ApprovalSteps []im.Approval     // existing ones as they shall be, as for Steps
@@ -24,7 +25,7 @@ type Unit struct {
 	Events        []im.AuditEvent
 	Changes       []im.Change
 	Intents       []im.Intent
-	Alerts        []im.Alert
+	Alerts        []im.Alert // of a kind once about one thing that a person did
 
 	Policy *Policy // the version of the policy files that is put in force
 
@@ -48,6 +49,15 @@ type Policy struct {
 	Version, Before string // Before is empty where it is the first
 	Bundle          []byte
 	At              time.Time
+}
+
+// Counted is how many relationships somebody has made of late, as a decision counted them: the unit is stale where others
+// have come since. What is left out of the count is the store's to know (blocking.Store.BlockFacts).
+type Counted struct {
+	InitiatorID im.ID
+	Kind        im.RelationshipKind
+	Since       time.Time
+	N           int
 }
 
 // Shortfalls is what the undo of a relationship could not put back.

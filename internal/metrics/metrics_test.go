@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/guanxi-im/guanxi/authz"
+	"github.com/guanxi-im/guanxi/internal/blocking"
 	"github.com/guanxi-im/guanxi/internal/im"
 	"github.com/guanxi-im/guanxi/internal/ledger"
 	"github.com/guanxi-im/guanxi/internal/policy"
@@ -57,7 +58,7 @@ func TestPolicy(t *testing.T) {
 	now := time.Date(2026, 11, 22, 9, 0, 0, 500e6, time.UTC)
 	keeper, err := policy.Open(t.Context(), policy.Options{
 		Build: func() (*authz.Engine, error) {
-			return authz.Build(authz.Sources{Duties: []string{authz.DutyUndo, authz.DutyUndoReview, authz.DutyAlert, authz.DutyExpire},
+			return authz.Build(authz.Sources{Duties: blocking.Duties(),
 				Layers: authz.Shipped(authz.Layer{Name: authz.CompanyLayer, Files: dir})})
 		},
 		Files: dir, Store: &store{}, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return now }, IDs: im.NewIDs(time.Now), Wake: func() {},

@@ -187,20 +187,27 @@ func (k *Keeper) reload(ctx context.Context, print string) bool {
 // print tells one state of the files from another without reading them.
 func (k *Keeper) print() string {
 	var b strings.Builder
-	entries, err := fs.ReadDir(k.o.Files, ".")
+	layers, err := authz.Company(k.o.Files)
 	if err != nil {
 		fmt.Fprintf(&b, "%v\n", err)
 	}
-	for _, e := range entries {
-		if !authz.IsPolicyFile(e.Name()) {
-			continue
-		}
-		info, err := fs.Stat(k.o.Files, e.Name()) // of what a link leads to
-		if err != nil {                           // it says nothing of the other files
+	for _, l := range layers {
+		fmt.Fprintf(&b, "%q\n", l.Name)
+		entries, err := fs.ReadDir(l.Files, ".")
+		if err != nil {
 			fmt.Fprintf(&b, "%v\n", err)
-			continue
 		}
-		fmt.Fprintf(&b, "%q %d %d %s\n", e.Name(), info.Size(), info.ModTime().UnixNano(), info.Mode())
+		for _, e := range entries {
+			if !authz.IsPolicyFile(e.Name()) {
+				continue
+			}
+			info, err := fs.Stat(l.Files, e.Name()) // of what a link leads to
+			if err != nil {                         // it says nothing of the other files
+				fmt.Fprintf(&b, "%v\n", err)
+				continue
+			}
+			fmt.Fprintf(&b, "%q %d %d %s\n", e.Name(), info.Size(), info.ModTime().UnixNano(), info.Mode())
+		}
 	}
 	return b.String()
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/guanxi-im/guanxi/adapters"
 	_ "github.com/guanxi-im/guanxi/adapters/all"
 	"github.com/guanxi-im/guanxi/authz"
+	"github.com/guanxi-im/guanxi/internal/blocking"
 	"github.com/guanxi-im/guanxi/internal/im"
 	"github.com/guanxi-im/guanxi/internal/ledger"
 	keeping "github.com/guanxi-im/guanxi/internal/policy"
@@ -224,7 +225,7 @@ func (o *office) Post(_ context.Context, u ledger.Unit) error {
 // openOffice makes a keeper of the shipped rules and those of a directory.
 func openOffice(t *testing.T, dir string) *office {
 	t.Helper()
-	s := authz.Sources{Duties: []string{authz.DutyUndo, authz.DutyUndoReview, authz.DutyAlert, authz.DutyExpire}}
+	s := authz.Sources{Duties: blocking.Duties()}
 	var more []authz.Layer
 	for _, p := range adapters.All() {
 		s.Platforms = append(s.Platforms, authz.Platform{Name: p.Platform, Organisation: p.Organisation})
@@ -434,7 +435,7 @@ func TestBrokenFiles(t *testing.T) {
 		t.Errorf("%d broken files were told, of %d", len(named), len(files))
 	}
 	for n := range decided {
-		if decided[n].Load() < 100 {
+		if decided[n].Load() < 20 {
 			t.Errorf("goroutine %d decided %d times", n, decided[n].Load())
 		}
 	}

@@ -204,6 +204,18 @@ func (p person) mine(contact string) (out []string) {
 	return out
 }
 
+// What was the second when it was asked for is no third when it is agreed to, whatever came after it.
+func TestSecondIsReviewed(t *testing.T) {
+	onEach(t, func(t *testing.T, c company) {
+		wang := c.person("wangfang004")
+		wang.blocks("wm_lanhai")
+		r, a := wang.asks("wm_haikang")
+		wang.stages("wm_qinghe")
+		must(t, "agreed", c.person("zhaomin003").agree(a.ID, "好").codes()+c.person("linyue002").agree(a.ID, "好").codes(), "")
+		expect(t, "state", wang.relationship(r.ID).State, "ACTIVE")
+	})
+}
+
 // What has to be reviewed cools down once it is approved; those who agreed are not asked again, unless they may no longer.
 func TestCooldownAfterReview(t *testing.T) {
 	onEach(t, func(t *testing.T, c company) {

@@ -53,13 +53,7 @@ func (b *Batch) maySeeDecision(d im.Decision) bool {
 	if asker.IsZero() {
 		asker = d.ActorID
 	}
-	return asker == b.viewer.Member.ID || b.readsTrail()
-}
-
-// readsTrail reports whether the viewer may read what anybody did.
-func (b *Batch) readsTrail() bool {
-	trail := b.viewer.Scopes[im.KindAudit]
-	return trail.Has(im.ScopeAll) || trail.Has(im.ScopeAllButArchive)
+	return asker == b.viewer.Member.ID || b.viewer.ReadsTrail()
 }
 
 // The methods of Decision are the fields of the schema.
@@ -149,7 +143,7 @@ func (d *Decision) NearMisses(ctx context.Context) ([]*NearMiss, error) {
 
 // Replayed shows to readers of policy and of the trail what the decision comes to when it is made again.
 func (d *Decision) Replayed(ctx context.Context) (*model.Outcome, error) {
-	if !d.b.readsPolicy() && !d.b.readsTrail() {
+	if !d.b.readsPolicy() && !d.b.viewer.ReadsTrail() {
 		return nil, nil
 	}
 	x, ok, err := d.explain(ctx)
@@ -163,7 +157,7 @@ func (d *Decision) Replayed(ctx context.Context) (*model.Outcome, error) {
 // Facts hides the values of what the viewer may not see: all shows to readers of policy and of the trail; who asked sees
 // what is his own, and the target's while he sees the target; to everybody else it is the question alone.
 func (d *Decision) Facts(ctx context.Context) ([]*model.Fact, error) {
-	all := d.b.readsPolicy() || d.b.readsTrail()
+	all := d.b.readsPolicy() || d.b.viewer.ReadsTrail()
 	own := d.row.ActorID == d.b.viewer.Member.ID
 	target := all
 	if !all && own {
