@@ -261,7 +261,7 @@ func (c *compiler) line(l *line) compiled {
 		c.refuseMisfit(l, colDuty, err)
 	}
 	x.terms = c.terms(l, x)
-	c.heldBack(l, x)
+	c.ofMaking(l, x)
 	c.identity(l, x)
 	return x
 }
@@ -332,14 +332,21 @@ func (c *compiler) terms(l *line, x compiled) []string {
 	return out
 }
 
-// heldBack refuses a cool-down of what does not make a relationship: there is nothing to hold back.
-func (c *compiler) heldBack(l *line, x compiled) {
+// ofMaking refuses what only actions have that make a relationship: of others there is nothing to hold back, and the actor's
+// departments are not known.
+func (c *compiler) ofMaking(l *line, x compiled) {
 	about, isSet := c.sets[l.fields[colAction]]
 	if !isSet {
 		about = []string{l.fields[colAction]}
 	}
-	if len(im.Obligations(x.duties).Args(DutyCooldown)) > 0 && slices.ContainsFunc(about, func(a string) bool { return !slices.Contains(making, a) }) {
+	if !slices.ContainsFunc(about, func(a string) bool { return !slices.Contains(making, a) }) {
+		return
+	}
+	if len(im.Obligations(x.duties).Args(DutyCooldown)) > 0 {
 		c.refuse(l, colDuty, 0, "cooldown is a duty of the actions %s", strings.Join(making, ", "))
+	}
+	if at := strings.Index(l.fields[colWhen], departmentsFact); at >= 0 {
+		c.refuse(l, colWhen, at, "%s is known of the actions %s", departmentsFact, strings.Join(making, ", "))
 	}
 }
 

@@ -54,6 +54,13 @@ func TestNarrowingAllows(t *testing.T) {
 			if d, _ := plain.Decide(t.Context(), r); err != nil || !reflect.DeepEqual(ref, d) {
 				t.Errorf("casbin says %s by %s with %v: %v", ref.Outcome, names(ref), ref.Obligations, err)
 			}
+			x, err := plain.Explain(t.Context(), r)
+			if err != nil || x.Layers[0].Outcome != "" {
+				t.Errorf("the guardrails say %s, %v", x.Layers[0].Outcome, err)
+			}
+			if told := len(x.Layers[0].Rules) > 0; told != (c.actor.RecentBlocks >= 3) {
+				t.Errorf("the guardrail is told: %v", told)
+			}
 			if want := strings.Contains(c.duties, "BURST"); (cover.Report().Rules[0].Decided > 0) != want {
 				t.Errorf("the guardrail decided: %v, want %v", !want, want)
 			}
@@ -110,6 +117,8 @@ func TestNarrowingDuties(t *testing.T) {
 		{"a cool-down of a lift", "p, acme.x, *, employee, lift, relationship, true, allow, , cooldown:15m", "cooldown is a duty of the actions block, isolate, blacklist, group_block"},
 		{"a cool-down of everything", "p, acme.x, *, employee, *, contact, true, allow, , cooldown:15m", "cooldown is a duty of the actions"},
 		{"a cool-down of leaving", "p, acme.x, *, employee, last_days, contact, true, allow, , cooldown:15m", "cooldown is a duty of the actions"},
+		{"a department", "p, acme.x, dingtalk, anyone, keep_away, *, '销售部' in r.sub.Departments, deny, ,", ""},
+		{"a department, of a lift", "p, acme.x, dingtalk, anyone, lift, *, '销售部' in r.sub.Departments, deny, ,", "r.sub.Departments is known of the actions block,"},
 		{"a cool-down without a unit", "p, acme.x, *, employee, block, contact, true, allow, , cooldown:15", "expected a duration such as 15m"},
 		{"a trace of another kind", "p, native.block_member.employee, native, employee, block, member, true, allow, , undo_trace:some", "expected none"},
 	} {

@@ -22,7 +22,7 @@ type Explanation struct {
 // LayerAnswer is what one layer says to a request.
 type LayerAnswer struct {
 	Name    string     `json:"name"`    // guard, default, platform:wecom, company
-	Outcome im.Outcome `json:"outcome"` // the strongest of its lines; empty: none of them is about the request
+	Outcome im.Outcome `json:"outcome"` // the strongest of its lines; empty: none of them is about the request, but to add duties
 	Rules   []Match    `json:"rules"`
 }
 
@@ -70,7 +70,9 @@ func (e *Engine) Explain(ctx context.Context, r Request) (Explanation, error) {
 			continue // of another platform's layer, which is about its own platform only
 		}
 		layer := &x.Layers[i]
-		layer.Outcome = stricter(layer.Outcome, line.effect)
+		if line.effect != im.Allow || !line.narrows { // what only adds duties allows nothing
+			layer.Outcome = stricter(layer.Outcome, line.effect)
+		}
 		layer.Rules = append(layer.Rules, Match{rule, e.values(f, line.tree)})
 	}
 	for _, line := range e.site(r.Platform).at(r.Action, r.Object.Type) {

@@ -22,6 +22,8 @@ type Actor struct {
 	// and without those of bulks; where a BLOCK of a contact is asked for it counts as well, and the ten minutes are those
 	// before it was asked for, however late it is decided again.
 	RecentBlocks int
+	// Departments is the names of his departments and of all above them; known where he wants to keep somebody away.
+	Departments []string
 }
 
 // Object is what the action is about. Fields that do not fit its Type stay zero.
@@ -169,6 +171,7 @@ var attributes = map[string]attribute{
 	"r.sub.Status":       standings(func(f *facts) string { return f.Actor.Status }),
 	"r.sub.Employment":   words(func(f *facts) string { return f.Actor.Employment }, "", im.Employed, im.Departing, im.Departed),
 	"r.sub.LastHour":     numbers(func(f *facts) float64 { return float64(f.Actor.LastHour) }),
+	departmentsFact:      {kind: nameSet, names: func(f *facts) []string { return f.Actor.Departments }},
 	"r.sub.RecentBlocks": numbers(func(f *facts) float64 { return float64(f.Actor.RecentBlocks) }),
 
 	"r.obj.Type":            words(func(f *facts) string { return f.Object.Type }, types...),

@@ -85,7 +85,7 @@ func TestRefused(t *testing.T) {
 		{"an id in a file", when("r.sub.ID == 'linyue002'"), `1:54: r.sub.ID is an id; it can be compared with another id only`},
 		{"a role that nobody has", when("'admn' in r.sub.Roles"), `1:42: no role is called 'admn'; did you mean admin?`},
 		{"roles compared", when("r.sub.Roles == 'admin'"), `1:57: ask for a role as in 'admin' in r.sub.Roles`},
-		{"in of no set", when("'admin' in r.sub.Rank"), `1:53: expected a list such as ('a', 'b') or r.sub.Roles after in, found r.sub.Rank`},
+		{"in of no set", when("'admin' in r.sub.Rank"), `1:53: expected a list such as ('a', 'b'), r.sub.Roles or another set after in, found r.sub.Rank`},
 		{"in of one", when("r.obj.Kind in ('BLOCK')"), `1:56: a list of one is no list to Casbin: write r.obj.Kind == 'BLOCK'`},
 		{"in of numbers", when("r.obj.Kind in (1, 2)"), `1:57: expected a 'word' in the list, found 1`},
 		{"single =", when("r.obj.Kind = 'BLOCK'"), `1:53: cannot read "="`},

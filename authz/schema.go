@@ -49,6 +49,7 @@ var attributeTexts = map[string]described{
 	"r.sub.Status":       {text: "the actor's standing on the workspace in question; empty: no account there"},
 	"r.sub.Employment":   {text: "whether the actor is employed, about to leave, or gone"},
 	"r.sub.LastHour":     {text: "how much of the sort that is asked for the actor did in the last hour, this included: freezes and disables, blacklistings, departures"},
+	"r.sub.Departments":  {text: "the names of the actor's departments and of all above them, where he wants to keep somebody away; asked as in '销售部' in r.sub.Departments"},
 	"r.sub.RecentBlocks": {text: "how many external contacts the actor has blocked in the last ten minutes, in whatever state that is now; this one included, those of bulks and what was denied left out"},
 
 	"r.obj.Type":            {text: "the type of what the action is about"},

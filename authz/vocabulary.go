@@ -164,5 +164,8 @@ const (
 // comes later, or is seen by more people, and nobody may do more for them.
 var tightening = []string{DutyAlert, DutyCooldown}
 
+// departmentsFact is the name of the actor's departments.
+const departmentsFact = "r.sub.Departments"
+
 // making is the actions that make a relationship: what they make can be held back.
 var making = []string{ActionBlock, ActionIsolate, ActionBlacklist, ActionGroupBlock}

@@ -258,7 +258,7 @@ func sources(lines string) authz.Sources {
 }
 
 // company makes company lines of those that are shipped: copies of what denies or reviews, for the roles of fifty other
-// departments; with an action, only what is about it.
+// departments, but for duties, which may be only for lines that grant; with an action, only what is about it.
 func company(shipped []authz.Rule, n int, action string) string {
 	var b strings.Builder
 	linked := map[string]bool{}
@@ -272,7 +272,7 @@ func company(shipped []authz.Rule, n int, action string) string {
 				fmt.Fprintf(&b, "g, %s, department, *\n", role)
 				linked[role] = true
 			}
-			fmt.Fprintf(&b, "p, dept%d.%d.%s, %s, %s, %s, %s, %q, %s, %s, %s\n", dept, r.Line, r.Name, r.Domain, role, r.Action, r.Target, r.When, r.Effect, r.By, r.Duty)
+			fmt.Fprintf(&b, "p, dept%d.%d.%s, %s, %s, %s, %s, %q, %s, %s,\n", dept, r.Line, r.Name, r.Domain, role, r.Action, r.Target, r.When, r.Effect, r.By)
 			n--
 		}
 	}
