@@ -24,16 +24,19 @@ type Problem struct {
 	Example  string `json:"example,omitempty"` // a request that shows it, in one line
 }
 
-// String is file:line:column: message, as far as they are known.
-func (p Problem) String() string {
+// Place is file:line:column, as far as they are known.
+func (p Problem) Place() string {
 	switch {
 	case p.Line == 0:
-		return p.File + ": " + p.Message
+		return p.File
 	case p.Column == 0:
-		return fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.Message)
+		return fmt.Sprintf("%s:%d", p.File, p.Line)
 	}
-	return fmt.Sprintf("%s:%d:%d: %s", p.File, p.Line, p.Column, p.Message)
+	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
 }
+
+// String is the place and the message.
+func (p Problem) String() string { return p.Place() + ": " + p.Message }
 
 // maxProblems is how many faults are told: who saved a picture as CSV need not hear of each line.
 const maxProblems = 1000

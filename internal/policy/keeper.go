@@ -178,8 +178,8 @@ func (k *Keeper) reload(ctx context.Context, print string) bool {
 	held.Problems = found.List
 	k.status.Store(&held)
 	k.refused.Add(1)
-	for _, p := range found.List {
-		k.o.Log.WarnContext(ctx, "policy files are refused; what was in force stays", "problem", p.String())
+	for _, p := range found.List { // words of the file stand in its message, and it may be a list of customers: the log has the place
+		k.o.Log.WarnContext(ctx, "policy files are refused; what was in force stays", "at", p.Place())
 	}
 	return true
 }

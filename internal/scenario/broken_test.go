@@ -350,11 +350,11 @@ func TestBrokenFiles(t *testing.T) {
 			if want := fmt.Sprintf(`guanxi_policy_problems{file="%s",line="%d",severity="error"} `, f.name, f.line); !strings.Contains(scraped, want) {
 				t.Errorf("%s:%d (%s) is not in /metrics", f.name, f.line, f.says)
 			}
-			place := f.name + ":"
+			place := regexp.QuoteMeta(f.name)
 			if f.line > 0 {
-				place = fmt.Sprintf("%s:%d:", f.name, f.line)
+				place = fmt.Sprintf("%s:%d", place, f.line)
 			}
-			if !strings.Contains(log, `problem="`+place) {
+			if !regexp.MustCompile(` at="?` + place + `[:"\n]`).MatchString(log) {
 				t.Errorf("%s (%s) is not in the log", place, f.says)
 			}
 			for _, x := range p.Problems {
