@@ -162,19 +162,20 @@ func TestUnknown(t *testing.T) {
 	}
 }
 
-// TestRestrictedDepartment: whoever asks may hand in names of departments among the roles; a company says what they may not.
+// A company says in one line what the people of a department may not.
 func TestRestrictedDepartment(t *testing.T) {
-	e := buildHouse(t, company("g, dept:sales, anyone, *\np, acme.dingtalk.sales, dingtalk, dept:sales, block, *, true, deny, ,\n"))
+	e := buildHouse(t, company("p, acme.dingtalk.sales, dingtalk, anyone, block, *, '销售部' in r.sub.Departments, deny, ,\n"))
 	for _, c := range []struct {
-		platform, department string
-		want                 im.Outcome
-	}{{"dingtalk", "dept:sales", im.Deny}, {"dingtalk", "dept:service", im.Allow}, {"native", "dept:sales", im.Allow}} {
-		a := with(wangfang, func(a *Actor) { a.Roles = []string{"employee", c.department} })
+		platform   string
+		department []string
+		want       im.Outcome
+	}{{"dingtalk", []string{"总部", "销售部"}, im.Deny}, {"dingtalk", []string{"总部", "客服部"}, im.Allow}, {"dingtalk", nil, im.Allow}, {"native", []string{"销售部"}, im.Allow}} {
+		a := with(wangfang, func(a *Actor) { a.Departments = c.department })
 		r := Request{Platform: c.platform, Action: ActionBlock, Actor: a, Object: peer}
 		d, _ := e.Decide(t.Context(), r)
 		ref, err := e.Reference(t.Context(), r)
 		if d.Outcome != c.want || err != nil || !reflect.DeepEqual(d, ref) {
-			t.Errorf("%s of %s: %s by %s, casbin %s, %v", c.platform, c.department, d.Outcome, names(d), ref.Outcome, err)
+			t.Errorf("%s of %q: %s by %s, casbin %s, %v", c.platform, c.department, d.Outcome, names(d), ref.Outcome, err)
 		}
 	}
 }

@@ -19,13 +19,17 @@ func insertDecision(d im.Decision) stmt {
 // Decisions reads decisions by id. Who may see them is the use-case's to say.
 func (s *Store) Decisions(ctx context.Context, ids []im.ID) (map[im.ID]im.Decision, error) {
 	return byIDs(ctx, s, im.Viewer{}, "", `d.id, d.at, d.action, d.actor_id, d.target_kind, d.target_id, d.workspace_id, d.outcome, d.rules,
-		d.needs, d.obligations, d.facts, d.policy_version, d.asked_by, coalesce(n.times, 1)`,
+		d.needs, d.obligations, d.facts, d.policy_version, d.asked_by, coalesce(n.times, 1), `+untracedDecision,
 		"decisions d left join denials n on n.decision_id = d.id", "d.id", ids, func(r row) (d im.Decision, err error) {
 			err = r.Scan(&d.ID, stamp{&d.At}, &d.Action, &d.ActorID, textOf(&d.Target.Kind), &d.Target.ID, &d.WorkspaceID, textOf(&d.Outcome),
-				document{&d.Rules}, document{&d.Needs}, document{&d.Obligations}, document{&d.Facts}, &d.PolicyVersion, &d.AskedBy, &d.Times)
+				document{&d.Rules}, document{&d.Needs}, document{&d.Obligations}, document{&d.Facts}, &d.PolicyVersion, &d.AskedBy, &d.Times, &d.Untraced)
 			return d, err
 		}, func(d im.Decision) im.ID { return d.ID })
 }
+
+// untracedDecision is whether a decision made, ended, or agreed to what an undo left no trace of.
+const untracedDecision = `(exists (select 1 from relationships u where u.id in (d.target_id, (select ua.subject_id from approvals ua where ua.id = d.target_id))
+	and ` + untraced + `) or exists (select 1 from relationships u where u.initiator_id = d.actor_id and u.decision_id = d.id and ` + untraced + "))"
 
 // firstDenial fails with [ledger.ErrStale] where the question was refused before.
 func firstDenial(d ledger.Denial) stmt {

@@ -103,7 +103,7 @@ func (s *Store) BlockFacts(ctx context.Context, q blocking.BlockQuery) (f blocki
 			standing = append(standing, rel)
 			return err
 		}})
-	ss = append(ss, lately(me, q).stmt(func(r row) error { return r.Scan(&f.Blocks, &f.Blacklistings) }))
+	ss = append(ss, lately(me, q).stmt(func(r row) error { return r.Scan(&f.Blocks, &f.Blacklistings) }), departmentsOf(me, &f.Departments))
 	if err := s.read(ctx, ss...); err != nil {
 		return f, unavailable(err, "read facts of a block")
 	}
@@ -127,6 +127,18 @@ func (s *Store) BlockFacts(ctx context.Context, q blocking.BlockQuery) (f blocki
 // pool of one. Both ? are the viewer's id.
 const ownContact = "coalesce(c.owner_id in " + below + `, false), exists (select 1 from member_departments vm
 	where vm.member_id = ? and vm.department_id = c.pool_department_id)`
+
+// departmentsOf reads the names of a member's departments and of all above them.
+func departmentsOf(member im.ID, names *[]string) stmt {
+	return stmt{text: `select distinct up.name from departments up join departments own on substr(own.path, 1, length(up.path)) = up.path
+		join member_departments md on md.department_id = own.id and md.member_id = ? order by up.name`, args: []any{member},
+		scan: func(r row) error {
+			var name string
+			err := r.Scan(&name)
+			*names = append(*names, name)
+			return err
+		}}
+}
 
 // lately counts what somebody has made of late: blocks of contacts, and blacklistings.
 func lately(initiator im.ID, q blocking.BlockQuery) *builder {

@@ -95,10 +95,14 @@ func (s *Store) WishFacts(ctx context.Context, q blocking.WishQuery) (map[im.ID]
 			}))
 	}
 	var blocks, blacklistings int
-	ss = append(ss, lately(me, blocking.BlockQuery{Now: q.Now}).stmt(func(r row) error { return r.Scan(&blocks, &blacklistings) }))
+	var departments []string
+	ss = append(ss, lately(me, blocking.BlockQuery{Now: q.Now}).stmt(func(r row) error { return r.Scan(&blocks, &blacklistings) }),
+		departmentsOf(me, &departments))
 	err := s.read(ctx, ss...)
 	for id := range out {
-		change(id, func(f *blocking.BlockFacts) { f.Blocks, f.Blacklistings = blocks, blacklistings })
+		change(id, func(f *blocking.BlockFacts) {
+			f.Blocks, f.Blacklistings, f.Departments = blocks, blacklistings, departments
+		})
 	}
 	return out, unavailable(err, "read facts of wishes")
 }

@@ -140,7 +140,7 @@ func wish(in BlockInput, viewer im.ID, f BlockFacts) authz.Object {
 // wishQuestion is whether the viewer may have a wished relationship on a workspace.
 func wishQuestion(v im.Viewer, in BlockInput, f BlockFacts, p Place) question {
 	q := question{action: actionOf(in.Kind), viewer: v, standing: p.Standing, workspace: p.Workspace, target: in.Target,
-		object: wish(in, v.Member.ID, f), recentBlocks: f.Blocks}
+		object: wish(in, v.Member.ID, f), recentBlocks: f.Blocks, departments: f.Departments}
 	switch {
 	case in.Kind == im.Block && in.Target.Kind == im.KindContact:
 		q.recentBlocks++

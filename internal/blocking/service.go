@@ -180,7 +180,8 @@ type question struct {
 	object    authz.Object
 	// What the viewer did of late, this included, as authz.Actor has it.
 	recentBlocks, lastHour int
-	home                   string // the region of whom it is about
+	departments            []string // of the viewer
+	home                   string   // the region of whom it is about
 }
 
 // request is the question as policy reads it.
@@ -188,7 +189,7 @@ func (q question) request() authz.Request {
 	m := q.viewer.Member
 	return authz.Request{Platform: q.workspace.Platform, Action: q.action,
 		Actor: authz.Actor{ID: m.ID.String(), Roles: m.Roles, Rank: m.Rank, JobFunction: string(m.JobFunction), Status: q.standing,
-			Employment: string(m.Employment), RecentBlocks: q.recentBlocks, LastHour: q.lastHour},
+			Employment: string(m.Employment), RecentBlocks: q.recentBlocks, LastHour: q.lastHour, Departments: q.departments},
 		Object: q.object,
 		Env:    authz.Env{CustomerContact: q.workspace.CustomerContact, Regions: regions(m.Region, q.workspace.Region, q.home)},
 	}

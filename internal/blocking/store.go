@@ -103,6 +103,7 @@ type BlockFacts struct {
 	// What the viewer has made of late, besides what is asked for now: blocks of contacts, those of a bulk left out, and
 	// blacklistings.
 	Blocks, Blacklistings int
+	Departments           []string // the names of the viewer's, and of all above them
 }
 
 // Place is one workspace that both are on.

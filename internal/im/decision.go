@@ -86,6 +86,8 @@ type Decision struct {
 	// AskedBy is who asked about the actor, or about himself, without that anything was to be done: the decision may be gone
 	// after a while. Zero: it was made for a command, or refused something.
 	AskedBy ID
+	// Untraced: it was about what an undo left no trace of; only who reads the trail of all may still see it.
+	Untraced bool
 	// Times is how often a question was refused like this; one where it is no such refusal.
 	Times int
 }

@@ -348,3 +348,27 @@ func TestCounts(t *testing.T) {
 		wang.blocks("liqiang005", on("native"))
 	})
 }
+
+// A company keeps a department from blocking on DingTalk by one line: everybody in it or below it, and nobody else.
+func TestRestrictedDepartment(t *testing.T) {
+	t.Parallel()
+	testkit.OnEach(t, func(t *testing.T, dsn string) {
+		c := withLines(t, dsn, "p, acme.dingtalk.restricted, dingtalk, anyone, block, *, '人事部' in r.sub.Departments, deny, ,",
+			"p, acme.all_others, native, anyone, block, *, '总部' in r.sub.Departments && !('人事部' in r.sub.Departments), deny, ,")
+		zheng, qin := c.person("zhenglan009"), c.person("qinlang014")
+		says := func(p person, target, where string) string {
+			o := p.block(target, on(where))
+			must(t, p.account+" on "+where, len(o.Results), 1)
+			return o.Results[0].Decision.Outcome + " " + o.Results[0].Decision.rules()
+		}
+		expect(t, "restricted", says(zheng, "qinlang014", "dingtalk-hq"), "DENY acme.dingtalk.restricted")
+		expect(t, "elsewhere", says(zheng, "qinlang014", "native"), "ALLOW native.block_member.employee")
+		expect(t, "another department", says(qin, "zhenglan009", "dingtalk-hq"), "ALLOW dingtalk.block_member.employee")
+		expect(t, "one that is below", says(qin, "zhenglan009", "native"), "DENY acme.all_others")
+		asked := func(p person, target string) string {
+			return p.Do(`query($t:ID!,$w:ID!){decide(input:{action:"block",targetId:$t,workspaceId:$w}){outcome}}`,
+				vars{"t": c.member(target), "w": c.workspace("dingtalk-hq")}).Text("decide.outcome")
+		}
+		expect(t, "what they would be told", asked(zheng, "qinlang014")+asked(qin, "zhenglan009"), "DENYALLOW")
+	})
+}

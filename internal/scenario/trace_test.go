@@ -13,7 +13,8 @@ func TestUndoWithoutTrace(t *testing.T) {
 	onEach(t, func(t *testing.T, c company) {
 		sun, lin, gu := c.person("sunli006"), c.person("linyue002"), c.person("guping012")
 		start := sun.Do(`{changeCursor}`, nil).Text("changeCursor")
-		r := sun.blocks("shanxiaoyu016", on("feishu-hq"))
+		made := sun.block("shanxiaoyu016", on("feishu-hq"))
+		r := *made.Results[0].Relationship
 		expect(t, "terms", fmt.Sprint(r.Undo), fmt.Sprint(undoTerms{Allowed: true, ApproverRoles: []string{}}))
 		before := map[string]seen{}
 		for _, who := range []string{"sunli006", "linyue002", "guping012"} {
@@ -44,6 +45,12 @@ func TestUndoWithoutTrace(t *testing.T) {
 		events := gu.trail("undo")
 		if len(events) != 1 || events[0].Subject == nil || events[0].Subject.ID != r.ID || events[0].Detail != "点错了" {
 			t.Errorf("the trail: %v", events)
+		}
+
+		// Nor do the decisions, by whoever kept their ids.
+		for _, id := range []string{made.Decision.ID, o.Decision.ID} {
+			expect(t, "the initiator reads a decision", sun.decision(id) != nil, false)
+			expect(t, "the auditor does", gu.decision(id) != nil, true)
 		}
 
 		// Subscribers who resume from before hear of what came after it only.

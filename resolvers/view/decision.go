@@ -53,7 +53,7 @@ func (b *Batch) maySeeDecision(d im.Decision) bool {
 	if asker.IsZero() {
 		asker = d.ActorID
 	}
-	return asker == b.viewer.Member.ID || b.viewer.ReadsTrail()
+	return asker == b.viewer.Member.ID && !d.Untraced || b.viewer.ReadsTrail()
 }
 
 // The methods of Decision are the fields of the schema.
