@@ -273,6 +273,23 @@ func TestCompany(t *testing.T) {
 	})
 }
 
+// A company that replaces a shipped rule may keep some of its lines, and is not explained by the shipped sentence any more.
+func TestReplacedReason(t *testing.T) {
+	line := "p, wecom.member.external_only, wecom, anyone, block, member, r.sub.Rank < 4, deny, ,\n"
+	kept := "p, lift.initiator, *, employee, lift, relationship, r.obj.Mine && r.obj.Kind != 'ISOLATION' && (r.obj.Pending || !r.obj.Reviewed), allow, ,\n"
+	r := Request{Platform: "wecom", Action: ActionBlock, Actor: wangfang, Object: peer}
+	for want, files := range map[string]fstest.MapFS{
+		"Policy does not allow this.": {"acme.csv": {Data: []byte(line + kept)}},
+		"Ask your lead.":              {"acme.csv": {Data: []byte(line)}, "reasons.csv": {Data: []byte("wecom.member.external_only,Ask your lead.,请联系主管。\n")}},
+	} {
+		e := build(t, Layer{Name: CompanyLayer, Files: files})
+		d, err := e.Decide(t.Context(), r)
+		if got := Reason(d, fault.English); err != nil || d.Outcome != im.Deny || got != want {
+			t.Errorf("%s: %q, want %q (%v)", d.Outcome, got, want, err)
+		}
+	}
+}
+
 func TestReason(t *testing.T) {
 	e := build(t)
 	for _, c := range []struct {

@@ -194,7 +194,11 @@ func (c *compiler) duplicates() {
 	first := map[string]*line{}
 	for _, l := range slices.Concat(c.book.links, c.book.sets, c.lines) {
 		key := strings.Join(l.fields, "\x00")
-		if o := first[key]; o != nil {
+		o := first[key]
+		if o != nil && l.fields[0] == "p" && l.layer.Name == CompanyLayer && o.layer.shipped() {
+			continue // it takes the place of all lines of its id, and may keep some of them
+		}
+		if o != nil {
 			c.refuse(l, 0, 0, "the same line stands at %s:%d", o.file, o.n)
 			continue
 		}
@@ -392,7 +396,7 @@ func (c *compiler) identity(l *line, x compiled) {
 		}
 	case layer.Name != CompanyLayer:
 	case originals == nil && x.effect == im.Allow && !obliges(x):
-		c.refuse(l, colEffect, 0, "a company line with an id of its own may deny or review, or allow with no duties but %s, which are then added to what others allow; to allow, it must replace a shipped line by its id", strings.Join(tightening, " and "))
+		c.refuse(l, colEffect, 0, "a company line with an id of its own denies, asks for review, or with the effect allow adds %s to what others allow, one of them at least and nothing else; to allow, it must replace a shipped line by its id%s", strings.Join(tightening, " or "), hint(id, slices.Sorted(maps.Keys(c.shipped))))
 	case originals != nil && !slices.ContainsFunc(originals, func(o *line) bool { return c.covers(o, l) }):
 		c.refuse(l, colID, 0, "%s replaces %s:%d and must stay within its domain, action and target", id, originals[0].file, originals[0].n)
 	}

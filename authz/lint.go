@@ -66,7 +66,7 @@ func (l *linter) warn(at *line, column int, hint, example, format string, args .
 // empty tells of a company directory in which nothing stands.
 func (l *linter) empty() {
 	given := slices.ContainsFunc(l.layers, func(x bundledLayer) bool { return x.Name == CompanyLayer })
-	if given && !slices.ContainsFunc(l.book.lines, func(x *line) bool { return x.layer.Name == CompanyLayer }) {
+	if given && !slices.ContainsFunc(l.book.lines, func(x *line) bool { return !x.layer.shipped() }) {
 		l.found = append(l.found, Problem{
 			File: CompanyLayer, Severity: SeverityNote, Message: "no policy line stands in the company's directory: the shipped lines hold as they are",
 		})

@@ -251,6 +251,7 @@ type book struct {
 	links   []*line // g
 	sets    []*line // g2
 	texts   map[string]*sentence
+	teller  map[string]bundledLayer // of a sentence, whose it is
 	reasons []*line
 	company map[string]bool // the ids of company lines
 	files   []string        // in the order of reading
@@ -267,7 +268,7 @@ func (b *book) replaced(l *line) bool {
 
 // read takes the files apart. It refuses what is no table of policy lines; what the fields say is judged by compile.
 func read(layers []bundledLayer, problems *Problems) *book {
-	b := &book{texts: map[string]*sentence{}, company: map[string]bool{}}
+	b := &book{texts: map[string]*sentence{}, teller: map[string]bundledLayer{}, company: map[string]bool{}}
 	for _, layer := range layers {
 		for _, d := range layer.Files {
 			b.files = append(b.files, d.Path)
@@ -339,7 +340,7 @@ func (b *book) addReason(l *line, problems *Problems) {
 		}
 	}
 	b.reasons = append(b.reasons, l)
-	b.texts[id] = &sentence{en, zh} // of a later layer: its words win
+	b.texts[id], b.teller[id] = &sentence{en, zh}, l.layer // of a later layer: its words win
 }
 
 // records reads the records of a file, each by itself, so that a fault spoils one line and no more.

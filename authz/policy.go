@@ -141,10 +141,21 @@ func OpenEngine(b []byte, duties []string) (*Engine, error) {
 	return e, nil
 }
 
+// sentences leaves out those that explain what a company says otherwise now: they are true of the shipped lines.
+func (b *book) sentences() map[string]*sentence {
+	out := map[string]*sentence{}
+	for id, s := range b.texts {
+		if !b.company[id] || !b.teller[id].shipped() {
+			out[id] = s
+		}
+	}
+	return out
+}
+
 // newPolicy numbers the rules of a version.
 func newPolicy(b []byte, book *book) *Policy {
 	sum := sha256.Sum256(b)
-	p := &Policy{bundle: b, version: hex.EncodeToString(sum[:]), texts: book.texts}
+	p := &Policy{bundle: b, version: hex.EncodeToString(sum[:]), texts: book.sentences()}
 	for i, l := range book.lines {
 		r := l.rule()
 		copy(r.ID[:12], sum[:])

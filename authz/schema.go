@@ -69,7 +69,7 @@ var attributeTexts = map[string]described{
 	"r.obj.Rows":            {text: "how many rows the bulk, the export or the deletion has"},
 	"r.obj.Status":          {"the account's status as it is", []string{TypeAccount}},
 	"r.obj.To":              {"the account's status as it is to be", []string{TypeAccount}},
-	"r.obj.LastSuperAdmin":  {text: "nobody would be left who can act as super_admin"},
+	"r.obj.LastSuperAdmin":  {"nobody would be left who can act as super_admin", []string{TypeAccount, TypeDeparture, TypeDirectory, TypeBulk}},
 	"r.obj.Lane":            {"the lane of the departure that the command speaks for, or that its step is in", []string{TypeDeparture}},
 	"r.obj.OtherLane":       {"the actor has acted in another lane of the departure", []string{TypeDeparture, TypeMember}},
 	"r.obj.Involuntary":     {"the departure was not the person's own wish", []string{TypeDeparture}},

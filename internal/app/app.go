@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -70,6 +71,16 @@ func (p *program) root() *cobra.Command {
 
 func needsCommand(c *cobra.Command, _ []string) error {
 	return usageError{fmt.Errorf("%s needs a command; see %s --help", c.CommandPath(), c.CommandPath())}
+}
+
+// wants asks for arguments by their names.
+func wants(names ...string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) != len(names) {
+			return fmt.Errorf("expected %s, got %d arguments", strings.Join(names, " and "), len(args))
+		}
+		return nil
+	}
 }
 
 // usage marks an error of the arguments as the caller's.

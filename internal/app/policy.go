@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -122,7 +124,7 @@ func (p *program) policyCheck() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		found := append(authz.Lint(src), caseFaults(src, f.policies)...)
+		found := slices.Concat(authz.Lint(src), caseFaults(src, f.policies), strays(f.policies))
 		if f.json {
 			err = p.printJSON(map[string]any{"problems": append([]authz.Problem{}, found...)})
 		} else {
@@ -141,12 +143,43 @@ func (p *program) policyCheck() *cobra.Command {
 		case err != nil:
 			return err
 		case errs > 0 || strict && warnings > 0:
-			return fmt.Errorf("%d errors, %d warnings", errs, warnings)
+			return fmt.Errorf("%s, %s", counted(errs, "error"), counted(warnings, "warning"))
 		}
 		return nil
 	})
 	c.Flags().BoolVar(&strict, "strict", false, "warnings fail too")
 	return c
+}
+
+// counted is a number with its noun.
+func counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// strays tells of rules and cases in a company's directory that stand where nobody reads them.
+func strays(dir string) (out []authz.Problem) {
+	if dir == "" {
+		return nil
+	}
+	read := []string{"*.csv", "regions/*/*.csv", "*.yaml", "cases/*.yaml"}
+	_ = fs.WalkDir(os.DirFS(dir), ".", func(name string, d fs.DirEntry, err error) error { // what cannot be read is told by whoever reads it
+		if err != nil || d.IsDir() {
+			return nil
+		}
+		switch base := path.Base(name); strings.ToLower(path.Ext(base)) {
+		case ".csv", ".yaml", ".yml":
+			known := slices.ContainsFunc(read, func(pattern string) bool { ok, _ := path.Match(pattern, name); return ok })
+			if !known && base[0] != '.' && base[0] != '~' && path.Ext(base) != ".CSV" {
+				out = append(out, authz.Problem{File: name, Severity: authz.SeverityWarning,
+					Message: "nobody reads this file: rules are *.csv in the directory and in regions/NAME, cases *.yaml there and in cases"})
+			}
+		}
+		return nil
+	})
+	return out
 }
 
 // caseFaults is what is wrong with the case files of a company's directory, where its rules can be read.
@@ -338,7 +371,7 @@ func (p *program) policyDiff() *cobra.Command {
 		Long: `Says in plain words whom the rules of two company directories treat otherwise, and how that was found out. - or shipped stands for no company directory.
 
 With --people, a YAML or JSON file, it names who meets each difference: people: {王芳: {Roles: employee, Rank: 3, JobFunction: SALES}}.`,
-	}, cobra.ExactArgs(2), func(_ *cobra.Command, args []string, f policyFlags) error {
+	}, wants("OLD", "NEW"), func(_ *cobra.Command, args []string, f policyFlags) error {
 		l, err := p.speak(language)
 		if err != nil {
 			return err
@@ -369,7 +402,7 @@ With --people, a YAML or JSON file, it names who meets each difference: people: 
 			_, err = io.WriteString(p.stdout, r.Text(l))
 		}
 		if err == nil && !r.Same() {
-			err = fmt.Errorf("%d differences", len(r.Moves))
+			err = errors.New(counted(len(r.Moves), "difference"))
 		}
 		return err
 	})

@@ -16,7 +16,7 @@ var companyTemplate embed.FS
 
 func (p *program) policyInit() *cobra.Command {
 	return p.policyCommand(&cobra.Command{Use: "init DIR", Short: "Write a company's directory to start from, with an example of everything as a comment"},
-		cobra.ExactArgs(1), func(_ *cobra.Command, args []string, f policyFlags) error {
+		wants("DIR"), func(_ *cobra.Command, args []string, f policyFlags) error {
 			dir := args[0]
 			have, err := os.ReadDir(dir)
 			switch {

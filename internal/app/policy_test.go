@@ -45,6 +45,7 @@ func TestPolicyCommands(t *testing.T) {
 	failing := policyDir(t, map[string]string{"acme.csv": stricter, "a.yaml": "cases:\n  - {who: mengjie015, on: native, does: block, to: colleague, expect: allow}\n"})
 	broken := policyDir(t, map[string]string{"acme.csv": "p, acme.a, wecom, employee, block, contact, r.obj.Importence == 'KEY', Deny, ,\np, acme.b, wecon, employee, block, contact, true, deny, ,\n"})
 	useless := policyDir(t, map[string]string{"acme.csv": "p, acme.no, wecom, employee, isolate, contact, true, deny, ,\n"})
+	astray := policyDir(t, map[string]string{"region/EU/acme.csv": stricter, "cases/a.yml": "cases: []\n"})
 	looseDir := policyDir(t, map[string]string{"acme.csv": looser})
 	badCases := policyDir(t, map[string]string{"acme.csv": stricter, "cases/a.yaml": "cases:\n  - {who: mengji015, on: native, does: block, to: colleague, expect: allow}\n"})
 	people := filepath.Join(policyDir(t, map[string]string{"people.yaml": "people:\n  王芳: {Roles: employee, Rank: 3}\n  孟洁: {Roles: employee, Rank: 2}\n"}), "people.yaml")
@@ -64,7 +65,8 @@ func TestPolicyCommands(t *testing.T) {
 		{"check " + broken, 1, []string{
 			"acme.csv:1:45: error: there is no attribute r.obj.Importence; did you mean r.obj.Importance?", `acme.csv:1:72: error: unknown effect "Deny"`, `acme.csv:2:12: error: unknown platform "wecon"`, "3 errors, 0 warnings"}},
 		{"check " + useless, 0, []string{"acme.csv:1:39: warning: nobody asks about isolate of contact", "hint: "}},
-		{"check --strict " + useless, 1, []string{"0 errors, 1 warnings"}},
+		{"check " + astray, 0, []string{"region/EU/acme.csv: warning: nobody reads this file", "cases/a.yml: warning: nobody reads this file"}},
+		{"check --strict " + useless, 1, []string{"0 errors, 1 warning"}},
 		{"check --json " + broken, 1, []string{`"line": 1`, `"severity": "error"`}},
 		{"check " + badCases, 1, []string{`cases/a.yaml:2:11: error: there is no person "mengji015"; did you mean mengjie015?`}},
 		{"check /nowhere", 2, []string{"no such file"}},
@@ -105,7 +107,7 @@ func TestPolicyCommands(t *testing.T) {
 		{"explain", 2, []string{"--action: there is no \"\""}},
 
 		{"diff shipped -", 0, []string{"No decision changes: "}},
-		{"diff shipped " + good, 1, []string{"whom it fits: block member on native: was allowed, now is denied\n", "+ acme.no acme.csv:1", "2 differences"}},
+		{"diff shipped " + good, 1, []string{"whom it fits: block member on native: was allowed, now is denied\n", "+ acme.no acme.csv:1", "1 difference"}},
 		{"diff " + good + " shipped", 1, []string{"was denied, now is allowed", "- acme.no acme.csv:1"}},
 		{"diff --lang zh-CN shipped " + good, 1, []string{"符合者：屏蔽 成员（native）：原为允许，现为拒绝\n"}},
 		{"diff --people " + people + " shipped " + good, 1, []string{"孟洁: block member on native: was allowed, now is denied\n"}},
