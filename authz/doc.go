@@ -6,6 +6,7 @@
 //	guard          the product's guardrails: they deny or ask for review, and nothing replaces them
 //	default        what holds on every platform, and the default.* lines for a platform that nobody wrote rules for
 //	platform:NAME  what an adapter brings for its own platform, and for no other
+//	region:NAME    the company's files for a region; they narrow, where somebody or something of it has to do with a request
 //	company        the company's own files
 //
 // A company line takes the place of all lines of default and platform layers that bear its id, within what those were
@@ -14,9 +15,10 @@
 // # What a set of lines says
 //
 // Deny beats review beats allow; where nothing matched the answer is deny; the order of lines never matters. Lines that
-// only narrow (guardrails, and company lines with ids of their own) deny or ask for review of what another line grants, or
-// allow with duties alone, which are added to what another line grants; they grant nothing themselves: a guardrail that wants a manager's word for a block does not make a block possible
-// where the platform knows none. Several reviews add up: all whom they name must agree.
+// only narrow (guardrails, those of regions, and company lines with ids of their own) deny or ask for review of what another
+// line grants, or allow with duties alone, which are added to what another line grants. They grant nothing themselves: a
+// guardrail that wants a manager's word for a block does not make a block possible where the platform knows none. Several
+// reviews add up: all whom they name must agree.
 //
 // # How it is decided
 //

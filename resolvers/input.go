@@ -2,6 +2,7 @@ package resolvers
 
 import (
 	"context"
+	"strconv"
 	"strings"
 
 	"github.com/guanxi-im/guanxi/graph/model"
@@ -218,5 +219,34 @@ func (r *Resolver) changes(ctx context.Context, v im.Viewer, member im.ID, after
 			}
 		}
 	}()
+	return out, nil
+}
+
+// factsMax bounds the facts of one question.
+const factsMax = 50
+
+// askInput maps a question to policy.
+func askInput(in model.DecisionInput) (out blocking.AskInput, err error) {
+	c := collect{ids: ids{fault.BadUserInput}}
+	out = blocking.AskInput{Action: in.Action, At: when(in.At), ActorID: c.optional("actorId", in.ActorID, im.KindMember),
+		GroupID: c.optional("groupId", in.GroupID, im.KindGroup), WorkspaceID: c.optional("workspaceId", in.WorkspaceID, im.KindWorkspace)}
+	if in.TargetID != nil {
+		ref, ok := nodeid.Decode(*in.TargetID)
+		if !ok {
+			c.keep(c.bad("targetId", *in.TargetID, "thing"))
+		}
+		out.Target = ref
+	}
+	if c.err != nil {
+		return out, c.err
+	}
+	if len(in.Facts) > factsMax {
+		f := fault.New(fault.BadUserInput, "too_many", strconv.Itoa(factsMax), strconv.Itoa(len(in.Facts)))
+		f.Path = []string{"facts"}
+		return out, f
+	}
+	for _, f := range in.Facts {
+		out.Facts = append(out.Facts, blocking.FactInput{Name: f.Name, Value: f.Value})
+	}
 	return out, nil
 }
