@@ -72,12 +72,11 @@ func (s *Store) PartitionDecisions(ctx context.Context, now time.Time) error {
 	for range ahead {
 		day = day.Add(24 * time.Hour)
 		name := "decisions_" + day.Format("20060102")
-		found := false
-		if err := s.read(ctx, stmt{text: "select 1 where to_regclass(?) is not null", args: []any{name},
-			scan: func(r row) error { var one int; found = true; return r.Scan(&one) }}); err != nil {
-			return unavailable(err, "look for a partition")
+		there, err := s.attached(ctx, name)
+		if err != nil {
+			return err
 		}
-		if found {
+		if there {
 			continue
 		}
 		// Attaching lets others write meanwhile, but for those rows that go to the default partition.
@@ -85,8 +84,18 @@ func (s *Store) PartitionDecisions(ctx context.Context, now time.Time) error {
 		if err := s.eng.write(ctx, []stmt{{text: "set local lock_timeout = '2s'"},
 			{text: "create table if not exists " + name + " (like decisions including all)"},
 			{text: "alter table decisions attach partition " + name + of}}); err != nil {
+			if there, _ := s.attached(ctx, name); there { // another replica was faster
+				continue
+			}
 			return unavailable(err, "make a partition")
 		}
 	}
 	return nil
+}
+
+// attached reports whether there is a partition of that name.
+func (s *Store) attached(ctx context.Context, name string) (found bool, err error) {
+	err = s.read(ctx, stmt{text: "select 1 from pg_inherits where inhrelid = to_regclass(?)", args: []any{name},
+		scan: func(r row) error { var one int; found = true; return r.Scan(&one) }})
+	return found, unavailable(err, "look for a partition")
 }

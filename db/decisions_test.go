@@ -2,6 +2,7 @@ package db_test
 
 import (
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -77,8 +78,16 @@ func TestDecisionsByDay(t *testing.T) {
 	}
 	day := now.Truncate(24 * time.Hour)
 	early := put(now)
-	must(t, w.PartitionDecisions(t.Context(), now))
-	must(t, w.PartitionDecisions(t.Context(), now)) // as another replica does
+	var replicas sync.WaitGroup
+	for range 4 { // at once, as replicas do
+		replicas.Go(func() {
+			if err := w.PartitionDecisions(t.Context(), now); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	replicas.Wait()
+	must(t, w.PartitionDecisions(t.Context(), now)) // and later
 	midnight, last := put(day.Add(24*time.Hour)), put(day.Add(48*time.Hour-time.Millisecond))
 	late := put(day.Add(96 * time.Hour))
 	for _, c := range []struct {
