@@ -2827,6 +2827,18 @@ type ApprovalEdge {
   "The row."
   node: Approval!
 }
+
+extend type Query {
+  "Requests, newest first. mine: true, only those that wait for the caller's verdict. requestedById: asked for by this member."
+  approvals(first: Int, after: String, last: Int, before: String, state: ApprovalState, mine: Boolean, requestedById: ID, subjectId: ID): ApprovalConnection! @authorize(action: "read")
+}
+
+extend type Mutation {
+  "Gives the caller's verdict on a request. The last agreement that was missing carries it out."
+  decideApproval(approvalId: ID!, approve: Boolean!, comment: String, idempotencyKey: String): DecideApprovalPayload @authorize(action: "decide_approval")
+  "The one who asked takes the request back."
+  cancelApproval(approvalId: ID!, reason: String, idempotencyKey: String): DecideApprovalPayload @authorize(action: "cancel_approval")
+}
 `, BuiltIn: false},
 	{Name: "../schema/audit.graphqls", Input: `"One line of the trail (审计记录): append-only; each carries the hash of the one before it, so that a removed or altered one is found."
 type AuditEvent implements Node @authorize(action: "read") {
@@ -2956,6 +2968,13 @@ input AuditFilter {
   workspaceId: ID
   "With this outcome."
   outcome: Outcome
+}
+
+extend type Query {
+  "The trail, newest first."
+  auditEvents(first: Int, after: String, last: Int, before: String, filter: AuditFilter): AuditEventConnection! @authorize(action: "read")
+  "Alerts, newest first."
+  alerts(first: Int, after: String, last: Int, before: String, kind: AlertKind, open: Boolean): AlertConnection! @authorize(action: "read")
 }
 `, BuiltIn: false},
 	{Name: "../schema/common.graphqls", Input: `# The public API of guanxi. One noun a file. A field is here once it is true.
@@ -3152,6 +3171,13 @@ input ExternalContactFilter {
   "Verified or not."
   verified: Boolean
 }
+
+extend type Query {
+  "One contact."
+  externalContact(id: ID!): ExternalContact @authorize(action: "read")
+  "Contacts, by id."
+  externalContacts(first: Int, after: String, last: Int, before: String, filter: ExternalContactFilter): ExternalContactConnection! @authorize(action: "read")
+}
 `, BuiltIn: false},
 	{Name: "../schema/decision.graphqls", Input: `"An answer of policy (决策). Every command's and every refusal is kept. One that ` + "`" + `decide` + "`" + ` only asked for may be gone later: node then answers null."
 type Decision implements Node @authorize(action: "read") {
@@ -3329,6 +3355,13 @@ type PolicyRuleEdge {
   "The row."
   node: PolicyRule!
 }
+
+extend type Query {
+  "What policy says to a request, by the same facts as the command itself, without that anything is done. Null where the caller, or the person asked about, does not see the target."
+  decide(input: DecisionInput!): Decision @authorize(action: "read")
+  "The policy files in force; null for those who may not read policy."
+  policy: Policy @authorize(action: "read")
+}
 `, BuiltIn: false},
 	{Name: "../schema/group.graphqls", Input: `"A chat group (群), not a department."
 type Group implements Node @authorize(action: "read") {
@@ -3397,6 +3430,13 @@ input GroupFilter {
   kind: GroupKind
   "Owned by this member."
   ownerId: ID
+}
+
+extend type Query {
+  "One group."
+  group(id: ID!): Group @authorize(action: "read")
+  "Groups, by id."
+  groups(first: Int, after: String, last: Int, before: String, filter: GroupFilter): GroupConnection! @authorize(action: "read")
 }
 `, BuiltIn: false},
 	{Name: "../schema/member.graphqls", Input: `"A person with an account in the organisation (成员)."
@@ -3574,6 +3614,17 @@ enum MemberOrder {
   "By the pinyin of the name."
   NAME
 }
+
+extend type Query {
+  "One member by exactly one of the three."
+  member(id: ID, employeeNo: String, accountName: String): Member @authorize(action: "read")
+  "Members, by id unless orderBy says otherwise."
+  members(first: Int, after: String, last: Int, before: String, filter: MemberFilter, orderBy: MemberOrder): MemberConnection! @authorize(action: "read")
+  "One department."
+  department(id: ID!): Department @authorize(action: "read")
+  "Departments, by id."
+  departments(first: Int, after: String, last: Int, before: String): DepartmentConnection! @authorize(action: "read")
+}
 `, BuiltIn: false},
 	{Name: "../schema/operations.graphqls", Input: `"Who asks."
 type Viewer {
@@ -3593,68 +3644,18 @@ type Query {
   nodes(ids: [ID!]!): [Node]! @authorize(action: "read")
   "Who asks."
   viewer: Viewer @authorize(action: "read")
-  "One member by exactly one of the three."
-  member(id: ID, employeeNo: String, accountName: String): Member @authorize(action: "read")
-  "Members, by id unless orderBy says otherwise."
-  members(first: Int, after: String, last: Int, before: String, filter: MemberFilter, orderBy: MemberOrder): MemberConnection! @authorize(action: "read")
-  "One department."
-  department(id: ID!): Department @authorize(action: "read")
-  "Departments, by id."
-  departments(first: Int, after: String, last: Int, before: String): DepartmentConnection! @authorize(action: "read")
-  "One contact."
-  externalContact(id: ID!): ExternalContact @authorize(action: "read")
-  "Contacts, by id."
-  externalContacts(first: Int, after: String, last: Int, before: String, filter: ExternalContactFilter): ExternalContactConnection! @authorize(action: "read")
-  "One group."
-  group(id: ID!): Group @authorize(action: "read")
-  "Groups, by id."
-  groups(first: Int, after: String, last: Int, before: String, filter: GroupFilter): GroupConnection! @authorize(action: "read")
-  "One relationship."
-  relationship(id: ID!): Relationship @authorize(action: "read")
-  "Relationships, newest first."
-  relationships(first: Int, after: String, last: Int, before: String, filter: RelationshipFilter): RelationshipConnection! @authorize(action: "read")
-  "May ` + "`" + `from` + "`" + ` reach ` + "`" + `to` + "`" + ` on this channel now? For the two themselves and those above them; others are FORBIDDEN. Null where the caller may not see both."
-  contactCheck(input: ContactCheckInput!): ContactCheck @authorize(action: "check_contact")
-  "What policy says to a request, by the same facts as the command itself, without that anything is done. Null where the caller, or the person asked about, does not see the target."
-  decide(input: DecisionInput!): Decision @authorize(action: "read")
-  "The policy files in force; null for those who may not read policy."
-  policy: Policy @authorize(action: "read")
-  "Requests, newest first. mine: true, only those that wait for the caller's verdict. requestedById: asked for by this member."
-  approvals(first: Int, after: String, last: Int, before: String, state: ApprovalState, mine: Boolean, requestedById: ID, subjectId: ID): ApprovalConnection! @authorize(action: "read")
-  "The trail, newest first."
-  auditEvents(first: Int, after: String, last: Int, before: String, filter: AuditFilter): AuditEventConnection! @authorize(action: "read")
-  "Alerts, newest first."
-  alerts(first: Int, after: String, last: Int, before: String, kind: AlertKind, open: Boolean): AlertConnection! @authorize(action: "read")
-  "The platforms that have an adapter."
-  platforms: [Platform!]! @authorize(action: "read")
-  "All workspaces."
-  workspaces: [Workspace!]! @authorize(action: "read")
   "Where all streams stand now. Read it before a list, then subscribe ` + "`" + `after` + "`" + ` it: nothing falls in between."
   changeCursor: String! @authorize(action: "read")
 }
 
 "All commands."
-type Mutation {
-  "Makes a relationship."
-  block(input: BlockInput!): BlockPayload @authorize(action: "keep_away")
-  "Ends a relationship in the ordinary way, at any time the policy allows. One that waits for approval is cancelled."
-  liftRelationship(relationshipId: ID!, reason: String!, idempotencyKey: String): UndoPayload @authorize(action: "lift")
-  "Takes a mistake back under the terms of the relationship's ` + "`" + `undo` + "`" + `: tags and status are put back. WeCom: within 72 hours, reviewed by an admin unless one asks. The moment of asking counts, not that of the review."
-  undoRelationship(relationshipId: ID!, reason: String!, idempotencyKey: String): UndoPayload @authorize(action: "undo")
-  "Gives the caller's verdict on a request. The last agreement that was missing carries it out."
-  decideApproval(approvalId: ID!, approve: Boolean!, comment: String, idempotencyKey: String): DecideApprovalPayload @authorize(action: "decide_approval")
-  "The one who asked takes the request back."
-  cancelApproval(approvalId: ID!, reason: String, idempotencyKey: String): DecideApprovalPayload @authorize(action: "cancel_approval")
-}
+type Mutation
 
 """
 Live streams, over graphql-transport-ws and over Server-Sent Events. All share one line of cursors. Each event comes once and in order; with the
 last cursor as ` + "`" + `after` + "`" + `, none is lost or repeated. Without ` + "`" + `after` + "`" + ` a stream starts now.
 """
-type Subscription {
-  "Every change to relationships the caller may see; memberId: of those that this member made or is the target of."
-  relationshipChanged(memberId: ID, after: String): RelationshipChange! @authorize(action: "read")
-}
+type Subscription
 `, BuiltIn: false},
 	{Name: "../schema/platform.graphqls", Input: `"A kind of backend, as its adapter declares it. No enum: adding an adapter changes no schema."
 type Platform {
@@ -3704,6 +3705,13 @@ type WorkspaceHealth {
   pendingDeliveries: Int!
   "Why the last call failed, while it lasts: an error category of the adapters, such as RateLimited."
   lastError: String
+}
+
+extend type Query {
+  "The platforms that have an adapter."
+  platforms: [Platform!]! @authorize(action: "read")
+  "All workspaces."
+  workspaces: [Workspace!]! @authorize(action: "read")
 }
 `, BuiltIn: false},
 	{Name: "../schema/relationship.graphqls", Input: `"Two parties may stand in a relationship: members, and contacts outside."
@@ -4033,6 +4041,29 @@ type RelationshipChange {
   relationship: Relationship
   "Null: it was just made."
   previousState: RelationshipState
+}
+
+extend type Query {
+  "One relationship."
+  relationship(id: ID!): Relationship @authorize(action: "read")
+  "Relationships, newest first."
+  relationships(first: Int, after: String, last: Int, before: String, filter: RelationshipFilter): RelationshipConnection! @authorize(action: "read")
+  "May ` + "`" + `from` + "`" + ` reach ` + "`" + `to` + "`" + ` on this channel now? For the two themselves and those above them; others are FORBIDDEN. Null where the caller may not see both."
+  contactCheck(input: ContactCheckInput!): ContactCheck @authorize(action: "check_contact")
+}
+
+extend type Mutation {
+  "Makes a relationship."
+  block(input: BlockInput!): BlockPayload @authorize(action: "keep_away")
+  "Ends a relationship in the ordinary way, at any time the policy allows. One that waits for approval is cancelled."
+  liftRelationship(relationshipId: ID!, reason: String!, idempotencyKey: String): UndoPayload @authorize(action: "lift")
+  "Takes a mistake back under the terms of the relationship's ` + "`" + `undo` + "`" + `: tags and status are put back. WeCom: within 72 hours, reviewed by an admin unless one asks. The moment of asking counts, not that of the review."
+  undoRelationship(relationshipId: ID!, reason: String!, idempotencyKey: String): UndoPayload @authorize(action: "undo")
+}
+
+extend type Subscription {
+  "Every change to relationships the caller may see; memberId: of those that this member made or is the target of."
+  relationshipChanged(memberId: ID, after: String): RelationshipChange! @authorize(action: "read")
 }
 `, BuiltIn: false},
 }
