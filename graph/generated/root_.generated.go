@@ -2996,6 +2996,9 @@ scalar Int64
 "An exact decimal number, as a string."
 scalar Decimal
 
+"A file, sent beside the operation as the GraphQL multipart request specification says; null in the JSON of the variables."
+scalar Upload
+
 "Whatever has an id that ` + "`" + `node` + "`" + ` resolves."
 interface Node @authorize(action: "read") {
   "Opaque and type-prefixed (mem_…, con_…, rel_…). A platform's own id is the separate field platformId."

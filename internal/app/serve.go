@@ -138,6 +138,7 @@ func (p *program) run(ctx context.Context, cfg config.Config) error {
 		Authenticate: s.who.Authenticate,
 		Ready:        s.ready,
 		Request:      counted.Request,
+		UploadMax:    int64(cfg.HTTP.UploadMax),
 		Log:          s.log,
 		Stop:         work,
 	}, more)

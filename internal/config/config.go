@@ -33,6 +33,7 @@ type Config struct {
 	Demo bool
 	// Sim says where simulators of the demo run that do not run in its own process: http://HOST:PORT by platform.
 	Sim        map[string]string
+	HTTP       HTTP
 	Log        Log
 	Auth       Auth       // empty with Demo, which brings its own
 	Encryption Encryption // likewise
@@ -43,6 +44,14 @@ type Config struct {
 	// ShutdownGrace is how long requests that are under way may take once the gateway is told to stop.
 	ShutdownGrace time.Duration
 }
+
+// HTTP says how requests are answered.
+type HTTP struct {
+	UploadMax Size // bytes of a request that carries files
+}
+
+// Size is a number of bytes.
+type Size int64
 
 // Log says what is logged and how.
 type Log struct {

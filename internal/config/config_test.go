@@ -82,6 +82,7 @@ func TestDefaults(t *testing.T) {
 	want := Config{
 		Listen: "127.0.0.1:8080",
 		DB:     "sqlite:/home/operator/.local/share/guanxi/guanxi.db",
+		HTTP:   HTTP{UploadMax: 32 << 20},
 		Log:    Log{slog.LevelInfo, "text"},
 		Auth: Auth{
 			SecretFile: lookup(environ, "GUANXI_AUTH_SECRET_FILE"),
@@ -107,7 +108,7 @@ func TestDefaultsOfTheDemo(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Config{
-		Listen: "127.0.0.1:8080", Demo: true, Log: Log{Format: "text"}, Currency: "CNY", ShutdownGrace: 10 * time.Second,
+		Listen: "127.0.0.1:8080", Demo: true, HTTP: HTTP{UploadMax: 32 << 20}, Log: Log{Format: "text"}, Currency: "CNY", ShutdownGrace: 10 * time.Second,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
@@ -122,7 +123,7 @@ func TestEverySetting(t *testing.T) {
 	secret, keyset := lookup(environ, "GUANXI_AUTH_SECRET_FILE"), lookup(environ, "GUANXI_ENCRYPTION_KEYSET_FILE")
 	policies := t.TempDir()
 	want := Config{
-		Listen: "[::]:0", DB: "postgres://guanxi@db/guanxi", Policies: policies,
+		Listen: "[::]:0", DB: "postgres://guanxi@db/guanxi", Policies: policies, HTTP: HTTP{UploadMax: 64 << 10},
 		Log: Log{slog.LevelWarn, "json"}, Auth: Auth{secret, "0123", "im", time.Minute},
 		Encryption: Encryption{keyset}, Currency: "EUR", ShutdownGrace: 0,
 	}
@@ -135,6 +136,7 @@ listen: "[::]:0"
 db: postgres://guanxi@db/guanxi
 policies: %s
 demo: false
+http: {upload_max: 64KiB}
 log: {level: warn, format: json}
 auth:
   secret_file: %s
@@ -147,13 +149,13 @@ shutdown_grace: 0s
 `, policies, secret, keyset)},
 		"environment": {environ: []string{
 			"GUANXI_LISTEN=[::]:0", "GUANXI_DB=postgres://guanxi@db/guanxi", "GUANXI_POLICIES=" + policies,
-			"GUANXI_DEMO=false", "GUANXI_LOG_LEVEL=warn", "GUANXI_LOG_FORMAT=json", "GUANXI_AUTH_SECRET_FILE=" + secret,
+			"GUANXI_DEMO=false", "GUANXI_HTTP_UPLOAD_MAX=64KiB", "GUANXI_LOG_LEVEL=warn", "GUANXI_LOG_FORMAT=json", "GUANXI_AUTH_SECRET_FILE=" + secret,
 			"GUANXI_AUTH_ISSUER=0123", "GUANXI_AUTH_AUDIENCE=im", "GUANXI_AUTH_LEEWAY=1m",
 			"GUANXI_ENCRYPTION_KEYSET_FILE=" + keyset, "GUANXI_CURRENCY=EUR", "GUANXI_SHUTDOWN_GRACE=0s",
 		}},
 		"flags": {args: []string{
 			"--listen=[::]:0", "--db=postgres://guanxi@db/guanxi", "--policies=" + policies,
-			"--demo=false", "--log-level=warn", "--log-format=json", "--auth-secret-file=" + secret,
+			"--demo=false", "--http-upload-max=64KiB", "--log-level=warn", "--log-format=json", "--auth-secret-file=" + secret,
 			"--auth-issuer=0123", "--auth-audience=im", "--auth-leeway=1m",
 			"--encryption-keyset-file=" + keyset, "--currency=EUR", "--shutdown-grace=0s", "--json",
 		}},
@@ -168,6 +170,19 @@ shutdown_grace: 0s
 				t.Errorf("(-want +got)\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestSize(t *testing.T) {
+	for text, want := range map[string]Size{"0B": 0, "7B": 7, "64KiB": 64 << 10, "32MiB": 32 << 20, "1GiB": 1 << 30} {
+		if got, err := size(text); got != want || err != nil {
+			t.Errorf("%s: %d %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "7", "B", "KiB", "-1B", "+1B", "1.5MiB", "32MB", "32 MiB", "32mib", "99999999999GiB", "1MiBB"} {
+		if got, err := size(text); err == nil {
+			t.Errorf("%q is %d", text, got)
+		}
 	}
 }
 

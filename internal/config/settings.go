@@ -62,6 +62,13 @@ var settings = []setting{
 		field:    func(c *Config) any { return &c.Sim },
 	},
 	{
+		path: "http.upload_max", fallback: "32MiB",
+		usage:    "how large a request may be that carries files",
+		expected: "a size from 1KiB to 1GiB, such as 32MiB",
+		field:    func(c *Config) any { return &c.HTTP.UploadMax },
+		valid:    sizeWithin(1<<10, 1<<30),
+	},
+	{
 		path: "log.level", fallback: "info",
 		usage:    "least level that is logged: debug, info, warn or error",
 		expected: "debug, info, warn or error",
@@ -198,6 +205,8 @@ func (s setting) set(c *Config, text string) bool {
 		*p, err = simulators(text)
 	case *time.Duration:
 		*p, err = time.ParseDuration(text)
+	case *Size:
+		*p, err = size(text)
 	case *slog.Level:
 		err = p.UnmarshalText([]byte(text))
 	}
@@ -238,6 +247,24 @@ func atMost(limit time.Duration) func(string) bool {
 	return func(s string) bool {
 		d, err := time.ParseDuration(s)
 		return err == nil && 0 <= d && d <= limit
+	}
+}
+
+// size reads 512B, 64KiB, 32MiB or 1GiB.
+func size(text string) (Size, error) {
+	for i, unit := range []string{"B", "KiB", "MiB", "GiB"} {
+		number, ok := strings.CutSuffix(text, unit)
+		if n, err := strconv.ParseUint(number, 10, 32); ok && err == nil {
+			return Size(n) << (10 * i), nil
+		}
+	}
+	return 0, errors.New("no size")
+}
+
+func sizeWithin(least, most Size) func(string) bool {
+	return func(s string) bool {
+		n, err := size(s)
+		return err == nil && least <= n && n <= most
 	}
 }
 

@@ -2,8 +2,10 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -32,7 +34,9 @@ type Options struct {
 	Ready func(ctx context.Context) error
 	// Request is told of every answered request: the pattern of its route, the status, and how long it took; nil: nobody is.
 	Request func(route string, code int, took time.Duration)
-	Log     *slog.Logger
+	// UploadMax bounds the bytes of a request that carries files; 0: the default.
+	UploadMax int64
+	Log       *slog.Logger
 	// Stop ends: live sockets are closed, and readiness is over.
 	Stop context.Context
 }
@@ -40,7 +44,9 @@ type Options struct {
 // Limits of a request.
 const (
 	bodyMax       = 1 << 20
+	uploadMax     = 32 << 20
 	operationTime = 15 * time.Second
+	uploadTime    = 5 * time.Minute // with the time that its files take to arrive
 	initTime      = 10 * time.Second
 	pingTime      = 30 * time.Second
 	documentsMax  = 1000 // kept parsed and validated
@@ -49,8 +55,8 @@ const (
 // New makes the handler of /graphql, /healthz and /readyz; more are routes of others, by pattern.
 func New(o Options, more map[string]http.Handler) http.Handler {
 	mux := http.NewServeMux()
-	handle := func(pattern string, h http.HandlerFunc) { mux.Handle(pattern, routed(pattern, h)) }
-	handle("/graphql", graphQL(o))
+	handle := func(pattern string, h http.HandlerFunc) { mux.Handle(pattern, routed(pattern, most(bodyMax, h))) }
+	mux.Handle("/graphql", routed("/graphql", sized(o.uploadMax(), graphQL(o))))
 	handle("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") })
 	handle("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		err := o.Stop.Err()
@@ -67,7 +73,39 @@ func New(o Options, more map[string]http.Handler) http.Handler {
 	for pattern, h := range more {
 		handle(pattern, h.ServeHTTP)
 	}
-	return o.each(http.MaxBytesHandler(mux, bodyMax))
+	return o.each(mux)
+}
+
+// most bounds the body of a request. Of one that says itself that it is larger, nothing is read.
+func most(bytes int64, h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, bytes)
+		if r.ContentLength > bytes {
+			r.Body = tooLarge{r.Body, bytes}
+		}
+		h(w, r)
+	}
+}
+
+// tooLarge is a body that is not worth reading.
+type tooLarge struct {
+	io.Closer
+	most int64
+}
+
+// Read is part of io.Reader.
+func (t tooLarge) Read([]byte) (int, error) { return 0, &http.MaxBytesError{Limit: t.most} }
+
+// sized bounds the body of a GraphQL request: only what carries files may be large.
+func sized(upload int64, h http.HandlerFunc) http.HandlerFunc {
+	small, large := most(bodyMax, h), most(upload, h)
+	return func(w http.ResponseWriter, r *http.Request) {
+		if isForm(r) {
+			large(w, r)
+			return
+		}
+		small(w, r)
+	}
 }
 
 func plain(w http.ResponseWriter, status int, text string) {
@@ -177,6 +215,13 @@ func graphQL(o Options) http.HandlerFunc {
 			req.Viewer = &v
 			ctx, until = resolvers.With(ctx, req), expiry
 		}
+		if isForm(r) {
+			var cancel func()
+			ctx, cancel = context.WithTimeout(ctx, uploadTime)
+			defer cancel()
+			srv.ServeHTTP(w, r.WithContext(ctx))
+			return
+		}
 		ctx, cancel := o.bound(ctx, wantsStream(r), until)
 		defer cancel()
 		srv.ServeHTTP(w, r.WithContext(ctx))
@@ -230,3 +275,5 @@ func (o Options) initSocket(ctx context.Context, payload transport.InitPayload) 
 	ctx, _ = o.bound(resolvers.With(ctx, req), true, until) // the socket's own context ends with it
 	return transport.AppendCloseReason(transport.WithWebsocketCloseCode(ctx, 4403), "Token expired"), nil, nil
 }
+
+func (o Options) uploadMax() int64 { return cmp.Or(o.UploadMax, uploadMax) }

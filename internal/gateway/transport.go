@@ -41,7 +41,13 @@ func (t post) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 		refuse(w, mediaJSON, http.StatusNotAcceptable, coded("BAD_USER_INPUT", "this server answers "+mediaGraphQL+" and "+mediaJSON))
 		return
 	}
-	p, status, fault := read(w, r)
+	var files spool
+	defer files.drop()
+	take := read
+	if isForm(r) {
+		take = files.read
+	}
+	p, status, fault := take(w, r)
 	if fault != nil {
 		refuse(w, media, status, fault)
 		return
@@ -100,11 +106,8 @@ func read(w http.ResponseWriter, r *http.Request) (p graphql.RawParams, status i
 			return bad(http.StatusUnsupportedMediaType, "send "+mediaJSON)
 		}
 		b, err := io.ReadAll(r.Body)
-		if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-			return bad(http.StatusRequestEntityTooLarge, "a request has at most "+strconv.FormatInt(tooLarge.Limit, 10)+" bytes")
-		}
 		if err != nil {
-			return bad(http.StatusBadRequest, "the request did not arrive whole")
+			return bad(unread(err))
 		}
 		if decode(b, &p) != nil {
 			return bad(http.StatusBadRequest, "the request is no GraphQL request in JSON")
@@ -119,6 +122,14 @@ func read(w http.ResponseWriter, r *http.Request) (p graphql.RawParams, status i
 		return bad(http.StatusBadRequest, "query is missing")
 	}
 	return p, 0, nil
+}
+
+// unread says why a body could not be read.
+func unread(err error) (status int, what string) {
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		return http.StatusRequestEntityTooLarge, "a request has at most " + strconv.FormatInt(tooLarge.Limit, 10) + " bytes"
+	}
+	return http.StatusBadRequest, "the request did not arrive whole"
 }
 
 // decode reads exactly one JSON value, keeping numbers as they are.

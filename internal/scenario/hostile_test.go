@@ -151,7 +151,7 @@ func TestHostileRequests(t *testing.T) {
 		ask("GET query", "GET", "/graphql?query=%7Bviewer%7Bmember%7Bname%7D%7D%7D", "", 200)
 		ask("PUT", "PUT", "/graphql", body, 405)
 		ask("DELETE", "DELETE", "/graphql", "", 405)
-		for _, media := range []string{"text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/json; charset=latin1", "nonsense"} {
+		for _, media := range []string{"text/plain", "application/x-www-form-urlencoded", "multipart/mixed; boundary=x", "application/json; charset=latin1", "nonsense"} {
 			ask(media, "POST", "/graphql", body, 415, "Content-Type", media)
 		}
 		ask("Accept nothing of ours", "POST", "/graphql", body, 406, "Accept", "text/html")
