@@ -29,19 +29,11 @@ type Decision struct {
 
 // Decision presents a decision of something that the caller sees.
 func (b *Batch) Decision(d im.Decision) *Decision {
-	b.members.announce(d.ActorID)
-	b.announceNode(d.Target)
-	if len(d.Needs) > 0 {
-		b.asked.announce(d.ID)
-	}
-	return &Decision{b: b, row: d}
+	return show(b, &b.shown.decisions, &Decision{b: b, row: d})
 }
 
 // Asked presents an answer of policy to a question.
 func (b *Batch) Asked(a blocking.Asked) *Decision {
-	for _, c := range a.Candidates {
-		b.members.announce(c.MemberID)
-	}
 	d := b.Decision(a.Decision)
 	d.who = a.Candidates
 	return d
@@ -68,9 +60,15 @@ func (d *Decision) Times() int              { return max(d.row.Times, 1) }
 func (d *Decision) Obligations() []string   { return append([]string{}, d.row.Obligations...) }
 func (d *Decision) ApproverRoles() []string { return roles(d.row.Needs) }
 func (d *Decision) Actor(ctx context.Context) (*Member, error) {
-	return d.b.members.get(ctx, d.row.ActorID)
+	return to(ctx, d.b, "Decision.actor", &d.b.shown.decisions, members, d, func(d *Decision) im.ID { return d.row.ActorID })
 }
-func (d *Decision) Target(ctx context.Context) (Node, error) { return d.b.Node(ctx, d.row.Target) }
+func (d *Decision) Target(ctx context.Context) (Node, error) { return d.target(ctx, "Decision.target") }
+
+// target presents the target for one of the fields that go by it.
+func (d *Decision) target(ctx context.Context, field string) (Node, error) {
+	n := next(d.b, field, &d.b.shown.decisions, func(n *Batch, d *Decision) { n.announceNode(d.row.Target) })
+	return n.Node(ctx, d.row.Target)
+}
 func (d *Decision) Workspace(ctx context.Context) (*Workspace, error) {
 	return d.b.workspace(ctx, d.row.WorkspaceID)
 }
@@ -86,11 +84,16 @@ func (d *Decision) Needs(ctx context.Context) ([]*ApprovalNeed, error) {
 	if !d.row.AskedBy.IsZero() {
 		return d.b.needsOf(d.row.Needs, d.who, nil), nil
 	}
-	asked, err := d.b.asked.get(ctx, d.row.ID)
+	n := next(d.b, "Decision.needs", &d.b.shown.decisions, func(n *Batch, d *Decision) {
+		if len(d.row.Needs) > 0 {
+			n.asked.announce(d.row.ID)
+		}
+	})
+	asked, err := n.asked.get(ctx, d.row.ID)
 	if err != nil {
 		return nil, err
 	}
-	return d.b.needs(ctx, asked, d.row.Needs)
+	return n.needs(ctx, asked, d.row.Needs)
 }
 
 // explain makes the decision again, once.
@@ -161,7 +164,7 @@ func (d *Decision) Facts(ctx context.Context) ([]*model.Fact, error) {
 	own := d.row.ActorID == d.b.viewer.Member.ID
 	target := all
 	if !all && own {
-		n, err := d.b.Node(ctx, d.row.Target)
+		n, err := d.target(ctx, "Decision.facts")
 		if err != nil {
 			return nil, err
 		}
@@ -269,5 +272,11 @@ func (n *ApprovalNeed) Count() int   { return n.need.Count }
 func (n *ApprovalNeed) Given() int   { return n.given }
 func (n *ApprovalNeed) Candidates(ctx context.Context) ([]*Member, error) {
 	const most = 20
-	return n.b.several(ctx, n.who[:min(len(n.who), most)])
+	members := next(n.b, "ApprovalNeed.candidates", &n.b.shown.approvals, func(*Batch, *Approval) {})
+	n.b.candidates.each(func(cs []im.Candidate) {
+		for _, c := range cs {
+			members.members.announce(c.MemberID)
+		}
+	})
+	return members.several(ctx, n.who[:min(len(n.who), most)])
 }

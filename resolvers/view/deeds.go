@@ -45,13 +45,9 @@ type Relationship struct {
 
 // Relationship presents a relationship.
 func (b *Batch) Relationship(r im.Relationship) *Relationship {
-	b.members.announce(r.InitiatorID)
-	b.announceNode(r.Target)
 	b.deliveries.announce(r.ID)
 	b.shortfalls.announce(r.ID)
-	b.approvalsOf.announce(r.ID)
-	b.decisions.announce(r.DecisionID)
-	return &Relationship{b, r, b.src.Blocking.Now()}
+	return show(b, &b.shown.relationships, &Relationship{b, r, b.src.Blocking.Now()})
 }
 
 // The methods of Relationship are the fields of the schema.
@@ -88,16 +84,17 @@ func (r *Relationship) Workspace(ctx context.Context) (*Workspace, error) {
 	return r.b.workspace(ctx, r.row.WorkspaceID)
 }
 func (r *Relationship) Initiator(ctx context.Context) (*Member, error) {
-	return r.b.members.get(ctx, r.row.InitiatorID)
+	return to(ctx, r.b, "Relationship.initiator", &r.b.shown.relationships, members, r, func(r *Relationship) im.ID { return r.row.InitiatorID })
 }
 func (r *Relationship) Target(ctx context.Context) (BlockTarget, error) {
-	return r.b.target(ctx, r.row.Target)
+	n := next(r.b, "Relationship.target", &r.b.shown.relationships, func(n *Batch, r *Relationship) { n.announceNode(r.row.Target) })
+	return n.target(ctx, r.row.Target)
 }
 func (r *Relationship) Decision(ctx context.Context) (*Decision, error) {
-	return r.b.decision(ctx, r.row.DecisionID)
+	return to(ctx, r.b, "Relationship.decision", &r.b.shown.relationships, decisions, r, func(r *Relationship) im.ID { return r.row.DecisionID })
 }
 func (r *Relationship) Approvals(ctx context.Context) ([]*Approval, error) {
-	return list(r.b.approvalsOf.get(ctx, r.row.ID))
+	return list(to(ctx, r.b, "Relationship.approvals", &r.b.shown.relationships, approvalsOf, r, func(r *Relationship) im.ID { return r.row.ID }))
 }
 
 func (r *Relationship) Undo() *model.UndoTerms { return undoTerms(r.row) }
@@ -188,8 +185,17 @@ func (e *Effect) Channel() model.Channel                        { return model.C
 func (e *Effect) Allowed() bool                                 { return e.reach.Allowed }
 func (e *Effect) Enforcement() model.Enforcement                { return model.Enforcement(e.enforcement) }
 func (e *Effect) Note() *string                                 { return some(e.note) }
-func (e *Effect) From(ctx context.Context) (BlockTarget, error) { return e.b.target(ctx, e.from) }
-func (e *Effect) To(ctx context.Context) (BlockTarget, error)   { return e.b.target(ctx, e.to) }
+func (e *Effect) From(ctx context.Context) (BlockTarget, error) { return e.end(ctx, e.from) }
+func (e *Effect) To(ctx context.Context) (BlockTarget, error)   { return e.end(ctx, e.to) }
+
+// end presents one of the two; both ends of all effects come by one load.
+func (e *Effect) end(ctx context.Context, r im.Ref) (BlockTarget, error) {
+	n := next(e.b, "Effect", &e.b.shown.relationships, func(n *Batch, r *Relationship) {
+		n.members.announce(r.row.InitiatorID)
+		n.announceNode(r.row.Target)
+	})
+	return n.target(ctx, r)
+}
 
 // PolicyRule is a policy line as clients see it.
 type PolicyRule struct {
@@ -238,14 +244,9 @@ type Approval struct {
 
 // Approval presents an approval.
 func (b *Batch) Approval(a im.Approval) *Approval {
-	b.members.announce(a.RequestedBy)
-	b.subjects.announce(a.Subject.ID)
-	b.members.announce(a.About) // it is one of the two
-	b.contacts.announce(a.About)
 	b.verdicts.announce(a.ID)
 	b.candidates.announce(a.ID)
-	b.decisions.announce(a.DecisionID, a.FinalDecisionID)
-	return &Approval{b, a, b.src.Blocking.Now()}
+	return show(b, &b.shown.approvals, &Approval{b, a, b.src.Blocking.Now()})
 }
 
 // The methods of Approval are the fields of the schema.
@@ -258,16 +259,16 @@ func (a *Approval) CreatedAt() time.Time       { return a.row.CreatedAt }
 func (a *Approval) ExpiresAt() *time.Time      { return at(a.row.ExpiresAt) }
 func (a *Approval) ApproverRoles() []string    { return roles(a.row.Needs) }
 func (a *Approval) Subject(ctx context.Context) (Node, error) {
-	return node(a.b.subjects.get(ctx, a.row.Subject.ID))
+	return node(to(ctx, a.b, "Approval.subject", &a.b.shown.approvals, subjects, a, func(a *Approval) im.ID { return a.row.Subject.ID }))
 }
 func (a *Approval) RequestedBy(ctx context.Context) (*Member, error) {
-	return a.b.members.get(ctx, a.row.RequestedBy)
+	return to(ctx, a.b, "Approval.requestedBy", &a.b.shown.approvals, members, a, func(a *Approval) im.ID { return a.row.RequestedBy })
 }
 func (a *Approval) Decision(ctx context.Context) (*Decision, error) {
-	return a.b.decision(ctx, a.row.DecisionID)
+	return to(ctx, a.b, "Approval.decision", &a.b.shown.approvals, decisions, a, func(a *Approval) im.ID { return a.row.DecisionID })
 }
 func (a *Approval) FinalDecision(ctx context.Context) (*Decision, error) {
-	return a.b.decision(ctx, a.row.FinalDecisionID)
+	return to(ctx, a.b, "Approval.finalDecision", &a.b.shown.approvals, decisions, a, func(a *Approval) im.ID { return a.row.FinalDecisionID })
 }
 func (a *Approval) Needs(ctx context.Context) ([]*ApprovalNeed, error) {
 	return a.b.needs(ctx, a.row.ID, a.row.Needs)
@@ -275,13 +276,17 @@ func (a *Approval) Needs(ctx context.Context) ([]*ApprovalNeed, error) {
 
 // Summary names the people as far as the caller may see them.
 func (a *Approval) Summary(ctx context.Context) (string, error) {
-	who, err := a.b.members.get(ctx, a.row.RequestedBy)
+	n := next(a.b, "Approval.summary", &a.b.shown.approvals, func(n *Batch, a *Approval) {
+		n.members.announce(a.row.RequestedBy, a.row.About) // it is about one of the two
+		n.contacts.announce(a.row.About)
+	})
+	who, err := n.members.get(ctx, a.row.RequestedBy)
 	if err != nil {
 		return "", err
 	}
-	whom, err := a.b.party(ctx, im.Ref{Kind: im.KindMember, ID: a.row.About})
+	whom, err := n.party(ctx, im.Ref{Kind: im.KindMember, ID: a.row.About})
 	if err == nil && whom == nil {
-		whom, err = a.b.party(ctx, im.Ref{Kind: im.KindContact, ID: a.row.About})
+		whom, err = n.party(ctx, im.Ref{Kind: im.KindContact, ID: a.row.About})
 	}
 	if err != nil {
 		return "", err
@@ -305,7 +310,13 @@ func (v *ApprovalVerdict) Approved() bool   { return v.row.Approved }
 func (v *ApprovalVerdict) Comment() *string { return some(string(v.row.Comment)) }
 func (v *ApprovalVerdict) At() time.Time    { return v.row.At }
 func (v *ApprovalVerdict) By(ctx context.Context) (*Member, error) {
-	return v.b.members.get(ctx, v.row.ByID)
+	n := next(v.b, "ApprovalVerdict.by", &v.b.shown.approvals, func(*Batch, *Approval) {})
+	v.b.verdicts.each(func(vs []im.Verdict) {
+		for _, v := range vs {
+			n.members.announce(v.ByID)
+		}
+	})
+	return n.members.get(ctx, v.row.ByID)
 }
 
 // AuditEvent is a line of the trail as clients see it.
@@ -316,31 +327,34 @@ type AuditEvent struct {
 
 // AuditEvent presents a line of the trail.
 func (b *Batch) AuditEvent(e im.AuditEvent) *AuditEvent {
-	b.announceNode(e.Actor)
-	b.announceNode(e.Subject)
-	b.decisions.announce(e.DecisionID)
-	return &AuditEvent{b, e}
+	return show(b, &b.shown.events, &AuditEvent{b, e})
 }
 
 // The methods of AuditEvent are the fields of the schema.
-func (*AuditEvent) IsNode()                                     {}
-func (e *AuditEvent) ID() string                                { return id(im.KindAudit, e.row.ID) }
-func (e *AuditEvent) At() time.Time                             { return e.row.At }
-func (e *AuditEvent) ActorName() string                         { return e.row.ActorName }
-func (e *AuditEvent) Action() string                            { return e.row.Action }
-func (e *AuditEvent) SubjectName() *string                      { return some(e.row.SubjectName) }
-func (e *AuditEvent) DecisionID() *string                       { return some(id(im.KindDecision, e.row.DecisionID)) }
-func (e *AuditEvent) RequestID() *string                        { return some(e.row.RequestID) }
-func (e *AuditEvent) Detail() string                            { return string(e.row.Detail) }
-func (e *AuditEvent) Hash() *string                             { return some(hex.EncodeToString(e.row.Hash)) }
-func (e *AuditEvent) PreviousHash() *string                     { return some(hex.EncodeToString(e.row.Previous)) }
-func (e *AuditEvent) Actor(ctx context.Context) (Party, error)  { return e.b.party(ctx, e.row.Actor) }
-func (e *AuditEvent) Subject(ctx context.Context) (Node, error) { return e.b.Node(ctx, e.row.Subject) }
+func (*AuditEvent) IsNode()                 {}
+func (e *AuditEvent) ID() string            { return id(im.KindAudit, e.row.ID) }
+func (e *AuditEvent) At() time.Time         { return e.row.At }
+func (e *AuditEvent) ActorName() string     { return e.row.ActorName }
+func (e *AuditEvent) Action() string        { return e.row.Action }
+func (e *AuditEvent) SubjectName() *string  { return some(e.row.SubjectName) }
+func (e *AuditEvent) DecisionID() *string   { return some(id(im.KindDecision, e.row.DecisionID)) }
+func (e *AuditEvent) RequestID() *string    { return some(e.row.RequestID) }
+func (e *AuditEvent) Detail() string        { return string(e.row.Detail) }
+func (e *AuditEvent) Hash() *string         { return some(hex.EncodeToString(e.row.Hash)) }
+func (e *AuditEvent) PreviousHash() *string { return some(hex.EncodeToString(e.row.Previous)) }
+func (e *AuditEvent) Actor(ctx context.Context) (Party, error) {
+	n := next(e.b, "AuditEvent.actor", &e.b.shown.events, func(n *Batch, e *AuditEvent) { n.announceNode(e.row.Actor) })
+	return n.party(ctx, e.row.Actor)
+}
+func (e *AuditEvent) Subject(ctx context.Context) (Node, error) {
+	n := next(e.b, "AuditEvent.subject", &e.b.shown.events, func(n *Batch, e *AuditEvent) { n.announceNode(e.row.Subject) })
+	return n.Node(ctx, e.row.Subject)
+}
 func (e *AuditEvent) Workspace(ctx context.Context) (*Workspace, error) {
 	return e.b.workspace(ctx, e.row.WorkspaceID)
 }
 func (e *AuditEvent) Decision(ctx context.Context) (*Decision, error) {
-	return e.b.decision(ctx, e.row.DecisionID)
+	return to(ctx, e.b, "AuditEvent.decision", &e.b.shown.events, decisions, e, func(e *AuditEvent) im.ID { return e.row.DecisionID })
 }
 
 func (e *AuditEvent) Outcome() *model.Outcome {
@@ -366,18 +380,20 @@ type Alert struct {
 
 // Alert presents an alert.
 func (b *Batch) Alert(a im.Alert) *Alert {
-	b.announceNode(a.Subject)
-	return &Alert{b, a}
+	return show(b, &b.shown.alerts, &Alert{b, a})
 }
 
 // The methods of Alert are the fields of the schema.
-func (*Alert) IsNode()                                     {}
-func (a *Alert) ID() string                                { return id(im.KindAlert, a.row.ID) }
-func (a *Alert) Kind() model.AlertKind                     { return model.AlertKind(a.row.Kind) }
-func (a *Alert) Severity() model.RiskLevel                 { return model.RiskLevel(a.row.Severity) }
-func (a *Alert) Title() string                             { return title(a.b.lang, a.row.Kind) }
-func (a *Alert) At() time.Time                             { return a.row.At }
-func (a *Alert) Subject(ctx context.Context) (Node, error) { return a.b.Node(ctx, a.row.Subject) }
+func (*Alert) IsNode()                     {}
+func (a *Alert) ID() string                { return id(im.KindAlert, a.row.ID) }
+func (a *Alert) Kind() model.AlertKind     { return model.AlertKind(a.row.Kind) }
+func (a *Alert) Severity() model.RiskLevel { return model.RiskLevel(a.row.Severity) }
+func (a *Alert) Title() string             { return title(a.b.lang, a.row.Kind) }
+func (a *Alert) At() time.Time             { return a.row.At }
+func (a *Alert) Subject(ctx context.Context) (Node, error) {
+	n := next(a.b, "Alert.subject", &a.b.shown.alerts, func(n *Batch, a *Alert) { n.announceNode(a.row.Subject) })
+	return n.Node(ctx, a.row.Subject)
+}
 
 func name(p Party) string {
 	switch p := p.(type) {

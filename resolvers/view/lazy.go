@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// lazy loads values by key, all keys that were announced so far with one call. Whoever presents a row announces the
+// lazy loads values by key with fetch, all keys that were announced so far with one call. Whoever presents a row announces the
 // keys that the row's fields may ask for; the first field that does ask loads them for the row and all its siblings.
 // So the number of loads follows from the shape of a query and not from its rows, and nothing waits for a timer.
 type lazy[K comparable, V any] struct {
@@ -20,8 +20,13 @@ type lazy[K comparable, V any] struct {
 	known   map[K]bool // asked for, whether or not there was a value
 }
 
-func newLazy[K comparable, V any](fetch func(ctx context.Context, keys []K) (map[K]V, error)) *lazy[K, V] {
-	return &lazy[K, V]{fetch: fetch} // most are never asked: their maps come with the first key
+// each calls f with every value that was loaded so far.
+func (l *lazy[K, V]) each(f func(V)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, v := range l.loaded {
+		f(v)
+	}
 }
 
 // announce says that the keys may be asked for; zero keys never are.

@@ -20,18 +20,14 @@ type Member struct {
 
 // Member presents a member.
 func (b *Batch) Member(m im.Member) *Member {
-	b.members.announce(m.ManagerID)
-	b.departments.announce(m.DepartmentID)
-	b.departmentsOf.announce(m.ID)
-	b.accountsOf.announce(m.ID)
-	b.may.announce(m.Ref())
-	return &Member{b, m}
+	return show(b, &b.shown.members, &Member{b, m})
 }
 
 // The methods of Member are the fields of the schema, which describes them.
 func (*Member) IsNode()                          {}
 func (*Member) IsParty()                         {}
 func (*Member) IsBlockTarget()                   {}
+func (m *Member) key() im.ID                     { return m.row.ID }
 func (m *Member) ID() string                     { return id(im.KindMember, m.row.ID) }
 func (m *Member) Name() string                   { return m.row.Name }
 func (m *Member) EmployeeNo() string             { return m.row.EmployeeNo }
@@ -58,23 +54,24 @@ func (m *Member) Phone() *string {
 }
 
 func (m *Member) Department(ctx context.Context) (*Department, error) {
-	return m.b.departments.get(ctx, m.row.DepartmentID)
+	return to(ctx, m.b, "Member.department", &m.b.shown.members, departments, m, func(m *Member) im.ID { return m.row.DepartmentID })
 }
 
 func (m *Member) Departments(ctx context.Context) ([]*Department, error) {
-	return list(m.b.departmentsOf.get(ctx, m.row.ID))
+	return list(to(ctx, m.b, "Member.departments", &m.b.shown.members, departmentsOf, m, (*Member).key))
 }
 
 func (m *Member) Manager(ctx context.Context) (*Member, error) {
-	return m.b.members.get(ctx, m.row.ManagerID)
+	return to(ctx, m.b, "Member.manager", &m.b.shown.members, members, m, func(m *Member) im.ID { return m.row.ManagerID })
 }
 
 func (m *Member) Accounts(ctx context.Context) ([]*Account, error) {
-	return list(m.b.accountsOf.get(ctx, m.row.ID))
+	return list(to(ctx, m.b, "Member.accounts", &m.b.shown.members, accountsOf, m, (*Member).key))
 }
 
 func (m *Member) ViewerMay(ctx context.Context) ([]string, error) {
-	return list(m.b.may.get(ctx, m.row.Ref()))
+	n := next(m.b, "Member.viewerMay", &m.b.shown.members, func(n *Batch, m *Member) { n.may.announce(m.row.Ref()) })
+	return list(n.may.get(ctx, m.row.Ref()))
 }
 
 // Department is a department as clients see it.
@@ -85,9 +82,7 @@ type Department struct {
 
 // Department presents a department.
 func (b *Batch) Department(d im.Department) *Department {
-	b.departments.announce(d.ParentID)
-	b.members.announce(d.ManagerID)
-	return &Department{b, d}
+	return show(b, &b.shown.departments, &Department{b, d})
 }
 
 // The methods of Department are the fields of the schema.
@@ -95,10 +90,10 @@ func (*Department) IsNode()        {}
 func (d *Department) ID() string   { return id(im.KindDepartment, d.row.ID) }
 func (d *Department) Name() string { return d.row.Name }
 func (d *Department) Parent(ctx context.Context) (*Department, error) {
-	return d.b.departments.get(ctx, d.row.ParentID)
+	return to(ctx, d.b, "Department.parent", &d.b.shown.departments, departments, d, func(d *Department) im.ID { return d.row.ParentID })
 }
 func (d *Department) Manager(ctx context.Context) (*Member, error) {
-	return d.b.members.get(ctx, d.row.ManagerID)
+	return to(ctx, d.b, "Department.manager", &d.b.shown.departments, members, d, func(d *Department) im.ID { return d.row.ManagerID })
 }
 
 // Account is an account as clients see it.
@@ -109,15 +104,14 @@ type Account struct {
 
 // Account presents an account.
 func (b *Batch) Account(a im.Account) *Account {
-	b.members.announce(a.MemberID)
-	return &Account{b, a}
+	return show(b, &b.shown.accounts, &Account{b, a})
 }
 
 // The methods of Account are the fields of the schema.
 func (*Account) IsNode()      {}
 func (a *Account) ID() string { return id(im.KindAccount, a.row.ID) }
 func (a *Account) Member(ctx context.Context) (*Member, error) {
-	return a.b.members.get(ctx, a.row.MemberID)
+	return to(ctx, a.b, "Account.member", &a.b.shown.accounts, members, a, func(a *Account) im.ID { return a.row.MemberID })
 }
 func (a *Account) Kind() model.AccountKind     { return model.AccountKind(a.row.Kind) }
 func (a *Account) Status() model.AccountStatus { return model.AccountStatus(a.row.Status) }
@@ -139,17 +133,15 @@ type ExternalContact struct {
 
 // Contact presents a contact.
 func (b *Batch) Contact(c im.ExternalContact) *ExternalContact {
-	b.members.announce(c.OwnerID)
-	b.opportunitiesOf.announce(c.ID)
 	b.followed.announce(c.ID)
-	b.may.announce(c.Ref())
-	return &ExternalContact{b, c}
+	return show(b, &b.shown.contacts, &ExternalContact{b, c})
 }
 
 // The methods of ExternalContact are the fields of the schema.
 func (*ExternalContact) IsNode()                        {}
 func (*ExternalContact) IsParty()                       {}
 func (*ExternalContact) IsBlockTarget()                 {}
+func (c *ExternalContact) key() im.ID                   { return c.row.ID }
 func (c *ExternalContact) ID() string                   { return id(im.KindContact, c.row.ID) }
 func (c *ExternalContact) Name() string                 { return c.row.Name }
 func (c *ExternalContact) Company() *string             { return some(c.row.Company) }
@@ -164,7 +156,7 @@ func (c *ExternalContact) Workspace(ctx context.Context) (*Workspace, error) {
 	return c.b.workspace(ctx, c.row.WorkspaceID)
 }
 func (c *ExternalContact) Owner(ctx context.Context) (*Member, error) {
-	return c.b.members.get(ctx, c.row.OwnerID)
+	return to(ctx, c.b, "ExternalContact.owner", &c.b.shown.contacts, members, c, func(c *ExternalContact) im.ID { return c.row.OwnerID })
 }
 
 func (c *ExternalContact) shows(ctx context.Context) (bool, error) {
@@ -190,11 +182,12 @@ func (c *ExternalContact) Phone(ctx context.Context) (*string, error) {
 }
 
 func (c *ExternalContact) Opportunities(ctx context.Context) ([]*Opportunity, error) {
-	return list(c.b.opportunitiesOf.get(ctx, c.row.ID))
+	return list(to(ctx, c.b, "ExternalContact.opportunities", &c.b.shown.contacts, opportunitiesOf, c, (*ExternalContact).key))
 }
 
 func (c *ExternalContact) ViewerMay(ctx context.Context) ([]string, error) {
-	return list(c.b.may.get(ctx, c.row.Ref()))
+	n := next(c.b, "ExternalContact.viewerMay", &c.b.shown.contacts, func(n *Batch, c *ExternalContact) { n.may.announce(c.row.Ref()) })
+	return list(n.may.get(ctx, c.row.Ref()))
 }
 
 // Opportunity is an opportunity as clients see it.
@@ -205,8 +198,7 @@ type Opportunity struct {
 
 // Opportunity presents an opportunity.
 func (b *Batch) Opportunity(o im.Opportunity) *Opportunity {
-	b.members.announce(o.OwnerID)
-	return &Opportunity{b, o}
+	return show(b, &b.shown.opportunities, &Opportunity{b, o})
 }
 
 // The methods of Opportunity are the fields of the schema.
@@ -218,7 +210,7 @@ func (o *Opportunity) Stage() string    { return o.row.Stage }
 func (o *Opportunity) Open() bool       { return o.row.Open }
 func (o *Opportunity) Amount() *string  { return some(money(o.row.Amount)) }
 func (o *Opportunity) Owner(ctx context.Context) (*Member, error) {
-	return o.b.members.get(ctx, o.row.OwnerID)
+	return to(ctx, o.b, "Opportunity.owner", &o.b.shown.opportunities, members, o, func(o *Opportunity) im.ID { return o.row.OwnerID })
 }
 
 // money is an amount in hundredths as a decimal number.
@@ -238,9 +230,8 @@ type Group struct {
 
 // Group presents a group.
 func (b *Batch) Group(g im.Group) *Group {
-	b.members.announce(g.OwnerID)
 	b.adminsOf.announce(g.ID)
-	return &Group{b, g}
+	return show(b, &b.shown.groups, &Group{b, g})
 }
 
 // The methods of Group are the fields of the schema.
@@ -256,7 +247,7 @@ func (g *Group) Workspace(ctx context.Context) (*Workspace, error) {
 	return g.b.workspace(ctx, g.row.WorkspaceID)
 }
 func (g *Group) Owner(ctx context.Context) (*Member, error) {
-	return g.b.members.get(ctx, g.row.OwnerID)
+	return to(ctx, g.b, "Group.owner", &g.b.shown.groups, members, g, func(g *Group) im.ID { return g.row.OwnerID })
 }
 
 func (g *Group) Admins(ctx context.Context) ([]*Member, error) {
@@ -264,7 +255,9 @@ func (g *Group) Admins(ctx context.Context) ([]*Member, error) {
 	if err != nil {
 		return nil, err
 	}
-	return g.b.several(ctx, ids)
+	n := next(g.b, "Group.admins", &g.b.shown.groups, func(*Batch, *Group) {})
+	g.b.adminsOf.each(func(ids []im.ID) { n.members.announce(ids...) })
+	return n.several(ctx, ids)
 }
 
 // several is those of some members whom the viewer may see.

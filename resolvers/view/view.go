@@ -4,6 +4,7 @@ package view
 
 import (
 	"context"
+	"sync"
 
 	"github.com/guanxi-im/guanxi/authz"
 	"github.com/guanxi-im/guanxi/graph/nodeid"
@@ -34,121 +35,176 @@ type Sources struct {
 	Reason func(d im.Decision, l fault.Language) string
 }
 
-// Batch presents the rows of one root field and loads what belongs to them. It lives as long as that field, so that
-// no command answers with what stood before it.
+// Batch presents the rows that one field of a query leads to, and loads what hangs on them: for all of them at once. It
+// lives as long as its root field, so that no command answers with what stood before it.
+//
+// Each way from row to row has a batch of its own, see [next]: all rows at the end of one way come by one load, so that
+// the number of loads is that of the ways, whatever the rows and in whatever order fields are worked out.
 type Batch struct {
+	*request
+
+	members       lazy[im.ID, *Member]
+	departments   lazy[im.ID, *Department]
+	contacts      lazy[im.ID, *ExternalContact]
+	groups        lazy[im.ID, *Group]
+	relationships lazy[im.ID, *Relationship]
+	approvals     lazy[im.ID, *Approval]
+	subjects      lazy[im.ID, *Relationship] // of approvals: whoever sees one may see what it is about
+	decisions     lazy[im.ID, *Decision]
+	accounts      lazy[im.ID, *Account]
+	opportunities lazy[im.ID, *Opportunity]
+	events        lazy[im.ID, *AuditEvent]
+	alerts        lazy[im.ID, *Alert]
+
+	departmentsOf   lazy[im.ID, []*Department]
+	accountsOf      lazy[im.ID, []*Account]
+	opportunitiesOf lazy[im.ID, []*Opportunity]
+	adminsOf        lazy[im.ID, []im.ID]
+	followed        lazy[im.ID, bool]
+	deliveries      lazy[im.ID, im.Delivery]
+	shortfalls      lazy[im.ID, []im.Shortfall]
+	approvalsOf     lazy[im.ID, []*Approval]
+	verdicts        lazy[im.ID, []im.Verdict]
+	candidates      lazy[im.ID, []im.Candidate]
+	asked           lazy[im.ID, im.ID]     // decision → the approval that it asked for
+	may             lazy[im.Ref, []string] // what the viewer could ask for about somebody
+
+	mu    sync.Mutex
+	shown shown
+	ways  map[string]*Batch // by the field that leads there
+}
+
+// request is what all batches of one root field share.
+type request struct {
 	src    *Sources
 	viewer im.Viewer
 	lang   fault.Language
 
-	members       *lazy[im.ID, *Member]
-	departments   *lazy[im.ID, *Department]
-	contacts      *lazy[im.ID, *ExternalContact]
-	groups        *lazy[im.ID, *Group]
-	relationships *lazy[im.ID, *Relationship]
-	approvals     *lazy[im.ID, *Approval]
-	subjects      *lazy[im.ID, *Relationship] // of approvals: whoever sees one may see what it is about
-	decisions     *lazy[im.ID, *Decision]
-	accounts      *lazy[im.ID, *Account]
-	opportunities *lazy[im.ID, *Opportunity]
-	events        *lazy[im.ID, *AuditEvent]
-	alerts        *lazy[im.ID, *Alert]
-	workspaces    *lazy[bool, map[im.ID]*Workspace] // all of them by one key
-
-	departmentsOf   *lazy[im.ID, []*Department]
-	accountsOf      *lazy[im.ID, []*Account]
-	opportunitiesOf *lazy[im.ID, []*Opportunity]
-	adminsOf        *lazy[im.ID, []im.ID]
-	followed        *lazy[im.ID, bool]
-	deliveries      *lazy[im.ID, im.Delivery]
-	shortfalls      *lazy[im.ID, []im.Shortfall]
-	waiting         *lazy[bool, map[im.ID]int] // of all workspaces by one key
-	approvalsOf     *lazy[im.ID, []*Approval]
-	verdicts        *lazy[im.ID, []im.Verdict]
-	candidates      *lazy[im.ID, []im.Candidate]
-	asked           *lazy[im.ID, im.ID]     // decision → the approval that it asked for
-	may             *lazy[im.Ref, []string] // what the viewer could ask for about somebody
+	workspaces lazy[bool, map[im.ID]*Workspace] // all of them by one key
+	waiting    lazy[bool, map[im.ID]int]        // of all workspaces by one key
 }
+
+// shown is the rows that a batch has presented.
+type shown struct {
+	members       []*Member
+	departments   []*Department
+	accounts      []*Account
+	contacts      []*ExternalContact
+	opportunities []*Opportunity
+	groups        []*Group
+	relationships []*Relationship
+	approvals     []*Approval
+	decisions     []*Decision
+	events        []*AuditEvent
+	alerts        []*Alert
+}
+
+// show presents a row and keeps it among those shown.
+func show[R any](b *Batch, shown *[]R, row R) R {
+	b.mu.Lock()
+	*shown = append(*shown, row)
+	b.mu.Unlock()
+	return row
+}
+
+// next is the batch at the end of one way from the rows shown in b. Whoever goes it first has announced there what all of
+// them may ask for.
+func next[R any](b *Batch, field string, shown *[]R, announce func(next *Batch, row R)) *Batch {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if n := b.ways[field]; n != nil {
+		return n
+	}
+	n := newBatch(b.request)
+	for _, row := range *shown {
+		announce(n, row)
+	}
+	if b.ways == nil {
+		b.ways = make(map[string]*Batch)
+	}
+	b.ways[field] = n
+	return n
+}
+
+// to follows a link of a row: to what stands under the link's id in one of the loads of the next batch.
+func to[R, V any](ctx context.Context, b *Batch, field string, shown *[]R, load func(*Batch) *lazy[im.ID, V], row R, link func(R) im.ID) (V, error) {
+	n := next(b, field, shown, func(n *Batch, row R) { load(n).announce(link(row)) })
+	return load(n).get(ctx, link(row))
+}
+
+// The loads that links lead to.
+func members(b *Batch) *lazy[im.ID, *Member]                { return &b.members }
+func departments(b *Batch) *lazy[im.ID, *Department]        { return &b.departments }
+func decisions(b *Batch) *lazy[im.ID, *Decision]            { return &b.decisions }
+func subjects(b *Batch) *lazy[im.ID, *Relationship]         { return &b.subjects }
+func departmentsOf(b *Batch) *lazy[im.ID, []*Department]    { return &b.departmentsOf }
+func accountsOf(b *Batch) *lazy[im.ID, []*Account]          { return &b.accountsOf }
+func opportunitiesOf(b *Batch) *lazy[im.ID, []*Opportunity] { return &b.opportunitiesOf }
+func approvalsOf(b *Batch) *lazy[im.ID, []*Approval]        { return &b.approvalsOf }
 
 // NewBatch makes a batch for one root field.
 func NewBatch(src *Sources, v im.Viewer, l fault.Language) *Batch {
-	b := &Batch{src: src, viewer: v, lang: l}
-	d, k := src.Directory, src.Blocking
-	b.members = newLazy(rows(seenBy(v, d.Members), b.Member))
-	b.departments = newLazy(rows(d.Departments, b.Department))
-	b.contacts = newLazy(rows(seenBy(v, d.Contacts), b.Contact))
-	b.groups = newLazy(rows(seenBy(v, d.Groups), b.Group))
-	b.relationships = newLazy(rows(seenBy(v, k.Relationships), b.Relationship))
-	everything := im.Viewer{Scopes: map[im.Kind]im.Scope{im.KindRelationship: {im.ScopeAll}}}
-	b.subjects = newLazy(rows(seenBy(everything, k.Relationships), b.Relationship))
-	b.approvals = newLazy(rows(seenBy(v, k.Approvals), b.Approval))
-	b.accounts = newLazy(rows(seenBy(v, d.Accounts), b.Account))
-	b.opportunities = newLazy(rows(seenBy(v, d.Opportunities), b.Opportunity))
-	b.events = newLazy(rows(seenBy(v, src.Audit.Events), b.AuditEvent))
-	b.alerts = newLazy(rows(seenBy(v, k.Alerts), b.Alert))
-	b.decisions = newLazy(rows(k.Decisions, b.Decision))
-	b.workspaces = newLazy(func(ctx context.Context, _ []bool) (map[bool]map[im.ID]*Workspace, error) {
-		ws, err := d.Workspaces(ctx)
+	r := &request{src: src, viewer: v, lang: l}
+	b := newBatch(r)
+	r.workspaces.fetch = func(ctx context.Context, _ []bool) (map[bool]map[im.ID]*Workspace, error) {
+		ws, err := src.Directory.Workspaces(ctx)
 		all := make(map[im.ID]*Workspace, len(ws))
 		for _, w := range ws {
 			all[w.ID] = b.Workspace(w)
 		}
 		return map[bool]map[im.ID]*Workspace{true: all}, err
-	})
-	b.departmentsOf = newLazy(lists(d.DepartmentsOf, b.Department))
-	b.accountsOf = newLazy(lists(seenBy(v, d.AccountsOf), b.Account))
-	b.opportunitiesOf = newLazy(lists(d.OpportunitiesOf, b.Opportunity))
-	b.adminsOf = newLazy(func(ctx context.Context, ids []im.ID) (map[im.ID][]im.ID, error) {
-		found, err := d.AdminsOf(ctx, ids)
-		for _, admins := range found {
-			b.members.announce(admins...)
-		}
-		return found, err
-	})
-	b.followed = newLazy(func(ctx context.Context, ids []im.ID) (map[im.ID]bool, error) {
+	}
+	r.waiting.fetch = func(ctx context.Context, _ []bool) (map[bool]map[im.ID]int, error) {
+		all, err := src.Waiting(ctx)
+		return map[bool]map[im.ID]int{true: all}, err
+	}
+	return b
+}
+
+func newBatch(r *request) *Batch {
+	b := &Batch{request: r}
+	v, d, k := r.viewer, r.src.Directory, r.src.Blocking
+	b.members.fetch = rows(seenBy(v, d.Members), b.Member)
+	b.departments.fetch = rows(d.Departments, b.Department)
+	b.contacts.fetch = rows(seenBy(v, d.Contacts), b.Contact)
+	b.groups.fetch = rows(seenBy(v, d.Groups), b.Group)
+	b.relationships.fetch = rows(seenBy(v, k.Relationships), b.Relationship)
+	everything := im.Viewer{Scopes: map[im.Kind]im.Scope{im.KindRelationship: {im.ScopeAll}}}
+	b.subjects.fetch = rows(seenBy(everything, k.Relationships), b.Relationship)
+	b.approvals.fetch = rows(seenBy(v, k.Approvals), b.Approval)
+	b.accounts.fetch = rows(seenBy(v, d.Accounts), b.Account)
+	b.opportunities.fetch = rows(seenBy(v, d.Opportunities), b.Opportunity)
+	b.events.fetch = rows(seenBy(v, r.src.Audit.Events), b.AuditEvent)
+	b.alerts.fetch = rows(seenBy(v, k.Alerts), b.Alert)
+	b.decisions.fetch = rows(k.Decisions, b.Decision)
+	b.departmentsOf.fetch = lists(d.DepartmentsOf, b.Department)
+	b.accountsOf.fetch = lists(seenBy(v, d.AccountsOf), b.Account)
+	b.opportunitiesOf.fetch = lists(d.OpportunitiesOf, b.Opportunity)
+	b.adminsOf.fetch = d.AdminsOf
+	b.followed.fetch = func(ctx context.Context, ids []im.ID) (map[im.ID]bool, error) {
 		return d.FollowedBy(ctx, v.Member.ID, ids)
-	})
-	b.may = newLazy(func(ctx context.Context, refs []im.Ref) (map[im.Ref][]string, error) {
+	}
+	b.may.fetch = func(ctx context.Context, refs []im.Ref) (map[im.Ref][]string, error) {
 		found, err := k.May(ctx, v, refs)
 		out := make(map[im.Ref][]string, len(found))
 		for _, r := range refs {
 			out[r] = found[r.ID]
 		}
 		return out, err
-	})
-	b.deliveries = newLazy(k.Deliveries)
-	b.shortfalls = newLazy(k.Shortfalls)
-	b.waiting = newLazy(func(ctx context.Context, _ []bool) (map[bool]map[im.ID]int, error) {
-		all, err := src.Waiting(ctx)
-		return map[bool]map[im.ID]int{true: all}, err
-	})
-	b.approvalsOf = newLazy(lists(k.ApprovalsOf, b.Approval))
-	b.verdicts = newLazy(func(ctx context.Context, ids []im.ID) (map[im.ID][]im.Verdict, error) {
-		found, err := k.Verdicts(ctx, ids)
-		for _, vs := range found {
-			for _, v := range vs {
-				b.members.announce(v.ByID)
-			}
-		}
-		return found, err
-	})
-	b.candidates = newLazy(func(ctx context.Context, ids []im.ID) (map[im.ID][]im.Candidate, error) {
-		found, err := k.Candidates(ctx, ids)
-		for _, cs := range found {
-			for _, c := range cs {
-				b.members.announce(c.MemberID)
-			}
-		}
-		return found, err
-	})
-	b.asked = newLazy(func(ctx context.Context, ids []im.ID) (map[im.ID]im.ID, error) {
+	}
+	b.deliveries.fetch = k.Deliveries
+	b.shortfalls.fetch = k.Shortfalls
+	b.approvalsOf.fetch = lists(k.ApprovalsOf, b.Approval)
+	b.verdicts.fetch = k.Verdicts
+	b.candidates.fetch = k.Candidates
+	b.asked.fetch = func(ctx context.Context, ids []im.ID) (map[im.ID]im.ID, error) {
 		found, err := k.AskedBy(ctx, ids)
 		for _, a := range found {
 			b.verdicts.announce(a)
 			b.candidates.announce(a)
 		}
 		return found, err
-	})
+	}
 	return b
 }
 
@@ -193,11 +249,6 @@ func All[T, V any](ts []T, present func(T) V) []V {
 func (b *Batch) workspace(ctx context.Context, id im.ID) (*Workspace, error) {
 	all, err := b.workspaces.get(ctx, true)
 	return all[id], err
-}
-
-// decision is one that belongs to something that the caller sees.
-func (b *Batch) decision(ctx context.Context, id im.ID) (*Decision, error) {
-	return b.decisions.get(ctx, id)
 }
 
 // Node presents what a reference points at, as far as the caller may see it; nil where there is nothing to see.
