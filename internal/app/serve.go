@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -25,6 +26,7 @@ import (
 	"github.com/guanxi-im/guanxi/internal/demo"
 	"github.com/guanxi-im/guanxi/internal/directory"
 	"github.com/guanxi-im/guanxi/internal/envelope"
+	"github.com/guanxi-im/guanxi/internal/explorer"
 	"github.com/guanxi-im/guanxi/internal/fault"
 	"github.com/guanxi-im/guanxi/internal/gateway"
 	"github.com/guanxi-im/guanxi/internal/identity"
@@ -128,6 +130,13 @@ func (p *program) run(ctx context.Context, cfg config.Config) error {
 	counted := metrics.New(s.rules)
 	more := s.demoRoutes(sims)
 	more["GET /metrics"] = counted.Handler()
+	if cfg.Explorer {
+		pages, err := explorer.Routes(cfg.Demo)
+		if err != nil {
+			return err
+		}
+		maps.Copy(more, pages)
+	}
 	h := gateway.New(gateway.Options{
 		Resolver: &resolvers.Resolver{
 			Sources: view.Sources{Directory: directory.New(s.store), Blocking: s.block, Audit: s.store, Platforms: platforms,

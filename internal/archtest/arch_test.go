@@ -38,6 +38,7 @@ internal/metrics      : internal/policy
 internal/directory    : internal/im internal/fault internal/page
 internal/identity     : authz internal/im internal/fault internal/directory
 internal/blocking     : authz internal/im internal/fault internal/ledger internal/page internal/approval internal/platform
+internal/explorer     :
 internal/demo         : internal/im internal/directory internal/pinyin
 db                    : internal/im internal/fault internal/envelope internal/ledger internal/page internal/audit internal/live internal/directory internal/platform internal/policy internal/blocking
 graph                 :

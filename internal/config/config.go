@@ -32,7 +32,10 @@ type Config struct {
 	// Demo serves the demo company, on loopback only.
 	Demo bool
 	// Sim says where simulators of the demo run that do not run in its own process: http://HOST:PORT by platform.
-	Sim        map[string]string
+	Sim map[string]string
+	// Explorer serves the page at / in which people try operations. Where nobody says, the demo has it and a real server
+	// has not: a page that asks for tokens is for whoever wants one there.
+	Explorer   bool
 	HTTP       HTTP
 	Log        Log
 	Auth       Auth       // empty with Demo, which brings its own

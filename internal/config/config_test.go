@@ -108,7 +108,7 @@ func TestDefaultsOfTheDemo(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Config{
-		Listen: "127.0.0.1:8080", Demo: true, HTTP: HTTP{UploadMax: 32 << 20}, Log: Log{Format: "text"}, Currency: "CNY", ShutdownGrace: 10 * time.Second,
+		Listen: "127.0.0.1:8080", Demo: true, Explorer: true, HTTP: HTTP{UploadMax: 32 << 20}, Log: Log{Format: "text"}, Currency: "CNY", ShutdownGrace: 10 * time.Second,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
@@ -124,7 +124,7 @@ func TestEverySetting(t *testing.T) {
 	policies := t.TempDir()
 	want := Config{
 		Listen: "[::]:0", DB: "postgres://guanxi@db/guanxi", Policies: policies, HTTP: HTTP{UploadMax: 64 << 10},
-		Log: Log{slog.LevelWarn, "json"}, Auth: Auth{secret, "0123", "im", time.Minute},
+		Explorer: true, Log: Log{slog.LevelWarn, "json"}, Auth: Auth{secret, "0123", "im", time.Minute},
 		Encryption: Encryption{keyset}, Currency: "EUR", ShutdownGrace: 0,
 	}
 	tests := map[string]struct {
@@ -137,6 +137,7 @@ db: postgres://guanxi@db/guanxi
 policies: %s
 demo: false
 http: {upload_max: 64KiB}
+explorer: true
 log: {level: warn, format: json}
 auth:
   secret_file: %s
@@ -149,13 +150,13 @@ shutdown_grace: 0s
 `, policies, secret, keyset)},
 		"environment": {environ: []string{
 			"GUANXI_LISTEN=[::]:0", "GUANXI_DB=postgres://guanxi@db/guanxi", "GUANXI_POLICIES=" + policies,
-			"GUANXI_DEMO=false", "GUANXI_HTTP_UPLOAD_MAX=64KiB", "GUANXI_LOG_LEVEL=warn", "GUANXI_LOG_FORMAT=json", "GUANXI_AUTH_SECRET_FILE=" + secret,
+			"GUANXI_DEMO=false", "GUANXI_HTTP_UPLOAD_MAX=64KiB", "GUANXI_EXPLORER=true", "GUANXI_LOG_LEVEL=warn", "GUANXI_LOG_FORMAT=json", "GUANXI_AUTH_SECRET_FILE=" + secret,
 			"GUANXI_AUTH_ISSUER=0123", "GUANXI_AUTH_AUDIENCE=im", "GUANXI_AUTH_LEEWAY=1m",
 			"GUANXI_ENCRYPTION_KEYSET_FILE=" + keyset, "GUANXI_CURRENCY=EUR", "GUANXI_SHUTDOWN_GRACE=0s",
 		}},
 		"flags": {args: []string{
 			"--listen=[::]:0", "--db=postgres://guanxi@db/guanxi", "--policies=" + policies,
-			"--demo=false", "--http-upload-max=64KiB", "--log-level=warn", "--log-format=json", "--auth-secret-file=" + secret,
+			"--demo=false", "--http-upload-max=64KiB", "--explorer", "--log-level=warn", "--log-format=json", "--auth-secret-file=" + secret,
 			"--auth-issuer=0123", "--auth-audience=im", "--auth-leeway=1m",
 			"--encryption-keyset-file=" + keyset, "--currency=EUR", "--shutdown-grace=0s", "--json",
 		}},
@@ -350,6 +351,7 @@ func TestValues(t *testing.T) {
 		"currency":       {"CNY", "EUR", "JPY"},
 		"shutdown_grace": {"0s", "1h"},
 		"demo":           {"false", "0"},
+		"explorer":       {"true", "false"},
 	}
 	goodInDemo := []string{"wecom=http://127.0.0.1:8081", "wecom=http://localhost:1/", "wecom=http://[::1]:1,feishu=http://127.0.0.2:1"}
 	badInDemo := []string{"wecom", "wecom=", "http://127.0.0.1:1", "=http://127.0.0.1:1", "wecom=127.0.0.1:1", "wecom=https://127.0.0.1:1",
@@ -366,6 +368,7 @@ func TestValues(t *testing.T) {
 		"currency":       {"cny", "RMB", "CN", "¥"},
 		"shutdown_grace": {"10", "-1s", "61m"},
 		"demo":           {"maybe", "on"},
+		"explorer":       {"yes"},
 	}
 	for _, text := range goodInDemo {
 		if _, err := load(t, []string{"--demo"}, []string{"GUANXI_SIM=" + text}, ""); err != nil {

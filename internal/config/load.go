@@ -253,6 +253,9 @@ func (l *loader) config(environ []string) Config {
 			s.set(&c, s.fallback)
 		}
 	}
+	if _, ok := l.given["explorer"]; !ok {
+		c.Explorer = c.Demo
+	}
 	if l.faults.about("demo") {
 		return c // what else is needed depends on it
 	}

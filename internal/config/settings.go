@@ -69,6 +69,12 @@ var settings = []setting{
 		valid:    sizeWithin(1<<10, 1<<30),
 	},
 	{
+		path:     "explorer",
+		usage:    "serve the GraphQL explorer at /; default with --demo true, else false",
+		expected: "true or false",
+		field:    func(c *Config) any { return &c.Explorer },
+	},
+	{
 		path: "log.level", fallback: "info",
 		usage:    "least level that is logged: debug, info, warn or error",
 		expected: "debug, info, warn or error",
