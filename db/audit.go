@@ -130,15 +130,18 @@ func (s *Store) Unsealed(ctx context.Context) (n int64, err error) {
 // sealLock is the advisory lock of sealing.
 const sealLock = 0x67756101
 
-// sealMax bounds one sealing: more waits for the next.
-const sealMax = 500
+// sealMax bounds one sealing: more waits for the next. Events are linked one by one, changes numbered all at once.
+const (
+	sealMax   = 500
+	numberMax = 5000
+)
 
 // Seal gives committed audit events their place in the chain and committed changes their number, and answers the
 // number of the last change. Any replica may call it at any time: of two that race, one finds its places taken,
 // writes nothing and tries again.
 func (s *Store) Seal(ctx context.Context) (head int64, more bool, err error) {
 	var records []audit.Record
-	var changes []im.ID
+	var waiting bool
 	last := audit.Record{Hash: audit.Genesis}
 	err = s.read(ctx,
 		stmt{text: "select " + eventColumns + " from audit_events e where e.sequence is null order by " + s.eng.oldest("e") + " limit ?", args: []any{sealMax},
@@ -147,20 +150,14 @@ func (s *Store) Seal(ctx context.Context) (head int64, more bool, err error) {
 				records = append(records, r)
 				return err
 			}},
-		stmt{text: "select h.id from changes h where h.number is null order by " + s.eng.oldest("h") + " limit ?", args: []any{sealMax},
-			scan: func(row row) error {
-				var id im.ID
-				err := row.Scan(&id)
-				changes = append(changes, id)
-				return err
-			}},
+		stmt{text: "select exists (select 1 from changes where number is null)", scan: func(row row) error { return row.Scan(&waiting) }},
 		stmt{text: "select " + eventColumns + " from audit_events e where e.sequence is not null order by e.sequence desc limit 1",
 			scan: func(row row) (err error) { last, err = scanRecord(row); return err }},
 		headStmt(&head))
 	if err != nil {
 		return 0, false, unavailable(err, "read what is to be sealed")
 	}
-	if len(records)+len(changes) == 0 {
+	if len(records) == 0 && !waiting {
 		return head, false, nil
 	}
 	// One sealer at a time: two that take the same places in turn would wait for each other.
@@ -171,9 +168,17 @@ func (s *Store) Seal(ctx context.Context) (head int64, more bool, err error) {
 			args: []any{last.Sequence + 1, last.Hash, hash, r.ID}, want: 1})
 		last = audit.Record{Sequence: last.Sequence + 1, Hash: hash}
 	}
-	for _, id := range changes {
-		head++
-		ss = append(ss, stmt{text: "update changes set number = ? where id = ? and number is null", args: []any{head, id}, want: 1})
+	numbered := 0
+	if waiting {
+		oldest := s.eng.oldest("h")
+		ss = append(ss, stmt{text: `update changes set number = f.head + f.place from (select h.id, row_number() over (order by ` + oldest + `) as place,
+			(select coalesce(max(number), 0) from changes) as head from changes h where h.number is null order by ` + oldest + ` limit ?) f
+			where changes.id = f.id returning changes.number`, args: []any{numberMax}, scan: func(row row) error {
+			var n int64
+			err := row.Scan(&n)
+			head, numbered = max(head, n), numbered+1
+			return err
+		}})
 	}
 	ss = append(ss, stmt{text: "update meta set value = ? where key = 'clock' and cast(value as bigint) < ?",
 		args: []any{fmt.Sprint(s.now().UnixMicro()), s.now().UnixMicro()}})
@@ -187,7 +192,7 @@ func (s *Store) Seal(ctx context.Context) (head int64, more bool, err error) {
 	if err := s.eng.announce(ctx); err != nil {
 		s.log.WarnContext(ctx, "telling other replicas failed; they poll", "error", err)
 	}
-	return head, len(records) == sealMax || len(changes) == sealMax, nil
+	return head, len(records) == sealMax || numbered == numberMax, nil
 }
 
 func headStmt(head *int64) stmt {
@@ -198,34 +203,6 @@ func headStmt(head *int64) stmt {
 func (s *Store) Position(ctx context.Context) (p live.Position, err error) {
 	err = s.read(ctx, headStmt(&p.Number), metaStmt("epoch", &p.Epoch))
 	return p, unavailable(err, "read position")
-}
-
-// Changes reads numbered changes after one number, up to another, of relationships that the viewer may see; of one
-// member where asked: those that the member initiated or is the target of.
-func (s *Store) Changes(ctx context.Context, v im.Viewer, member im.ID, after, until int64, limit int) ([]im.Change, error) {
-	var out []im.Change
-	var boxes []box
-	q := new(builder).add(`select h.id, h.at, h.previous_state, h.snapshot, h.number, r.id, r.reason from changes h
-		join relationships r on r.id = h.relationship_id where h.number > ? and h.number <= ?`, after, until)
-	if !member.IsZero() {
-		q.add(" and (r.initiator_id = ? or r.target_id = ?)", member, member)
-	}
-	q.add(" and ").visibleTo(v, im.KindRelationship).add(" order by h.number limit ?", limit)
-	err := s.read(ctx, q.stmt(func(row row) error {
-		var c im.Change
-		var id im.ID
-		var sealed []byte
-		err := row.Scan(&c.ID, stamp{&c.At}, textOf(&c.PreviousState), document{&c.Relationship}, &c.Number, &id, blob{&sealed})
-		out, boxes = append(out, c), append(boxes, box{sealed: sealed, place: placeReason, row: id})
-		return err
-	}))
-	if err != nil {
-		return nil, unavailable(err, "read changes")
-	}
-	for i := range boxes {
-		boxes[i].into = &out[i].Relationship.Reason
-	}
-	return out, s.keys.open(ctx, boxes)
 }
 
 // newEpoch names one life of a database: cursors of another one are too old to resume.

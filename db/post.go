@@ -118,7 +118,9 @@ func (s *Store) Post(ctx context.Context, u ledger.Unit) error {
 	for _, a := range u.Alerts { // what somebody's doing was alerted of once is not news again
 		ss = append(ss, stmt{text: `insert into alerts (id, kind, severity, at, subject_kind, subject_id, person_id, contact_id)
 			select ?, ?, ?, ?, ?, ?, ?, ? where not exists (select 1 from alerts o where o.person_id = ? and o.subject_id = ? and o.kind = ?)`,
-			args: []any{a.ID, a.Kind, a.Severity, us(a.At), a.Subject.Kind, a.Subject.ID, a.PersonID, a.ContactID, a.PersonID, a.Subject.ID, a.Kind}})
+			args: []any{a.ID, a.Kind, a.Severity, us(a.At), a.Subject.Kind, a.Subject.ID, a.PersonID, a.ContactID, a.PersonID, a.Subject.ID, a.Kind}},
+			stmt{text: "insert into changes (id, at, kind, subject_id, what) select l.id, l.at, ?, l.id, ? from alerts l where l.id = ?",
+				args: []any{im.KindAlert, im.Created, a.ID}})
 	}
 	for _, e := range u.Events {
 		ss = append(ss, stmt{text: `insert into audit_events (id, at, actor_kind, actor_id, actor_name, action, outcome, subject_kind,
@@ -129,14 +131,46 @@ func (s *Store) Post(ctx context.Context, u ledger.Unit) error {
 				w.seal(about(e), im.Text(e.SubjectName), placeSubject, e.ID), w.seal(about(e), e.Detail, placeDetail, e.ID),
 				e.WorkspaceID, e.DecisionID, null(e.RequestID)}})
 	}
-	for _, c := range u.Changes {
-		ss = append(ss, stmt{text: "insert into changes (id, at, relationship_id, previous_state, snapshot) values (?, ?, ?, ?, ?)",
-			args: []any{c.ID, us(c.At), c.Relationship.ID, null(c.PreviousState), toJSON(c.Relationship)}})
-	}
+	ss = append(ss, insertChanges(u.Changes)...)
 	if err := s.post(ctx, ss); err != nil {
 		return err
 	}
 	w.committed()
+	return nil
+}
+
+// changesAtOnce is how many changes one statement inserts.
+const changesAtOnce = 64
+
+// insertChanges inserts changes, many to a statement as long as there are many.
+func insertChanges(cs []im.Change) (ss []stmt) {
+	for len(cs) > 0 {
+		n := 1
+		if len(cs) >= changesAtOnce {
+			n = changesAtOnce
+		}
+		q := new(builder).add("insert into changes (id, at, kind, subject_id, what, workspace_id, previous_state, snapshot) values ")
+		for i, c := range cs[:n] {
+			if i > 0 {
+				q.add(", ")
+			}
+			q.add("(?, ?, ?, ?, ?, ?, ?, ?)", c.ID, us(c.At), c.About.Kind, c.About.ID, c.What, c.WorkspaceID, null(c.PreviousState), snapshot(c))
+		}
+		ss, cs = append(ss, q.stmt(nil)), cs[n:]
+	}
+	return ss
+}
+
+// snapshot is what a change is about as its step left it; NULL of what is read as it stands.
+func snapshot(c im.Change) any {
+	switch {
+	case c.Relationship != nil:
+		return toJSON(c.Relationship)
+	case c.Approval != nil:
+		a := *c.Approval
+		a.RequestHash = nil // nobody reads it there
+		return toJSON(a)
+	}
 	return nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/guanxi-im/guanxi/internal/fault"
 	"github.com/guanxi-im/guanxi/internal/im"
 	"github.com/guanxi-im/guanxi/internal/ledger"
+	"github.com/guanxi-im/guanxi/internal/live"
 	"github.com/guanxi-im/guanxi/internal/page"
 	"github.com/guanxi-im/guanxi/internal/testkit"
 )
@@ -54,7 +55,7 @@ func whole(w *world) filled {
 	f.event = im.AuditEvent{ID: ids.New(), At: now, Actor: ref(im.KindMember, initiator), ActorName: "王芳", Action: "block", Outcome: im.Review,
 		Subject: ref(im.KindRelationship, f.rel.ID), SubjectName: "李强", About: target, WorkspaceID: w.workspace(), DecisionID: f.decision.ID,
 		RequestID: "request", Detail: "太吵了"}
-	f.change = im.Change{ID: ids.New(), At: now, Relationship: f.rel, PreviousState: im.Staged}
+	f.change = im.RelationshipChange(ids.New(), now, f.rel, im.Staged)
 	f.intent = im.Intent{ID: ids.New(), Key: "block:" + f.rel.ID.String(), Kind: "block", WorkspaceID: w.workspace(),
 		Subject: ref(im.KindRelationship, f.rel.ID), State: im.DeliveryPending, CreatedAt: now, SettledAt: now.Add(time.Second)}
 	f.alert = im.Alert{ID: ids.New(), Kind: im.KeyContactBlocked, Severity: im.RiskHigh, At: now, Subject: ref(im.KindRelationship, f.rel.ID),
@@ -117,10 +118,14 @@ func (f filled) check(t *testing.T, w *world) {
 	same(t, "event", f.event, got)
 	p, err := w.Position(ctx)
 	must(t, err)
-	changes, err := w.Changes(ctx, all, im.ID{}, p.Number-1, p.Number, 10)
+	changes, err := w.Changes(ctx, all, live.Watch{}, p.Number-2, p.Number, 10)
 	must(t, err)
-	f.change.Number = p.Number
+	f.change.Number = p.Number - 1
 	same(t, "changes", []im.Change{f.change}, changes)
+	changes, err = w.Changes(ctx, all, live.Watch{Of: live.Alerts}, p.Number-2, p.Number, 10)
+	must(t, err)
+	raised := im.Change{ID: f.alert.ID, At: now, About: im.Ref{Kind: im.KindAlert, ID: f.alert.ID}, What: im.Created, Number: p.Number}
+	same(t, "the alert's change", []im.Change{raised}, changes)
 	facts, err := w.RelationshipFacts(ctx, im.Viewer{}, f.rel.ID)
 	must(t, err)
 	same(t, "facts", f.rel, facts.Relationship)
@@ -205,7 +210,6 @@ func TestPostAllOrNothing(t *testing.T) {
 			"the change is there":   {func(u *ledger.Unit) { u.Changes = append(u.Changes, there.change) }, unavailable},
 			"the intent is there":   {func(u *ledger.Unit) { i := there.intent; i.ID = ids.New(); u.Intents = append(u.Intents, i) }, unavailable},
 			"an alert on nobody":    {func(u *ledger.Unit) { u.Alerts[0].PersonID = ids.New() }, unavailable},
-			"a change of nothing":   {func(u *ledger.Unit) { u.Changes[0].Relationship.ID = ids.New() }, unavailable},
 			"nobody blocks":         {func(u *ledger.Unit) { u.Relationships[0].InitiatorID = ids.New() }, unavailable},
 		} {
 			t.Run(name, func(t *testing.T) {
@@ -328,7 +332,7 @@ func TestConcurrentPosts(t *testing.T) {
 			}
 		}
 		if n := one[int](w, `select count(*) from relationships r join decisions d on d.id = r.decision_id
-			join changes c on c.relationship_id = r.id join audit_events e on e.subject_id = r.id`); n != pairs {
+			join changes c on c.subject_id = r.id join audit_events e on e.subject_id = r.id`); n != pairs {
 			t.Errorf("%d relationships are whole", n)
 		}
 		w.reopen() // what was answered is durable, and every text opens

@@ -76,6 +76,11 @@ func (q *builder) visibleTo(v im.Viewer, kind im.Kind) *builder {
 	if left := gone[kind]; left != "" && !v.ReadsTrail() {
 		q.add("not " + left + " and ")
 	}
+	return q.inScope(v, kind)
+}
+
+// inScope is visibleTo but for what an undo left no trace of.
+func (q *builder) inScope(v im.Viewer, kind im.Kind) *builder {
 	terms := v.Scopes[kind]
 	if terms.Has(im.ScopeAll) {
 		return q.add("true")

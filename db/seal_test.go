@@ -33,7 +33,7 @@ func sealAll(t testing.TB, s *db.Store) {
 // numbers are those of all changes, in order.
 func numbers(t testing.TB, s *db.Store) (out []int64) {
 	t.Helper()
-	cs, err := s.Changes(t.Context(), all, im.ID{}, 0, 1<<60, 1<<30)
+	cs, err := s.Changes(t.Context(), all, live.Watch{}, 0, 1<<60, 1<<30)
 	must(t, err)
 	for _, c := range cs {
 		out = append(out, c.Number)
@@ -78,13 +78,13 @@ func TestSealIsDense(t *testing.T) {
 func TestLateCommit(t *testing.T) {
 	w := newWorld(t, testkit.Postgres(t))
 	r := w.block(w.member(3), w.member(4))
-	late := im.Change{ID: ids.New(), At: now, Relationship: r}
+	late := im.RelationshipChange(ids.New(), now, r, "")
 	u := posting(r)
 	u.Changes = nil
 	must(t, w.Post(t.Context(), u))
 	tx, err := w.raw.Begin()
 	must(t, err)
-	_, err = tx.Exec("insert into changes (id, at, relationship_id, snapshot) values ($1, $2, $3, '{}')", late.ID, now.UnixMicro(), r.ID)
+	_, err = tx.Exec("insert into changes (id, at, kind, subject_id, what, snapshot) values ($1, $2, 'relationship', $3, 'CREATED', '{}')", late.ID, now.UnixMicro(), r.ID)
 	must(t, err)
 	for i := range 3 {
 		must(t, w.Post(t.Context(), posting(w.block(w.member(i+10), w.member(i+20)))))
@@ -95,7 +95,7 @@ func TestLateCommit(t *testing.T) {
 	same(t, "numbers before", upTo(3), numbers(t, w.Store))
 	must(t, tx.Commit())
 	sealAll(t, w.Store)
-	after, err := w.Changes(t.Context(), all, im.ID{}, at.Number, 1<<60, 10)
+	after, err := w.Changes(t.Context(), all, live.Watch{}, at.Number, 1<<60, 10)
 	must(t, err)
 	if len(after) != 1 || after[0].ID != late.ID || after[0].Number != 4 {
 		t.Errorf("after number %d came %+v", at.Number, after)
@@ -114,7 +114,7 @@ func TestSkewedClocks(t *testing.T) {
 	second := posting(w.block(w.member(5), w.member(6)))
 	must(t, w.Post(t.Context(), second))
 	sealAll(t, w.Store)
-	changes, err := w.Changes(t.Context(), all, im.ID{}, 0, 10, 10)
+	changes, err := w.Changes(t.Context(), all, live.Watch{}, 0, 10, 10)
 	must(t, err)
 	same(t, "changes", []im.ID{first.Changes[0].ID, second.Changes[0].ID}, []im.ID{changes[0].ID, changes[1].ID})
 	events, err := w.Sealed(t.Context(), 0, 10)
@@ -263,12 +263,12 @@ func TestHub(t *testing.T) {
 		const n, half = 150, 70 // more than one batch
 		var streams []<-chan live.Event
 		for i := range 3 * len(hubs) {
-			events, err := hubs[i%len(hubs)].Subscribe(ctx, seeing(all), im.ID{}, nil)
+			events, err := hubs[i%len(hubs)].Subscribe(ctx, seeing(all), live.Watch{}, nil)
 			must(t, err)
 			streams = append(streams, events)
 		}
 		cut, hangUp := context.WithCancel(ctx)
-		first, err := hubs[0].Subscribe(cut, seeing(all), im.ID{}, nil)
+		first, err := hubs[0].Subscribe(cut, seeing(all), live.Watch{}, nil)
 		must(t, err)
 		start, err := hubs[0].Cursor(ctx)
 		must(t, err)
@@ -293,18 +293,18 @@ func TestHub(t *testing.T) {
 			same(t, "numbers", upTo(n), changeNumbers(listen(t, events, n)))
 		}
 		last := hubs[len(hubs)-1]
-		resumed, err := last.Subscribe(ctx, seeing(all), im.ID{}, &heard[half-1].Cursor)
+		resumed, err := last.Subscribe(ctx, seeing(all), live.Watch{}, &heard[half-1].Cursor)
 		must(t, err)
 		same(t, "resumed", upTo(n)[half:], changeNumbers(listen(t, resumed, n-half)))
-		again, err := last.Subscribe(ctx, seeing(all), im.ID{}, &start)
+		again, err := last.Subscribe(ctx, seeing(all), live.Watch{}, &start)
 		must(t, err)
 		same(t, "from the start", upTo(n), changeNumbers(listen(t, again, n)))
 
 		// Only what the viewer may see, and of one member only what concerns him.
 		mine := im.Viewer{Member: im.Member{ID: w.member(5)}, Scopes: map[im.Kind]im.Scope{im.KindRelationship: {im.ScopeInitiated}}}
-		scoped, err := last.Subscribe(ctx, seeing(mine), im.ID{}, &start)
+		scoped, err := last.Subscribe(ctx, seeing(mine), live.Watch{}, &start)
 		must(t, err)
-		concerning, err := last.Subscribe(ctx, seeing(all), w.member(5), &start)
+		concerning, err := last.Subscribe(ctx, seeing(all), live.Watch{MemberID: w.member(5)}, &start)
 		must(t, err)
 		for _, e := range listen(t, scoped, 3) {
 			if e.Change.Relationship.InitiatorID != w.member(5) {
@@ -344,7 +344,7 @@ func TestCursorsOfAnotherLife(t *testing.T) {
 			"nonsense": fault.BadUserInput,
 			"":         fault.BadUserInput,
 		} {
-			if _, err := h.Subscribe(t.Context(), seeing(all), im.ID{}, &cursor); !fault.Is(err, want) {
+			if _, err := h.Subscribe(t.Context(), seeing(all), live.Watch{}, &cursor); !fault.Is(err, want) {
 				t.Errorf("%q: %v; want %s", cursor, err, want)
 			}
 		}

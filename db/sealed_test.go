@@ -15,6 +15,7 @@ import (
 	"github.com/guanxi-im/guanxi/internal/envelope"
 	"github.com/guanxi-im/guanxi/internal/im"
 	"github.com/guanxi-im/guanxi/internal/ledger"
+	"github.com/guanxi-im/guanxi/internal/live"
 	"github.com/guanxi-im/guanxi/internal/testkit"
 )
 
@@ -49,7 +50,7 @@ func (f filled) texts(t *testing.T, w *world) (out []string) {
 	e := events[f.event.ID]
 	p, err := w.Position(ctx)
 	must(t, err)
-	changes, err := w.Changes(ctx, all, im.ID{}, 0, p.Number, 100)
+	changes, err := w.Changes(ctx, all, live.Watch{}, 0, p.Number, 100)
 	must(t, err)
 	out = append(out, string(rels[f.rel.ID].Reason), string(approvals[f.approval.ID].Reason), string(verdicts[f.approval.ID][0].Comment),
 		e.ActorName, e.SubjectName, string(e.Detail))

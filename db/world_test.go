@@ -169,7 +169,7 @@ func posting(r im.Relationship) ledger.Unit {
 	return ledger.Unit{
 		Relationships: []im.Relationship{r},
 		Decisions:     []im.Decision{{ID: r.DecisionID, At: now, Action: "block", ActorID: r.InitiatorID, Outcome: im.Allow, PolicyVersion: "v"}},
-		Changes:       []im.Change{{ID: ids.New(), At: now, Relationship: r}},
+		Changes:       []im.Change{im.RelationshipChange(ids.New(), now, r, "")},
 		Events: []im.AuditEvent{{ID: ids.New(), At: now, Actor: im.Ref{Kind: im.KindMember, ID: r.InitiatorID}, ActorName: "actor", Action: "block",
 			Outcome: im.Allow, Subject: ref, SubjectName: "subject", About: r.Target.ID, WorkspaceID: r.WorkspaceID, DecisionID: r.DecisionID,
 			Detail: r.Reason}},

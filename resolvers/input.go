@@ -201,27 +201,6 @@ func nodes(ctx context.Context, b *view.Batch, in []string) ([]view.Node, error)
 	return b.Nodes(ctx, refs)
 }
 
-// changes presents a stream.
-func (r *Resolver) changes(ctx context.Context, v im.Viewer, member im.ID, after *string) (<-chan *view.RelationshipChange, error) {
-	events, err := r.Hub.Subscribe(ctx, func(ctx context.Context) (im.Viewer, error) { return r.Viewer(ctx, v.Member.ID) }, member, after)
-	if err != nil {
-		return nil, err
-	}
-	out := make(chan *view.RelationshipChange)
-	go func() {
-		defer close(out)
-		for e := range events {
-			b := view.NewBatch(&r.Sources, e.Viewer, RequestOf(ctx).Language) // one an event: a batch must not live as long as a socket
-			select {
-			case out <- b.RelationshipChange(e.Cursor, e.Change):
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	return out, nil
-}
-
 // factsMax bounds the facts of one question.
 const factsMax = 50
 

@@ -12,6 +12,7 @@ import (
 	"github.com/guanxi-im/guanxi/internal/blocking"
 	"github.com/guanxi-im/guanxi/internal/fault"
 	"github.com/guanxi-im/guanxi/internal/im"
+	"github.com/guanxi-im/guanxi/internal/live"
 	"github.com/guanxi-im/guanxi/resolvers/view"
 )
 
@@ -81,13 +82,9 @@ func (r *queryResolver) ContactCheck(ctx context.Context, input model.ContactChe
 }
 
 func (r *subscriptionResolver) RelationshipChanged(ctx context.Context, memberID *string, after *string) (<-chan *view.RelationshipChange, error) {
-	_, v, err := r.begin(ctx)
-	if err != nil {
-		return nil, err
-	}
 	member, err := ids{fault.BadUserInput}.optional("memberId", memberID, im.KindMember)
 	if err != nil {
 		return nil, err
 	}
-	return r.changes(ctx, v, member, after)
+	return follow(r.Resolver, ctx, live.Watch{Of: live.Relationships, MemberID: member}, after, (*view.Batch).RelationshipChange)
 }

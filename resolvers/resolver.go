@@ -171,3 +171,16 @@ func (r *Resolver) end(ctx context.Context, command func(context.Context, blocki
 	}
 	return b.UndoPayload(res), nil
 }
+
+// follow is a subscription: what its caller may see of the changes that he watches, each presented by itself, as a batch must not
+// live as long as a socket.
+func follow[E any](r *Resolver, ctx context.Context, w live.Watch, after *string, present func(b *view.Batch, cursor string, c im.Change) E) (<-chan E, error) {
+	_, v, err := r.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	viewer := func(ctx context.Context) (im.Viewer, error) { return r.Viewer(ctx, v.Member.ID) }
+	return live.Follow(ctx, r.Hub, viewer, w, after, func(e live.Event) E {
+		return present(view.NewBatch(&r.Sources, e.Viewer, RequestOf(ctx).Language), e.Cursor, e.Change)
+	})
+}

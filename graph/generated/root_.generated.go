@@ -4040,9 +4040,9 @@ type RelationshipChange {
   cursor: String!
   "Whose step it was."
   relationshipId: ID!
-  "As the step left it."
+  "As the step left it. Null when the caller may no longer see it, as after an undo that leaves no trace: forget relationshipId."
   relationship: Relationship
-  "Null: it was just made."
+  "Null: it was just made, or is to be forgotten."
   previousState: RelationshipState
 }
 

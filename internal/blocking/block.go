@@ -241,7 +241,7 @@ func (s *Service) blockAt(ctx context.Context, u *ledger.Unit, c Call, in BlockI
 	}
 	u.Counted = counted
 	u.Relationships = append(u.Relationships, r)
-	u.Changes = append(u.Changes, s.change(r, ""))
+	u.Changes = append(u.Changes, im.RelationshipChange(s.o.IDs.New(), now, r, ""))
 	u.Events = append(u.Events, s.event(c, action, d, im.Ref{Kind: im.KindRelationship, ID: r.ID}, name, in.Target.ID, in.Reason))
 	part.Relationship, part.Effective = &r, true
 	return part, nil, nil
@@ -341,6 +341,7 @@ func (s *Service) ask(u *ledger.Unit, c Call, action string, r im.Relationship, 
 		RequestedBy: c.Viewer.Member.ID, Reason: r.Reason, About: r.Target.ID, RequestHash: s.bind(action, r), Needs: d.Needs, DecisionID: d.ID,
 		State: im.ApprovalPending, Version: 1, CreatedAt: now, ExpiresAt: now.Add(wait)}
 	u.Approvals = append(u.Approvals, a)
+	u.Changes = append(u.Changes, im.ApprovalChange(s.o.IDs.New(), now, a, ""))
 	for _, k := range candidates {
 		k.ApprovalID = a.ID
 		u.Candidates = append(u.Candidates, k)

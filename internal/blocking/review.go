@@ -233,8 +233,7 @@ func (r *review) stillAgreed(again *im.Decision, people []im.ID) (candidates []i
 func (r *review) agree(v im.Verdict) (Result, ledger.Unit, error) {
 	people := append(r.agreed(), v.ByID)
 	wait := func() (Result, ledger.Unit, error) {
-		r.f.Approval.Version++ // so that of two verdicts at once the second counts the first
-		r.u.ApprovalSteps = append(r.u.ApprovalSteps, r.f.Approval)
+		r.f.Approval = r.s.turn(r.u, r.f.Approval, r.f.Approval.State) // so that of two verdicts at once the second counts the first
 		return r.done()
 	}
 	enough, err := r.met(r.f.Approval.Needs, people)

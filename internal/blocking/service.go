@@ -254,11 +254,6 @@ func (s *Service) event(c Call, action string, d im.Decision, subject im.Ref, na
 // gateway is the actor's name of what the gateway does by itself.
 const gateway = "guanxi"
 
-// change is one step of a relationship for subscribers.
-func (s *Service) change(r im.Relationship, previous im.RelationshipState) im.Change {
-	return im.Change{ID: s.o.IDs.New(), At: s.o.Now(), Relationship: r, PreviousState: previous}
-}
-
 // step moves a relationship on: to another state, one version up, with its change in the unit.
 func (s *Service) step(u *ledger.Unit, r im.Relationship, to im.RelationshipState) im.Relationship {
 	from := r.State
@@ -274,7 +269,7 @@ func (s *Service) step(u *ledger.Unit, r im.Relationship, to im.RelationshipStat
 		r.EndedAt = s.o.Now()
 	}
 	u.Steps = append(u.Steps, r)
-	u.Changes = append(u.Changes, s.change(r, from))
+	u.Changes = append(u.Changes, im.RelationshipChange(s.o.IDs.New(), s.o.Now(), r, from))
 	return r
 }
 
@@ -305,10 +300,17 @@ func actionOf(k im.RelationshipKind) string {
 
 // settle ends an approval.
 func (s *Service) settle(u *ledger.Unit, a im.Approval, to im.ApprovalState) im.Approval {
+	from := a.State
 	a.State = to
-	a.Version++
 	a.EndedAt = s.o.Now()
+	return s.turn(u, a, from)
+}
+
+// turn writes an approval as it shall be, one version up, with its change in the unit.
+func (s *Service) turn(u *ledger.Unit, a im.Approval, from im.ApprovalState) im.Approval {
+	a.Version++
 	u.ApprovalSteps = append(u.ApprovalSteps, a)
+	u.Changes = append(u.Changes, im.ApprovalChange(s.o.IDs.New(), s.o.Now(), a, from))
 	return a
 }
 

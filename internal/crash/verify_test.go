@@ -254,7 +254,7 @@ func (r *run) look() {
 		}
 		return key
 	}, &text, &state, &number))
-	r.once("changes", changes, r.rows(db, "select relationship_id, snapshot from changes", func() string {
+	r.once("changes", changes, r.rows(db, "select subject_id, snapshot from changes where kind = 'relationship'", func() string {
 		var s struct{ State string }
 		_ = json.Unmarshal([]byte(text), &s) // one that does not parse has no state, and is told by that
 		return id.String() + " " + s.State

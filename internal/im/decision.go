@@ -171,14 +171,53 @@ type AuditEvent struct {
 	Previous    []byte
 }
 
-// Change is one step of a relationship that subscribers hear of. Snapshot is the relationship as that step left
-// it, without its reason.
+// Change is one thing that subscribers hear of, made by [RelationshipChange], [ApprovalChange] or [DirectoryChange]. An alert
+// that is raised needs none: the store tells of it.
 type Change struct {
-	ID            ID
-	At            time.Time
-	Relationship  Relationship
-	PreviousState RelationshipState // empty: it was just made
-	Number        int64             // zero until sealed
+	ID          ID
+	At          time.Time
+	About       Ref
+	What        ChangeKind
+	WorkspaceID ID // of a thing of the directory that lives on one
+	// As the step left it, without what people wrote; nil where the change is about something else.
+	Relationship *Relationship
+	Approval     *Approval
+	// PreviousState of what has states; empty: it was just made.
+	PreviousState string
+	Number        int64 // zero until sealed
+}
+
+// ChangeKind says what became of a thing.
+type ChangeKind string
+
+// What may become of a thing.
+const (
+	Created ChangeKind = "CREATED"
+	Updated ChangeKind = "UPDATED"
+	Removed ChangeKind = "REMOVED" // its row may be gone
+)
+
+// RelationshipChange is a step of a relationship.
+func RelationshipChange(id ID, at time.Time, r Relationship, previous RelationshipState) Change {
+	return Change{ID: id, At: at, About: Ref{Kind: KindRelationship, ID: r.ID}, What: step(previous), Relationship: &r, PreviousState: string(previous)}
+}
+
+// ApprovalChange is a step of a request, or a verdict on one that goes on waiting.
+func ApprovalChange(id ID, at time.Time, a Approval, previous ApprovalState) Change {
+	return Change{ID: id, At: at, About: Ref{Kind: KindApproval, ID: a.ID}, What: step(previous), Approval: &a, PreviousState: string(previous)}
+}
+
+func step[S ~string](previous S) ChangeKind {
+	if previous == "" {
+		return Created
+	}
+	return Updated
+}
+
+// DirectoryChange is what became of a member, contact, group, account or department. workspace is where it lives; zero for
+// members and departments.
+func DirectoryChange(id ID, at time.Time, about Ref, what ChangeKind, workspace ID) Change {
+	return Change{ID: id, At: at, About: about, What: what, WorkspaceID: workspace}
 }
 
 // RiskLevel grades alerts.

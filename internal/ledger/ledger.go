@@ -23,9 +23,13 @@ type Unit struct {
 	Candidates    []im.Candidate
 	Verdicts      []im.Verdict
 	Events        []im.AuditEvent
-	Changes       []im.Change
-	Intents       []im.Intent
-	Alerts        []im.Alert // of a kind once about one thing that a person did
+	// Changes is what subscribers hear of: a use-case adds one for each step that it writes, made by im.RelationshipChange,
+	// im.ApprovalChange or im.DirectoryChange with a fresh id, in the order of the steps. Whoever may see what a change is
+	// about when it reaches him hears of it; a REMOVED thing whose row is gone shows to those alone who see all of its kind.
+	// They are written many to a statement: tens of thousands in one unit are as good as a few.
+	Changes []im.Change
+	Intents []im.Intent
+	Alerts  []im.Alert // of a kind once about one thing that a person did; one that is raised is a change by itself
 
 	Policy *Policy // the version of the policy files that is put in force
 

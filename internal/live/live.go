@@ -29,8 +29,28 @@ type Store interface {
 	// faster it answers zero, and that more waits.
 	Seal(ctx context.Context) (head int64, more bool, err error)
 	Position(ctx context.Context) (Position, error)
-	Changes(ctx context.Context, v im.Viewer, member im.ID, after, until int64, limit int) ([]im.Change, error)
+	// Changes reads, in order, numbered changes after one number, up to another, of what the viewer may see.
+	Changes(ctx context.Context, v im.Viewer, w Watch, after, until int64, limit int) ([]im.Change, error)
 }
+
+// Watch is what a subscriber wants to hear of.
+type Watch struct {
+	Of          Stream
+	MemberID    im.ID        // of relationships: those that this member made or is the target of
+	AlertKind   im.AlertKind // of alerts: those of this kind
+	WorkspaceID im.ID        // of the directory: what lives there
+}
+
+// Stream is one kind of changes.
+type Stream int
+
+// The streams. They share one line of numbers, so that a cursor of one is good for all.
+const (
+	Relationships Stream = iota
+	Approvals            // that wait for the viewer, or that he made
+	Alerts
+	Directory
+)
 
 // Hub runs the sealer and wakes subscribers. Make it with [New] and run it.
 type Hub struct {
@@ -147,13 +167,25 @@ type Event struct {
 	Viewer im.Viewer // with the rights of the moment it was read
 }
 
-// batch bounds what one read of a subscriber takes.
-const batch = 100
+// Bounds of one read of a subscriber.
+const (
+	batch  = 100  // changes that it takes
+	window = 5000 // numbers that it looks through: there may be little among them that he sees
+)
 
-// Subscribe sends the changes that the viewer may see from now on, or after a cursor. The channel is closed when ctx
+// fresh is how long what was read may be passed on: rights are those of the moment of delivery, however slowly somebody
+// listens.
+const fresh = time.Second
+
+// Subscribe sends the events of [Follow].
+func (h *Hub) Subscribe(ctx context.Context, viewer func(context.Context) (im.Viewer, error), w Watch, after *string) (<-chan Event, error) {
+	return Follow(ctx, h, viewer, w, after, func(e Event) Event { return e })
+}
+
+// Follow sends the changes that the viewer may see from now on, or after a cursor. The channel is closed when ctx
 // ends, the viewer is no more, or the store fails: whoever listens resumes after the last cursor. A cursor that is
 // none of ours is BAD_USER_INPUT, one of another life of the database CURSOR_EXPIRED.
-func (h *Hub) Subscribe(ctx context.Context, viewer func(context.Context) (im.Viewer, error), member im.ID, after *string) (<-chan Event, error) {
+func Follow[E any](ctx context.Context, h *Hub, viewer func(context.Context) (im.Viewer, error), w Watch, after *string, present func(Event) E) (<-chan E, error) {
 	now, err := h.store.Position(ctx)
 	if err != nil {
 		return nil, err
@@ -169,34 +201,17 @@ func (h *Hub) Subscribe(ctx context.Context, viewer func(context.Context) (im.Vi
 		}
 		at = p.Number
 	}
-	out := make(chan Event)
+	s := &subscriber[E]{hub: h, viewer: viewer, watch: w, epoch: now.Epoch, at: at, present: present, out: make(chan E)}
 	go func() {
-		defer close(out)
+		defer close(s.out)
 		for {
 			head, news := h.position()
-			for at < head {
-				v, err := viewer(ctx) // rights may have changed since the last event
-				if err != nil {
-					h.log.WarnContext(ctx, "a subscriber lost its viewer", "error", err)
-					return
-				}
-				cs, err := h.store.Changes(ctx, v, member, at, head, batch)
-				if err != nil {
+			for s.at < head {
+				if err := s.hear(ctx, min(head, s.at+window)); err != nil {
 					if ctx.Err() == nil {
-						h.log.WarnContext(ctx, "a subscriber cannot read changes", "error", err)
+						h.log.WarnContext(ctx, "a subscriber hears no more", "error", err)
 					}
 					return
-				}
-				for _, c := range cs {
-					select {
-					case out <- Event{Encode(Position{now.Epoch, c.Number}), c, v}:
-					case <-ctx.Done():
-						return
-					}
-					at = c.Number
-				}
-				if len(cs) < batch {
-					at = head
 				}
 			}
 			select {
@@ -206,7 +221,46 @@ func (h *Hub) Subscribe(ctx context.Context, viewer func(context.Context) (im.Vi
 			}
 		}
 	}()
-	return out, nil
+	return s.out, nil
+}
+
+// subscriber is somebody who listens. Nothing is kept for him but one read: what he does not take waits in the store.
+type subscriber[E any] struct {
+	hub     *Hub
+	viewer  func(context.Context) (im.Viewer, error)
+	watch   Watch
+	epoch   string
+	at      int64 // all up to here is told, or not for him
+	present func(Event) E
+	out     chan E
+}
+
+// hear tells of changes up to a number, or as many as one read takes while it is fresh.
+func (s *subscriber[E]) hear(ctx context.Context, until int64) error {
+	v, err := s.viewer(ctx) // rights may have changed since the last event
+	if err != nil {
+		return err
+	}
+	cs, err := s.hub.store.Changes(ctx, v, s.watch, s.at, until, batch)
+	if err != nil {
+		return err
+	}
+	stale := time.NewTimer(fresh)
+	defer stale.Stop()
+	for _, c := range cs {
+		select {
+		case s.out <- s.present(Event{Encode(Position{s.epoch, c.Number}), c, v}):
+		case <-stale.C:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		s.at = c.Number
+	}
+	if len(cs) < batch {
+		s.at = until
+	}
+	return nil
 }
 
 const cursorSize = 1 + 8 + 8 + 4

@@ -82,7 +82,7 @@ func (l *line) Position(context.Context) (Position, error) {
 	return Position{Epoch: "0123456789abcdef", Number: int64(len(l.changes))}, l.broken
 }
 
-func (l *line) Changes(_ context.Context, _ im.Viewer, _ im.ID, after, until int64, limit int) ([]im.Change, error) {
+func (l *line) Changes(_ context.Context, _ im.Viewer, _ Watch, after, until int64, limit int) ([]im.Change, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	cs := l.changes[after:until]
@@ -108,11 +108,11 @@ func TestNothingLeaks(t *testing.T) {
 	h, stop := run(t, l)
 	ctx, cancel := context.WithCancel(t.Context())
 	for range 50 {
-		if _, err := h.Subscribe(ctx, anyone, im.ID{}, nil); err != nil { // never reads
+		if _, err := h.Subscribe(ctx, anyone, Watch{}, nil); err != nil { // never reads
 			t.Fatal(err)
 		}
 	}
-	gone, err := h.Subscribe(ctx, func(context.Context) (im.Viewer, error) { return im.Viewer{}, errors.New("gone") }, im.ID{}, nil)
+	gone, err := h.Subscribe(ctx, func(context.Context) (im.Viewer, error) { return im.Viewer{}, errors.New("gone") }, Watch{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,11 +137,11 @@ func TestSlowSubscriber(t *testing.T) {
 	l := &line{}
 	h, stop := run(t, l)
 	defer stop()
-	slow, err := h.Subscribe(t.Context(), anyone, im.ID{}, nil)
+	slow, err := h.Subscribe(t.Context(), anyone, Watch{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	fast, err := h.Subscribe(t.Context(), anyone, im.ID{}, nil)
+	fast, err := h.Subscribe(t.Context(), anyone, Watch{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -53,10 +53,17 @@ func TestUndoWithoutTrace(t *testing.T) {
 			expect(t, "the auditor does", gu.decision(id) != nil, true)
 		}
 
-		// Subscribers who resume from before hear of what came after it only.
+		// Subscribers who resume from before are told to forget it, and nothing else: neither that it was made nor what it was.
 		next := sun.blocks("shanxiaoyu016", on("feishu-hq"))
-		expect(t, "first change to the initiator", sun.watch(start).next(t).RelationshipID, next.ID)
-		expect(t, "first change to an admin", lin.watch(start).next(t).RelationshipID, next.ID)
+		for _, p := range []person{sun, lin} {
+			for transport, subscribe := range transports {
+				s := p.follow(t, subscribe, start)
+				e := s.Next(t)
+				expect(t, p.account+" by "+transport+" hears first", fmt.Sprint(e.Text("relationshipChanged.relationshipId") == r.ID,
+					e.Get("relationshipChanged.relationship"), e.Get("relationshipChanged.previousState")), "true <nil> <nil>")
+				expect(t, p.account+" by "+transport+" hears then", s.next(t).RelationshipID, next.ID)
+			}
+		}
 		expect(t, "changes to the auditor", fmt.Sprint(gu.watch(start).of(t, r.ID, 2)), "[null→ACTIVE ACTIVE→UNDONE]")
 
 		// What is ended in the ordinary way goes on showing.

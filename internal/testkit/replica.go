@@ -129,7 +129,7 @@ func NewGate(t testing.TB, dsn string) *Gate {
 	// A deferred trigger runs as the last thing before the commit.
 	_, err := db.Exec(`create function gate() returns trigger language plpgsql as $$ begin
 			perform pg_advisory_xact_lock_shared(1, hashtext(m.account_name))
-				from relationships r join members m on m.id = r.initiator_id where r.id = new.relationship_id;
+				from relationships r join members m on m.id = r.initiator_id where r.id = new.subject_id;
 			return null;
 		end $$;
 		create constraint trigger gate after insert on changes deferrable initially deferred for each row execute function gate()`)

@@ -13,7 +13,7 @@ import (
 )
 
 // some is a text that may be missing.
-func some(s string) *string {
+func some[S ~string](s S) *S {
 	if s == "" {
 		return nil
 	}

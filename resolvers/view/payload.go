@@ -209,10 +209,9 @@ type RelationshipChange struct {
 
 // RelationshipChange presents a step.
 func (b *Batch) RelationshipChange(cursor string, c im.Change) *RelationshipChange {
-	out := &RelationshipChange{Cursor: cursor, RelationshipID: id(im.KindRelationship, c.Relationship.ID), Relationship: b.Relationship(c.Relationship)}
-	if c.PreviousState != "" {
-		s := model.RelationshipState(c.PreviousState)
-		out.PreviousState = &s
+	out := &RelationshipChange{Cursor: cursor, RelationshipID: id(im.KindRelationship, c.About.ID), PreviousState: some(model.RelationshipState(c.PreviousState))}
+	if c.Relationship != nil {
+		out.Relationship = b.Relationship(*c.Relationship)
 	}
 	return out
 }
