@@ -7,7 +7,9 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,6 +30,34 @@ import (
 	"github.com/guanxi-im/guanxi/resolvers"
 	"github.com/guanxi-im/guanxi/resolvers/view"
 )
+
+// TestMain runs the servers that the commands start as processes of their own: in a test this program is the test's.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && !strings.HasPrefix(os.Args[1], "-") {
+		main()
+		return
+	}
+	m.Run()
+}
+
+// TestReads runs the command on a small company: both sides give the same data, on both databases.
+func TestReads(t *testing.T) {
+	for _, server := range servers(t) {
+		o := options{postgres: server, members: 300, rounds: 1, seconds: 0.05}
+		if err := reads(t.Context(), o); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// servers are the databases of tests: SQLite, and PostgreSQL where there is one.
+func servers(t *testing.T) []string {
+	t.Helper()
+	if url := os.Getenv("GUANXI_TEST_POSTGRES"); url != "" {
+		return []string{"", url}
+	}
+	return []string{""}
+}
 
 // BenchmarkBlock is one block through the GraphQL handler on SQLite, in process and without the sealer: what a request
 // allocates, from its token to its JSON. The times hold a commit each, so compare allocations.

@@ -43,6 +43,11 @@ func ideal(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	return serveIdeal(ctx, h)
+}
+
+// serveIdeal serves an ideal handler until ctx ends.
+func serveIdeal(ctx context.Context, h http.Handler) error {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,8 +29,9 @@ type sample struct {
 func (s sample) rate() float64 { return float64(len(s.took)) / s.all.Seconds() }
 
 // load sends the requests that next gives over c connections, each one after the other's answer, until there are no
-// more. The client is a bare one: net/http's would take as much CPU as the server that it measures.
-func load(ctx context.Context, addr string, c int, next func(n int) ([]byte, bool)) (sample, error) {
+// more; every answer has to hold want. The client is a bare one: net/http's would take as much CPU as the server that it
+// measures.
+func load(ctx context.Context, addr string, c int, want string, next func(n int) ([]byte, bool)) (sample, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var n atomic.Int64
@@ -38,7 +40,7 @@ func load(ctx context.Context, addr string, c int, next func(n int) ([]byte, boo
 	began := time.Now()
 	for i := range c {
 		all.Go(func() {
-			if err := connection(ctx, addr, func() ([]byte, bool) { return next(int(n.Add(1)) - 1) }, &took[i]); err != nil {
+			if err := connection(ctx, addr, []byte(want), func() ([]byte, bool) { return next(int(n.Add(1)) - 1) }, &took[i]); err != nil {
 				cancel(err)
 			}
 		})
@@ -55,7 +57,7 @@ func load(ctx context.Context, addr string, c int, next func(n int) ([]byte, boo
 }
 
 // connection is one client.
-func connection(ctx context.Context, addr string, next func() ([]byte, bool), took *[]time.Duration) error {
+func connection(ctx context.Context, addr string, want []byte, next func() ([]byte, bool), took *[]time.Duration) error {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return err
@@ -80,7 +82,7 @@ func connection(ctx context.Context, addr string, next func() ([]byte, bool), to
 			return err
 		}
 		*took = append(*took, time.Since(began))
-		if resp.StatusCode != http.StatusOK || !bytes.Contains(body, []byte(`"state":"ACTIVE"`)) {
+		if resp.StatusCode != http.StatusOK || !bytes.Contains(body, want) || bytes.Contains(body, []byte(`"errors"`)) {
 			return fmt.Errorf("%s: %s", resp.Status, body)
 		}
 	}
@@ -99,7 +101,12 @@ func start(ctx context.Context, env []string, args ...string) (*process, error) 
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, self, args...)
+	return startProgram(ctx, self, env, args...)
+}
+
+// startProgram starts a program that says where it listens, and waits until it does.
+func startProgram(ctx context.Context, program string, env []string, args ...string) (*process, error) {
+	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Env = append([]string{"HOME=" + os.TempDir()}, env...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
@@ -117,6 +124,15 @@ func start(ctx context.Context, env []string, args ...string) (*process, error) 
 	return &process{cmd, strings.TrimSpace(strings.TrimPrefix(line, "listening on http://"))}, nil
 }
 
+// build builds the gateway itself into dir.
+func build(ctx context.Context, dir string) (string, error) {
+	program := filepath.Join(dir, "guanxi")
+	if out, err := exec.CommandContext(ctx, "go", "build", "-o", program, "github.com/guanxi-im/guanxi").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w: %s", err, out)
+	}
+	return program, nil
+}
+
 // cpu is the CPU time that the process has taken so far, as far as the machine tells (Linux does); else zero.
 func (p *process) cpu() time.Duration {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
@@ -129,6 +145,28 @@ func (p *process) cpu() time.Duration {
 	user, _ := strconv.Atoi(fields[11])
 	system, _ := strconv.Atoi(fields[12])
 	return time.Duration(user+system) * tick
+}
+
+// memory is what the process holds of the machine's memory, and what of that is no file's, in MiB, as far as the machine
+// tells; else zero.
+func (p *process) memory() (all, own float64) {
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	for line := range strings.Lines(string(b)) {
+		var into *float64
+		switch name, _, _ := strings.Cut(line, ":"); name {
+		case "VmRSS":
+			into = &all
+		case "RssAnon":
+			into = &own
+		default:
+			continue
+		}
+		if f := strings.Fields(line); len(f) > 1 {
+			*into, _ = strconv.ParseFloat(f[1], 64)
+			*into /= 1024
+		}
+	}
+	return all, own
 }
 
 func (p *process) stop() {

@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/signal"
 	"runtime/pprof"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/guanxi-im/guanxi/internal/app"
@@ -28,15 +30,73 @@ func main() {
 	}
 }
 
-// run does what the first argument says. gateway and ideal are the two servers, which the others start as processes of
-// their own.
+// options are what the measuring commands share.
+type options struct {
+	postgres string
+	members  int
+	keep     string
+	rounds   int
+	seconds  float64
+	profile  string
+	only     string
+}
+
+func parse(command string, args []string) (o options, err error) {
+	flags := flag.NewFlagSet(command, flag.ContinueOnError)
+	flags.StringVar(&o.postgres, "postgres", os.Getenv("GUANXI_TEST_POSTGRES"), "postgres://… of a server on which to make databases, dropped at the end; empty: SQLite files")
+	flags.IntVar(&o.members, "members", 50_000, "size of the company that is read")
+	flags.StringVar(&o.keep, "keep", "", "directory that keeps what was filled for the next run; empty: it is dropped")
+	flags.IntVar(&o.rounds, "rounds", 5, "measurements of each side at each concurrency, taken in turns")
+	flags.Float64Var(&o.seconds, "seconds", 3, "length of one measurement")
+	flags.StringVar(&o.profile, "profile", "", "file for a CPU profile of the gateway")
+	flags.StringVar(&o.only, "only", "", "the shapes to measure, with commas between; empty: all")
+	return o, flags.Parse(args)
+}
+
+// chosen are the shapes of reads to measure.
+func (o options) chosen() []shape {
+	if o.only == "" {
+		return shapes
+	}
+	names := strings.Split(o.only, ",")
+	return slices.DeleteFunc(slices.Clone(shapes), func(s shape) bool { return !slices.Contains(names, s.name) })
+}
+
+// measuring are the commands that measure.
+var measuring = map[string]func(context.Context, options) error{"reads": reads, "q4": q4, "check": checks, "start": starts, "all": all}
+
+// all measures everything: on PostgreSQL where there is one, then on SQLite.
+func all(ctx context.Context, o options) error {
+	servers := []string{o.postgres, ""}
+	if o.postgres == "" {
+		servers = servers[1:]
+	}
+	for _, server := range servers {
+		o.postgres = server
+		for _, measure := range []func(context.Context, options) error{reads, checks, q4} {
+			if err := measure(ctx, o); err != nil {
+				return err
+			}
+			fmt.Println()
+		}
+	}
+	return starts(ctx, o)
+}
+
+// run does what the first argument says. gateway, ideal and ideal-reads are servers, which the others start as processes
+// of their own.
 func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
 		args = []string{""}
 	}
+	if measure := measuring[args[0]]; measure != nil {
+		o, err := parse(args[0], args[1:])
+		if err != nil {
+			return err
+		}
+		return measure(ctx, o)
+	}
 	switch args[0] {
-	case "q4":
-		return q4(ctx, args[1:])
 	case "gateway":
 		return profiled(os.Getenv(profileVariable), func() error {
 			if code := app.Run(ctx, append([]string{"serve"}, args[1:]...), nil, os.Stdout, os.Stderr); code != 0 {
@@ -46,8 +106,10 @@ func run(ctx context.Context, args []string) error {
 		})
 	case "ideal":
 		return ideal(ctx, args[1:])
+	case "ideal-reads":
+		return serveIdealReads(ctx, args[1:])
 	}
-	return errors.New("usage: go run ./bench q4 [--db URL] [--seconds N] [--rounds N] [--profile FILE]")
+	return errors.New("usage: go run ./bench all|reads|check|q4|start [flags]; --help lists the flags")
 }
 
 // profileVariable names the file into which the gateway's process profiles its CPU time; empty: it does not.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -80,21 +79,14 @@ type side struct {
 
 var concurrencies = []int{1, 32}
 
-func q4(ctx context.Context, args []string) error {
-	flags := flag.NewFlagSet("q4", flag.ContinueOnError)
-	url := flags.String("db", os.Getenv("GUANXI_TEST_POSTGRES"), "postgres://… of a server on which to make two databases, dropped at the end; empty: SQLite files")
-	seconds := flags.Float64("seconds", 5, "length of one measurement")
-	rounds := flags.Int("rounds", 5, "measurements of each side at each concurrency, taken in turns")
-	profile := flags.String("profile", "", "file for a CPU profile of the gateway")
-	if err := flags.Parse(args); err != nil {
-		return err
-	}
+// q4 measures a durable block.
+func q4(ctx context.Context, o options) error {
 	people := newPeople()
 	sides := []*side{{name: "gateway"}, {name: "ideal"}}
 	for _, s := range sides {
 		s.runs = map[int][]sample{}
 		var err error
-		if s.db, err = newDatabase(ctx, *url); err != nil {
+		if s.db, err = newDatabase(ctx, o.postgres); err != nil {
 			return err
 		}
 		defer s.db.drop()
@@ -104,7 +96,7 @@ func q4(ctx context.Context, args []string) error {
 	}
 	gateway, ideal := sides[0], sides[1]
 	var err error
-	if gateway.server, err = start(ctx, []string{profileVariable + "=" + *profile}, "gateway", "--demo", "--listen", "127.0.0.1:0", "--db", gateway.db.url); err != nil {
+	if gateway.server, err = start(ctx, []string{profileVariable + "=" + o.profile}, "gateway", "--demo", "--listen", "127.0.0.1:0", "--db", gateway.db.url); err != nil {
 		return err
 	}
 	defer gateway.server.stop()
@@ -125,11 +117,11 @@ func q4(ctx context.Context, args []string) error {
 		}
 	}
 	fmt.Printf("Q4, a durable block on %s: %d rounds of %gs a side; %d cores, %s, client and database on the same machine\n\n",
-		gateway.db.describe(ctx), *rounds, *seconds, runtime.NumCPU(), runtime.Version())
-	for range *rounds {
+		gateway.db.describe(ctx), o.rounds, o.seconds, runtime.NumCPU(), runtime.Version())
+	for range o.rounds {
 		for _, c := range concurrencies {
 			for _, i := range rand.Perm(len(sides)) {
-				if err := sides[i].measure(ctx, people, c, time.Duration(*seconds*float64(time.Second))); err != nil {
+				if err := sides[i].measure(ctx, people, c, time.Duration(o.seconds*float64(time.Second))); err != nil {
 					return fmt.Errorf("%s: %w", sides[i].name, err)
 				}
 			}
@@ -158,7 +150,7 @@ func (s *side) measure(ctx context.Context, p people, c int, d time.Duration) er
 // drive sends blocks of pairs that were not blocked before, c at a time.
 func (s *side) drive(ctx context.Context, p people, c int, more func(int) bool) (sample, error) {
 	first := s.next
-	out, err := load(ctx, s.server.addr, c, func(n int) ([]byte, bool) {
+	out, err := load(ctx, s.server.addr, c, `"state":"ACTIVE"`, func(n int) ([]byte, bool) {
 		k := first + n
 		if k >= len(p)*(len(p)-1) || !more(n) {
 			return nil, false
@@ -178,7 +170,7 @@ func table(gateway, ideal *side) {
 		limit := rates(ideal.runs[c])
 		for _, s := range []*side{ideal, gateway} {
 			rs := rates(s.runs[c])
-			took := s.took(c)
+			took := times(s.runs[c])
 			ratio := ""
 			if s == gateway {
 				each := make([]float64, len(rs))
@@ -189,29 +181,29 @@ func table(gateway, ideal *side) {
 				ratio = fmt.Sprintf("%.2f (%.2f–%.2f)", median(rs)/median(limit), each[0], each[len(each)-1])
 			}
 			fmt.Fprintf(w, "%s c=%d\t%.0f (%.0f–%.0f)\t%s\t%s\t%s\t%s\t\n", s.name, c, median(rs), rs[0], rs[len(rs)-1],
-				millis(took[len(took)/2]), millis(took[len(took)*99/100]), millis(s.cpu(c)), ratio)
+				millis(took[len(took)/2]), millis(took[len(took)*99/100]), millis(cpuEach(s.runs[c])), ratio)
 		}
 	}
 	_ = w.Flush()
 }
 
-func (s *side) took(c int) []time.Duration {
-	var out []time.Duration
-	for _, r := range s.runs[c] {
+// times are how long the requests of some runs took, sorted.
+func times(runs []sample) (out []time.Duration) {
+	for _, r := range runs {
 		out = append(out, r.took...)
 	}
 	slices.Sort(out)
 	return out
 }
 
-// cpu is the server's CPU time for one block.
-func (s *side) cpu(c int) (d time.Duration) {
+// cpuEach is the server's CPU time for one request.
+func cpuEach(runs []sample) (d time.Duration) {
 	n := 0
-	for _, r := range s.runs[c] {
+	for _, r := range runs {
 		d += r.cpu
 		n += len(r.took)
 	}
-	return d / time.Duration(n)
+	return d / time.Duration(max(n, 1))
 }
 
 func millis(d time.Duration) string { return fmt.Sprintf("%.2f ms", float64(d.Microseconds())/1000) }

@@ -1,0 +1,434 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"net/http"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/guanxi-im/guanxi/graph/nodeid"
+	"github.com/guanxi-im/guanxi/internal/audit"
+	"github.com/guanxi-im/guanxi/internal/directory"
+	"github.com/guanxi-im/guanxi/internal/envelope"
+	"github.com/guanxi-im/guanxi/internal/im"
+	"github.com/guanxi-im/guanxi/internal/page"
+)
+
+// idealReads are the statements of each shape: the best that we can write, with the conditions under which the asker
+// may see the rows. $1 is the only argument.
+var idealReads = map[string]struct{ postgres, sqlite []string }{
+	"Q1": {postgres: []string{one}, sqlite: []string{one}},
+	"Q2": {
+		postgres: []string{fifty, `select r.initiator_id, r.id, r.target_kind, coalesce(t.name, c.name)
+			from (select id from members where id > $1 order by id limit 50) m
+			cross join lateral (select * from relationships x where x.initiator_id = m.id and x.kind = 'BLOCK'
+				and not (x.state = 'UNDONE' and x.undo_terms ->> 'trace' = 'false') order by x.id desc limit 3) r
+			left join members t on r.target_kind = 'member' and t.id = r.target_id
+			left join external_contacts c on r.target_kind = 'contact' and c.id = r.target_id order by m.id, r.id desc`},
+		sqlite: []string{fifty, `select r.initiator_id, r.id, r.target_kind, coalesce(t.name, c.name)
+			from (select id from members where id > $1 order by id limit 50) m
+			join relationships r on r.id in (select x.id from relationships x where x.initiator_id = m.id and x.kind = 'BLOCK'
+				and not (x.state = 'UNDONE' and x.undo_terms ->> 'trace' = 0) order by x.id desc limit 3)
+			left join members t on r.target_kind = 'member' and t.id = r.target_id
+			left join external_contacts c on r.target_kind = 'contact' and c.id = r.target_id order by m.id, r.id desc`},
+	},
+	"Q3":      {postgres: []string{fiftyEvents}, sqlite: []string{fiftyEvents}},
+	"Q3names": {postgres: []string{fiftySealed}, sqlite: []string{fiftySealed}},
+	"key":     {postgres: []string{keyText}, sqlite: []string{keyText}}, // of a sealed text
+}
+
+const (
+	one = `select m.id, m.name, m.employee_no, d.name from members m
+		left join member_departments md on md.member_id = m.id and md.is_primary left join departments d on d.id = md.department_id where m.id = $1`
+	fifty = `select m.id, m.name, d.name, g.name from members m
+		left join member_departments md on md.member_id = m.id and md.is_primary left join departments d on d.id = md.department_id
+		left join members g on g.id = m.manager_id where m.id > $1 order by m.id limit 51`
+	fiftyEvents = `select e.id, e.at, e.action, e.outcome, e.decision_id, e.request_id, e.sequence from audit_events e
+		where e.action not like 'archive.%' and e.id < $1 order by e.id desc limit 51`
+	fiftySealed = `select e.id, e.at, e.action, e.outcome, e.decision_id, e.request_id, e.sequence, e.actor_name, e.subject_name, e.detail from audit_events e
+		where e.action not like 'archive.%' and e.id < $1 order by e.id desc limit 51`
+	keyText = "select subject_id, wrapped from data_keys where id = $1"
+)
+
+// serveIdealReads is net/http, encoding/json and the best SQL, without GraphQL: the limit of what a gateway could do. It
+// authenticates nobody, and opens sealed texts as the gateway does.
+func serveIdealReads(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("ideal-reads", flag.ContinueOnError)
+	url := flags.String("db", "", "database to read")
+	keyset := flags.String("keyset", "", "file with the master key")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	h := &readsHandler{}
+	b, err := os.ReadFile(*keyset)
+	if err != nil {
+		return err
+	}
+	if h.master, err = envelope.Open(b); err != nil {
+		return err
+	}
+	if path, ok := strings.CutPrefix(*url, "sqlite:"); ok {
+		h.query, err = sqliteReader(ctx, path)
+	} else {
+		h.query, err = postgresReader(ctx, *url)
+	}
+	if err != nil {
+		return err
+	}
+	return serveIdeal(ctx, h)
+}
+
+// scanner is a row of either driver.
+type scanner interface{ Scan(dest ...any) error }
+
+type readsHandler struct {
+	master *envelope.Master
+	keys   sync.Map // im.ID → envelope.Key
+	// query runs the statements of a shape, with one argument, in one round trip; each row goes to the function of its
+	// statement.
+	query func(ctx context.Context, shape string, at im.ID, each ...func(scanner) error) error
+}
+
+// readsRequest is a request.
+type readsRequest struct {
+	OperationName string `json:"operationName"`
+	Variables     struct {
+		At string `json:"at"`
+	} `json:"variables"`
+}
+
+type named struct {
+	Name string `json:"name"`
+}
+
+type q1Member struct {
+	ID         string `json:"id"`
+	Name       string `json:"name"`
+	EmployeeNo string `json:"employeeNo"`
+	Department *named `json:"department"`
+}
+
+type q2Member struct {
+	ID            string   `json:"id"`
+	Name          string   `json:"name"`
+	Department    *named   `json:"department"`
+	Manager       *named   `json:"manager"`
+	Relationships q2Blocks `json:"relationships"`
+}
+
+type q2Blocks struct {
+	Nodes []q2Block `json:"nodes"`
+}
+
+type q2Block struct {
+	ID     string   `json:"id"`
+	Target q2Target `json:"target"`
+}
+
+type q2Target struct {
+	Typename string `json:"__typename"`
+	Name     string `json:"name"`
+}
+
+type q3Event struct {
+	ID         string    `json:"id"`
+	At         time.Time `json:"at"`
+	Action     string    `json:"action"`
+	Outcome    *string   `json:"outcome"`
+	DecisionID *string   `json:"decisionId"`
+	RequestID  *string   `json:"requestId"`
+	Sequence   *int64    `json:"sequence"`
+	*q3Texts
+}
+
+type q3Texts struct {
+	ActorName   string `json:"actorName"`
+	SubjectName string `json:"subjectName"`
+	Detail      string `json:"detail"`
+}
+
+type pageInfo struct {
+	EndCursor   *string `json:"endCursor"`
+	HasNextPage bool    `json:"hasNextPage"`
+}
+
+type listOf[T any] struct {
+	Nodes    []T      `json:"nodes"`
+	PageInfo pageInfo `json:"pageInfo"`
+}
+
+// whole cuts the row off that a query reads beyond its page, and says where the page ends.
+func (c *listOf[T]) whole(order string, id func(T) im.ID) {
+	if c.PageInfo.HasNextPage = len(c.Nodes) > 50; c.PageInfo.HasNextPage {
+		c.Nodes = c.Nodes[:50]
+	}
+	if n := len(c.Nodes); n > 0 {
+		end := page.Encode(order, page.Position{ID: id(c.Nodes[n-1])})
+		c.PageInfo.EndCursor = &end
+	}
+}
+
+// ServeHTTP answers one request.
+func (h *readsHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var q readsRequest
+	var data any
+	err := json.NewDecoder(r.Body).Decode(&q)
+	if err == nil {
+		data, err = h.answer(r.Context(), q)
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	b, err := json.Marshal(map[string]any{"data": data})
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	_, _ = w.Write(b) // a client that hung up is no fault of ours
+}
+
+func (h *readsHandler) answer(ctx context.Context, q readsRequest) (any, error) {
+	switch q.OperationName {
+	case "Q1":
+		ref, _ := nodeid.Decode(q.Variables.At)
+		var a struct {
+			Member *q1Member `json:"member"`
+		}
+		err := h.query(ctx, "Q1", ref.ID, func(s scanner) error {
+			var id im.ID
+			var department *string
+			var m q1Member
+			err := s.Scan(&id, &m.Name, &m.EmployeeNo, &department)
+			m.ID, m.Department, a.Member = nodeid.Encode(im.KindMember, id), called(department), &m
+			return err
+		})
+		return a, err
+	case "Q2":
+		return h.fifty(ctx, q.Variables.At)
+	case "Q3", "Q3names":
+		return h.events(ctx, q.OperationName, q.Variables.At)
+	}
+	return nil, fmt.Errorf("no shape is called %q", q.OperationName)
+}
+
+func called(name *string) *named {
+	if name == nil {
+		return nil
+	}
+	return &named{*name}
+}
+
+func (h *readsHandler) fifty(ctx context.Context, after string) (any, error) {
+	at, err := page.Decode(directory.MembersByID, after)
+	if err != nil {
+		return nil, err
+	}
+	var a struct {
+		Members listOf[*q2Member] `json:"members"`
+	}
+	ids := make([]im.ID, 0, 51)
+	at50 := make(map[im.ID]*q2Member, 51)
+	err = h.query(ctx, "Q2", at.ID, func(s scanner) error {
+		var id im.ID
+		var department, manager *string
+		m := &q2Member{Relationships: q2Blocks{[]q2Block{}}}
+		err := s.Scan(&id, &m.Name, &department, &manager)
+		m.ID, m.Department, m.Manager = nodeid.Encode(im.KindMember, id), called(department), called(manager)
+		a.Members.Nodes, ids, at50[id] = append(a.Members.Nodes, m), append(ids, id), m
+		return err
+	}, func(s scanner) error {
+		var from, id im.ID
+		var kind, name string
+		err := s.Scan(&from, &id, &kind, &name)
+		t := q2Target{Typename: "Member", Name: name}
+		if kind == string(im.KindContact) {
+			t.Typename = "ExternalContact"
+		}
+		if m := at50[from]; m != nil {
+			m.Relationships.Nodes = append(m.Relationships.Nodes, q2Block{nodeid.Encode(im.KindRelationship, id), t})
+		}
+		return err
+	})
+	n := min(len(ids), 50) - 1
+	a.Members.whole(directory.MembersByID, func(*q2Member) im.ID { return ids[n] })
+	return a, err
+}
+
+func (h *readsHandler) events(ctx context.Context, shape, after string) (any, error) {
+	at, err := page.Decode(audit.Newest, after)
+	if err != nil {
+		return nil, err
+	}
+	var a struct {
+		Events listOf[*q3Event] `json:"auditEvents"`
+	}
+	type sealed struct {
+		id                     im.ID
+		actor, subject, detail []byte
+	}
+	var boxes []sealed
+	err = h.query(ctx, shape, at.ID, func(s scanner) error {
+		var b sealed
+		var us int64
+		var decision im.ID
+		e := &q3Event{}
+		into := []any{&b.id, &us, &e.Action, &e.Outcome, &decision, &e.RequestID, &e.Sequence, &b.actor, &b.subject, &b.detail}
+		if shape == "Q3" {
+			into = into[:7]
+		}
+		err := s.Scan(into...)
+		e.ID, e.At = nodeid.Encode(im.KindAudit, b.id), time.UnixMicro(us).UTC()
+		if did := nodeid.Encode(im.KindDecision, decision); did != "" {
+			e.DecisionID = &did
+		}
+		a.Events.Nodes, boxes = append(a.Events.Nodes, e), append(boxes, b)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	n := min(len(boxes), 50)
+	for i, b := range boxes[:n] {
+		if shape == "Q3" {
+			break
+		}
+		t := &q3Texts{}
+		for _, x := range []struct {
+			box    []byte
+			column string
+			into   *string
+		}{{b.actor, "actor_name", &t.ActorName}, {b.subject, "subject_name", &t.SubjectName}, {b.detail, "detail", &t.Detail}} {
+			if *x.into, err = h.open(ctx, x.box, envelope.At("audit_events", x.column, b.id)); err != nil {
+				return nil, err
+			}
+		}
+		a.Events.Nodes[i].q3Texts = t
+	}
+	a.Events.whole(audit.Newest, func(*q3Event) im.ID { return boxes[n-1].id })
+	return a, nil
+}
+
+// open opens a sealed text; it reads a key once.
+func (h *readsHandler) open(ctx context.Context, box, at []byte) (string, error) {
+	id, err := envelope.KeyID(box)
+	if err != nil {
+		return "", err
+	}
+	key, ok := h.keys.Load(id)
+	if !ok {
+		err := h.query(ctx, "key", id, func(s scanner) error {
+			var subject im.ID
+			var wrapped []byte
+			if err := s.Scan(&subject, &wrapped); err != nil {
+				return err
+			}
+			k, err := h.master.Unwrap(id, subject, wrapped)
+			key = k
+			return err
+		})
+		if err != nil {
+			return "", err
+		}
+		h.keys.Store(id, key)
+	}
+	return key.(envelope.Key).Open(box, at)
+}
+
+// postgresReader sends the statements of a shape as one batch, every one prepared before.
+func postgresReader(ctx context.Context, url string) (func(context.Context, string, im.ID, ...func(scanner) error) error, error) {
+	cfg, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, err
+	}
+	cfg.MaxConns = 8 // more only wait for each other on few cores
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, shape string, at im.ID, each ...func(scanner) error) error {
+		texts := idealReads[shape].postgres
+		if len(texts) == 1 {
+			rows, err := pool.Query(ctx, texts[0], at)
+			return drained(rows, err, each[0])
+		}
+		var b pgx.Batch
+		for _, t := range texts {
+			b.Queue(t, at)
+		}
+		results := pool.SendBatch(ctx, &b)
+		for i := range texts {
+			rows, err := results.Query()
+			if err := drained(rows, err, each[i]); err != nil {
+				_ = results.Close()
+				return err
+			}
+		}
+		return results.Close()
+	}, nil
+}
+
+func drained(rows pgx.Rows, err error, each func(scanner) error) error {
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := each(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// sqliteReader runs them one by one, prepared before, on as many connections as there are cores.
+func sqliteReader(ctx context.Context, path string) (func(context.Context, string, im.ID, ...func(scanner) error) error, error) {
+	db, err := sql.Open("sqlite", "file:"+path+"?mode=ro&_pragma=query_only(1)&_pragma=busy_timeout(5000)&_pragma=cache_size(-32000)&_pragma=mmap_size(268435456)")
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(max(2, runtime.GOMAXPROCS(0)))
+	db.SetMaxIdleConns(max(2, runtime.GOMAXPROCS(0)))
+	ready := map[string][]*sql.Stmt{}
+	for shape, texts := range idealReads {
+		for _, t := range texts.sqlite {
+			s, err := db.PrepareContext(ctx, t)
+			if err != nil {
+				return nil, err
+			}
+			ready[shape] = append(ready[shape], s)
+		}
+	}
+	one := func(ctx context.Context, s *sql.Stmt, at im.ID, each func(scanner) error) error {
+		rows, err := s.QueryContext(ctx, at)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = rows.Close() }()
+		for rows.Next() {
+			if err := each(rows); err != nil {
+				return err
+			}
+		}
+		return rows.Err()
+	}
+	return func(ctx context.Context, shape string, at im.ID, each ...func(scanner) error) error {
+		for i, s := range ready[shape] {
+			if err := one(ctx, s, at, each[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, nil
+}
