@@ -106,7 +106,7 @@ func stripped(cases []policytest.Case) []policytest.Case {
 		}
 		c.Name += ", without a role"
 		c.Want = map[policytest.What]string{policytest.Outcome: "deny", atLeast: least}
-		roles := slices.DeleteFunc(slices.Clone(c.Request.Actor.Roles), func(role string) bool { return role != authz.RoleService && role != authz.RoleServiceBulk })
+		roles := slices.DeleteFunc(slices.Clone(c.Request.Actor.Roles), func(role string) bool { return !authz.OfService(role) })
 		if len(roles) > 0 {
 			roles = []string{authz.RoleService}
 		}
@@ -248,7 +248,10 @@ func mutants(r authz.Rule) map[string]string {
 	}
 	for _, step := range [][2]string{{"anyone", "employee"}, {"employee", "anyone"}, {"employee", "dept_manager"}, {"dept_manager", "employee"},
 		{"dept_manager", "admin"}, {"admin", "dept_manager"}, {"admin", "super_admin"}, {"super_admin", "admin"}, {"hr", "it"}, {"it", "legal"},
-		{"legal", "hr"}, {"hr", "employee"}, {"it", "employee"}, {"legal", "employee"}, {"auditor", "employee"}, {authz.RoleServiceBulk, authz.RoleService}} {
+		{"legal", "hr"}, {"hr", "employee"}, {"it", "employee"}, {"legal", "employee"}, {"auditor", "employee"}, {authz.RoleServiceBulk, authz.RoleService},
+		{authz.RoleServiceContacts, authz.RoleService}, {authz.RoleServiceMembers, authz.RoleService}, {authz.RoleServiceUnmask, authz.RoleService},
+		{authz.RoleServiceDirectory, authz.RoleService}, {authz.RoleServiceCheck, authz.RoleService}, {authz.RoleServiceCheck, authz.RoleServiceContacts},
+		{authz.RoleServiceContacts, authz.RoleServiceCheck}, {authz.RoleServiceMembers, authz.RoleServiceCheck}, {authz.RoleService, authz.RoleServiceCheck}} {
 		if r.Role == step[0] {
 			add("role "+step[1], func(m *authz.Rule) { m.Role = step[1] })
 		}

@@ -752,15 +752,17 @@ var wordsInChinese = map[string]string{
 	ActionDeleteContacts: "删除联系人", ActionExport: "导出", ActionOpenDeparture: "发起离职", ActionCancelDeparture: "取消离职",
 	ActionPauseDeparture: "暂停离职", ActionResumeDeparture: "恢复离职", ActionConfirmDeparture: "确认离职", ActionCompleteDepartureStep: "完成离职步骤",
 	ActionRetryDepartureStep: "重试离职步骤", ActionSetLegalHold: "设置法律保全", ActionActivatePolicy: "启用策略",
+	ActionCreateAPIKey: "创建服务密钥", ActionRevokeAPIKey: "吊销服务密钥",
 
 	TypeMember: "成员", TypeAccount: "账号", TypeContact: "外部联系人", TypeGroup: "群", TypeRelationship: "关系", TypeApproval: "审批",
 	TypePair: "双方", TypeAudit: "审计记录", TypeAlert: "告警", TypeDeparture: "离职流程", TypePolicy: "策略",
-	TypeIdentity: "个人账号关联", TypeWorkspace: "工作空间", TypeDirectory: "组织架构", TypeMessage: "消息", TypeArchive: "存档",
+	TypeIdentity: "个人账号关联", TypeWorkspace: "工作空间", TypeDirectory: "组织架构", TypeMessage: "消息", TypeArchive: "存档", TypeAPIKey: "服务密钥",
 
 	OtherPlatform: "其他平台",
 
 	Anyone: "任何人", "employee": "员工", "dept_manager": "部门主管", "admin": "管理员", "super_admin": "超级管理员", "hr": "人事", "it": "IT",
 	"legal": "法务", "auditor": "审计员", RoleService: "服务", RoleServiceBulk: "批量服务",
+	RoleServiceContacts: "联系人服务", RoleServiceMembers: "成员服务", RoleServiceUnmask: "完整信息服务", RoleServiceDirectory: "组织架构服务", RoleServiceCheck: "核查服务",
 	im.ManagerOfActor: "操作人的主管", im.OwnerDeptManager: "联系人负责人的部门主管", im.GroupOwner: "群主", im.AsMade: "当初的审批人",
 
 	DutyUndo + ":" + UndoSameDay: "当日内可撤销", DutyUndo + ":" + UndoAnyTime: "随时可撤销", DutyUndo + ":": "%s内可撤销",

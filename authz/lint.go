@@ -235,7 +235,7 @@ func shownPlatform(name string) string {
 func (l *linter) had(role string, at *site) bool {
 	n := l.engine.hierarchy.number[role]
 	for _, link := range l.engine.hierarchy.links {
-		if (link.from == role || at.roles[link.from].has(n)) && link.from != RoleService && !strings.HasPrefix(link.from, RoleService+":") {
+		if (link.from == role || at.roles[link.from].has(n)) && !OfService(link.from) {
 			return true
 		}
 	}

@@ -137,6 +137,8 @@ var asked = map[string][]string{
 	ActionRetryDepartureStep:    {TypeDeparture},
 	ActionSetLegalHold:          {TypeMember},
 	ActionActivatePolicy:        {TypePolicy},
+	ActionCreateAPIKey:          {TypeAPIKey},
+	ActionRevokeAPIKey:          {TypeAPIKey},
 }
 
 // isAsked reports whether anybody asks about this action on this type.
@@ -193,6 +195,8 @@ var actionTexts = map[string]string{
 	ActionSetLegalHold:          "place or lift a legal hold",
 
 	ActionActivatePolicy: "put another version of the policy in force",
+	ActionCreateAPIKey:   "let a service in by a new API key",
+	ActionRevokeAPIKey:   "keep a service out by its API key",
 }
 
 // typeTexts describes the types of objects.
@@ -215,6 +219,7 @@ var typeTexts = map[string]string{
 	TypeMessage:      "a message",
 	TypeExport:       "an export",
 	TypeArchive:      "the kept messages",
+	TypeAPIKey:       "the API key of a service",
 }
 
 // dutyTexts describes the duties that the product knows.

@@ -3,6 +3,7 @@ package authz
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/guanxi-im/guanxi/internal/im"
 )
@@ -52,6 +53,9 @@ const (
 	ActionSetLegalHold          = "set_legal_hold"
 
 	ActionActivatePolicy = "activate_policy"
+
+	ActionCreateAPIKey = "create_api_key"
+	ActionRevokeAPIKey = "revoke_api_key"
 )
 
 var actions = []string{
@@ -61,7 +65,7 @@ var actions = []string{
 	ActionImportDirectory, ActionSendMessage, ActionRecallMessage, ActionRemoveGroupMembers, ActionDissolveGroup, ActionHandOver,
 	ActionClaimContacts, ActionDeleteContacts, ActionExport, ActionOpenDeparture, ActionCancelDeparture, ActionPauseDeparture,
 	ActionResumeDeparture, ActionConfirmDeparture, ActionCompleteDepartureStep, ActionRetryDepartureStep, ActionSetLegalHold,
-	ActionActivatePolicy,
+	ActionActivatePolicy, ActionCreateAPIKey, ActionRevokeAPIKey,
 }
 
 // The types of objects that an action may be about. A line may also name * for all.
@@ -84,11 +88,12 @@ const (
 	TypeMessage      = "message"
 	TypeExport       = "export"
 	TypeArchive      = "archive" // the kept messages, of request_archive_access
+	TypeAPIKey       = "api_key" // of a service
 )
 
 var types = []string{
 	TypeMember, TypeAccount, TypeContact, TypeGroup, TypeRelationship, TypeApproval, TypePair, TypeAudit, TypeAlert, TypeDeparture, TypePolicy,
-	TypeBulk, TypeIdentity, TypeWorkspace, TypeDirectory, TypeMessage, TypeExport, TypeArchive,
+	TypeBulk, TypeIdentity, TypeWorkspace, TypeDirectory, TypeMessage, TypeExport, TypeArchive, TypeAPIKey,
 }
 
 // Anyone is the role that every actor has, whatever the directory says of him: no guardrail misses a role that it has
@@ -101,7 +106,7 @@ var approvers = []string{im.ManagerOfActor, im.OwnerDeptManager, im.GroupOwner, 
 
 // readTerms says on which types of objects a term means something.
 var readTerms = map[string][]string{
-	im.ScopeAll:                  {TypeMember, TypeAccount, TypeContact, TypeGroup, TypeRelationship, TypeApproval, TypeAudit, TypeAlert, TypeDeparture, TypePolicy},
+	im.ScopeAll:                  {TypeMember, TypeAccount, TypeContact, TypeGroup, TypeRelationship, TypeApproval, TypeAudit, TypeAlert, TypeDeparture, TypePolicy, TypeAPIKey},
 	im.ScopeOwnDepartments:       {TypeMember, TypeAccount},
 	im.ScopeFollows:              {TypeContact},
 	im.ScopeDepartmentsBelow:     {TypeContact},
@@ -122,9 +127,24 @@ var readTerms = map[string][]string{
 
 // The names of what API keys may do; roles.csv says so. A service has them, and no role of the directory, as Actor.Roles.
 const (
-	RoleService     = "service"
-	RoleServiceBulk = "service:bulk" // blocks and blacklistings in bulk
+	RoleService          = "service"
+	RoleServiceBulk      = "service:bulk"      // blocks and blacklistings in bulk
+	RoleServiceContacts  = "service:contacts"  // reads contacts
+	RoleServiceMembers   = "service:members"   // reads people and their accounts
+	RoleServiceUnmask    = "service:unmask"    // sees phone numbers and platform ids of what it reads
+	RoleServiceDirectory = "service:directory" // imports the organisation
+	RoleServiceCheck     = "service:check"     // asks whether one may reach another
 )
+
+// OfService reports whether a role is one that API keys have.
+func OfService(role string) bool {
+	return role == RoleService || strings.HasPrefix(role, RoleService+":")
+}
+
+// Scopes lists what an API key may be given: the roles of services that the files know, sorted. A role of a person is none.
+func (e *Engine) Scopes() []string {
+	return slices.DeleteFunc(e.hierarchy.names(), func(role string) bool { return role == RoleService || !OfService(role) })
+}
 
 // unmaskTerms are the terms of unmasking: whose phone numbers and platform ids show.
 var unmaskTerms = []string{im.ScopeOwn, im.ScopeFollows, im.ScopeAll}

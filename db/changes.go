@@ -24,7 +24,7 @@ func (s *Store) Changes(ctx context.Context, v im.Viewer, w live.Watch, after, u
 		about = im.KindApproval
 		q = changesOf(v, about, "approvals a on a.id", "a.reason", "APPROVED", "REJECTED", "EXPIRED", "CANCELLED").
 			add(" and (a.requested_by = ? or exists (select 1 from approval_candidates ac where ac.approval_id = a.id and ac.member_id = ?))",
-				v.Member.ID, v.Member.ID)
+				v.ID(), v.ID())
 	case live.Alerts:
 		q = new(builder).add("select "+changeColumns+", null, false from changes h join alerts l on l.id = h.subject_id where h.kind = 'alert' and ").
 			visibleTo(v, im.KindAlert)

@@ -13,14 +13,14 @@ import (
 var _ directory.Store = (*Store)(nil)
 
 const memberColumns = `m.id, m.name, m.sort_key, m.employee_no, m.account_name, m.position, m.rank, m.phone, m.job_function, m.region,
-	m.manager_id, m.employment,
+	m.manager_id, m.employment, m.sessions_valid_from,
 	(select md.department_id from member_departments md where md.member_id = m.id and md.is_primary),
 	(select string_agg(mr.role, '` + separator + `') from member_roles mr where mr.member_id = m.id)`
 
 func scanMember(r row) (im.Member, error) {
 	var m im.Member
 	err := r.Scan(&m.ID, &m.Name, &m.SortKey, &m.EmployeeNo, &m.AccountName, &m.Position, &m.Rank, &m.Phone, textOf(&m.JobFunction),
-		&m.Region, &m.ManagerID, textOf(&m.Employment), &m.DepartmentID, words{&m.Roles})
+		&m.Region, &m.ManagerID, textOf(&m.Employment), stamp{&m.ValidFrom}, &m.DepartmentID, words{&m.Roles})
 	slices.Sort(m.Roles)
 	return m, err
 }

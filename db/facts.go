@@ -35,7 +35,7 @@ func (s *Store) Answer(ctx context.Context, actor im.ID, key string) (*ledger.An
 
 // BlockFacts reads everything that a new relationship is decided on, in one round trip.
 func (s *Store) BlockFacts(ctx context.Context, q blocking.BlockQuery) (f blocking.BlockFacts, err error) {
-	me := q.Viewer.Member.ID
+	me := q.Viewer.ID()
 	var found bool
 	var ss []stmt
 	if !q.Initiator.IsZero() {
@@ -162,7 +162,7 @@ func made(q *builder, c ledger.Counted, again *im.Relationship) *builder {
 
 // RelationshipFacts reads what a command on an existing relationship is decided on.
 func (s *Store) RelationshipFacts(ctx context.Context, v im.Viewer, id im.ID) (*blocking.RelationshipFacts, error) {
-	fs, err := s.relationshipFacts(ctx, v, func(q *builder) *builder { return q.add("r.id = ?", id) }, !v.Member.ID.IsZero())
+	fs, err := s.relationshipFacts(ctx, v, func(q *builder) *builder { return q.add("r.id = ?", id) }, !v.ID().IsZero())
 	if err != nil || fs == nil {
 		return nil, err
 	}
@@ -178,7 +178,7 @@ func (s *Store) relationshipFacts(ctx context.Context, v im.Viewer, which func(*
 		(select a.status_scope from accounts a where a.workspace_id = w.id and a.member_id = ? order by a.id limit 1),
 		coalesce((select t.name from members t where t.id = r.target_id), (select t.name from external_contacts t where t.id = r.target_id), ''),
 		(select t.owner_id from external_contacts t where t.id = r.target_id)
-		from relationships r join workspaces w on w.id = r.workspace_id where `, v.Member.ID, v.Member.ID)
+		from relationships r join workspaces w on w.id = r.workspace_id where `, v.ID(), v.ID())
 	which(q)
 	if scoped {
 		q.add(" and ").visibleTo(v, im.KindRelationship)
@@ -214,7 +214,7 @@ func (s *Store) ApprovalFacts(ctx context.Context, v im.Viewer, id im.ID) (*bloc
 	var reason box
 	found := false
 	q := new(builder).add("select "+approvalColumns+" from approvals a where a.id = ?", id)
-	if !v.Member.ID.IsZero() {
+	if !v.ID().IsZero() {
 		q.add(" and ").visibleTo(v, im.KindApproval)
 	}
 	err := s.read(ctx, q.stmt(func(r row) (err error) {
@@ -310,7 +310,7 @@ func (s *Store) CheckFacts(ctx context.Context, q blocking.CheckQuery) (f blocki
 	if !q.Workspace.IsZero() {
 		b.add(" and w.id = ?", q.Workspace)
 	}
-	b.add("), exists (select 1 from members m where m.id in (?, ?) and m.id in "+below+")", q.From.ID, q.To.ID, q.Viewer.Member.ID)
+	b.add("), exists (select 1 from members m where m.id in (?, ?) and m.id in "+below+")", q.From.ID, q.To.ID, q.Viewer.ID())
 
 	rels := new(builder).add("select "+relationshipColumns+", "+workspaceColumns+", ").visibleTo(q.Viewer, im.KindRelationship).
 		add(` from relationships r join workspaces w on w.id = r.workspace_id where r.target_id in (?, ?) and r.initiator_id <> r.target_id

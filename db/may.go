@@ -11,7 +11,7 @@ import (
 // [Store.BlockFacts] but what stands between the two already. That the viewer sees them is for the caller to know.
 func (s *Store) WishFacts(ctx context.Context, q blocking.WishQuery) (map[im.ID]blocking.BlockFacts, error) {
 	out := map[im.ID]blocking.BlockFacts{}
-	me := q.Viewer.Member.ID
+	me := q.Viewer.ID()
 	change := func(id im.ID, how func(*blocking.BlockFacts)) {
 		f := out[id]
 		how(&f)

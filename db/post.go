@@ -112,6 +112,7 @@ func (s *Store) Post(ctx context.Context, u ledger.Unit) error {
 			args: []any{i.State, null(i.LastErrorCode), null(i.VendorRef), us(i.NextTryAt), us(i.SettledAt), i.ID, i.Attempts}})
 	}
 	ss = append(ss, deliveredStmts(w, u)...)
+	ss = append(ss, identityStmts(u)...)
 	if p := u.Policy; p != nil {
 		ss = append(ss, policyStmts(*p)...)
 	}
@@ -200,7 +201,7 @@ func (s *Store) post(ctx context.Context, ss []stmt) error {
 		return ledger.ErrAnswered
 	case strings.HasPrefix(c, "relationships"):
 		return ledger.ErrLive
-	case strings.HasPrefix(c, "approval"):
+	case strings.HasPrefix(c, "approval"), strings.HasPrefix(c, "services"):
 		return ledger.ErrStale
 	}
 	return unavailable(err, "write")

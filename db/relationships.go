@@ -177,7 +177,7 @@ func (s *Store) ListApprovals(ctx context.Context, v im.Viewer, f blocking.Appro
 	if f.Mine {
 		where.add(` and a.state = 'PENDING' and (a.expires_at is null or a.expires_at > ?)
 			and exists (select 1 from approval_candidates ac where ac.approval_id = a.id and ac.member_id = ?)
-			and not exists (select 1 from approval_verdicts av where av.approval_id = a.id and av.by_id = ?)`, us(now), v.Member.ID, v.Member.ID)
+			and not exists (select 1 from approval_verdicts av where av.approval_id = a.id and av.by_id = ?)`, us(now), v.ID(), v.ID())
 	}
 	if !f.RequestedByID.IsZero() {
 		where.add(" and a.requested_by = ?", f.RequestedByID)

@@ -49,6 +49,7 @@ var visible = map[im.Kind]map[string]predicate{
 		im.ScopeRequested: "a.requested_by = ?",
 		im.ScopeCandidate: "exists (select 1 from approval_candidates ac where ac.approval_id = a.id and ac.member_id = ?)",
 	},
+	im.KindAPIKey: {im.ScopeAll: everything},
 	im.KindAlert: {
 		im.ScopeAll:               everything,
 		im.ScopePersonSubordinate: "l.person_id in " + subordinates,
@@ -87,7 +88,7 @@ func (q *builder) inScope(v im.Viewer, kind im.Kind) *builder {
 	}
 	q.add("(false")
 	if kind == im.KindMember { // oneself, whatever policy says
-		q.add(" or m.id = ?", v.Member.ID)
+		q.add(" or m.id = ?", v.ID())
 	}
 	for _, t := range terms {
 		p, ok := visible[kind][t]
@@ -97,7 +98,7 @@ func (q *builder) inScope(v im.Viewer, kind im.Kind) *builder {
 		q.add(" or " + string(p))
 		for i := range len(p) {
 			if p[i] == '?' {
-				q.args = append(q.args, v.Member.ID)
+				q.args = append(q.args, v.ID())
 			}
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/guanxi-im/guanxi/internal/directory"
 	"github.com/guanxi-im/guanxi/internal/im"
+	"github.com/guanxi-im/guanxi/internal/ledger"
 )
 
 // ErrSeeded: somebody else has marked the database as a demo's already.
@@ -69,6 +70,7 @@ func (s *Store) SeedDemo(ctx context.Context, o directory.Snapshot) error {
 		add(`insert into group_members (id, group_id, party_kind, party_id, is_admin, joined_at, left_at, invited_by)
 			values (?, ?, ?, ?, ?, ?, ?, ?)`, m.ID, m.GroupID, m.Party.Kind, m.Party.ID, m.Admin, us(m.JoinedAt), us(m.LeftAt), m.InvitedBy)
 	}
+	ss = append(ss, identityStmts(ledger.Unit{Services: o.Services, Keys: o.Keys})...)
 	err := s.eng.write(ctx, ss)
 	if c := s.eng.constraint(err); strings.HasPrefix(c, "meta") {
 		return ErrSeeded

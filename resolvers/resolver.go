@@ -21,13 +21,14 @@ import (
 type Resolver struct {
 	Sources view.Sources
 	Hub     *live.Hub
-	// Viewer reads a member afresh, for streams that outlive a change of rights.
-	Viewer func(ctx context.Context, id im.ID) (im.Viewer, error)
+	// Again reads who asks afresh, for streams that outlive a change of rights.
+	Again func(ctx context.Context, at im.Session) (im.Viewer, error)
 }
 
 // Request is what is known of a request beside its document.
 type Request struct {
-	Viewer    *im.Viewer // nil: nobody signed in
+	Viewer    *im.Viewer  // nil: nobody signed in
+	Session   *im.Session // of a socket: the viewer is read anew for each operation
 	Language  fault.Language
 	RequestID string
 }
@@ -179,7 +180,11 @@ func follow[E any](r *Resolver, ctx context.Context, w live.Watch, after *string
 	if err != nil {
 		return nil, err
 	}
-	viewer := func(ctx context.Context) (im.Viewer, error) { return r.Viewer(ctx, v.Member.ID) }
+	at := im.Session{Viewer: v}
+	if s := RequestOf(ctx).Session; s != nil {
+		at = *s
+	}
+	viewer := func(ctx context.Context) (im.Viewer, error) { return r.Again(ctx, at) }
 	return live.Follow(ctx, r.Hub, viewer, w, after, func(e live.Event) E {
 		return present(view.NewBatch(&r.Sources, e.Viewer, RequestOf(ctx).Language), e.Cursor, e.Change)
 	})

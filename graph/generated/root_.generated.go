@@ -192,6 +192,7 @@ type ComplexityRoot struct {
 		Reason        func(childComplexity int) int
 		Replayed      func(childComplexity int) int
 		Rules         func(childComplexity int) int
+		Service       func(childComplexity int) int
 		Target        func(childComplexity int) int
 		Times         func(childComplexity int) int
 		Workspace     func(childComplexity int) int
@@ -498,9 +499,10 @@ type ComplexityRoot struct {
 	}
 
 	Viewer struct {
-		May    func(childComplexity int) int
-		Member func(childComplexity int) int
-		Roles  func(childComplexity int) int
+		May     func(childComplexity int) int
+		Member  func(childComplexity int) int
+		Roles   func(childComplexity int) int
+		Service func(childComplexity int) int
 	}
 
 	Workspace struct {
@@ -1200,6 +1202,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Decision.Rules(childComplexity), true
+	case "Decision.service":
+		if e.ComplexityRoot.Decision.Service == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Decision.Service(childComplexity), true
 	case "Decision.target":
 		if e.ComplexityRoot.Decision.Target == nil {
 			break
@@ -2563,6 +2571,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Viewer.Roles(childComplexity), true
+	case "Viewer.service":
+		if e.ComplexityRoot.Viewer.Service == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Viewer.Service(childComplexity), true
 
 	case "Workspace.capabilities":
 		if e.ComplexityRoot.Workspace.Capabilities == nil {
@@ -3188,8 +3202,10 @@ type Decision implements Node @authorize(action: "read") {
   id: ID!
   "What was asked: block, lift, decide_approval, …"
   action: String!
-  "Who asked."
+  "Who asked. Null: a service did, or the person is hidden."
   actor: Member
+  "The service that asked, where it was no person."
+  service: String
   "What it was about."
   target: Node
   "Where."
@@ -3631,9 +3647,11 @@ extend type Query {
 `, BuiltIn: false},
 	{Name: "../schema/operations.graphqls", Input: `"Who asks."
 type Viewer {
-  "The person behind the token."
+  "The person behind the token. Null: a service asks."
   member: Member
-  "What the person's roles imply, by policy."
+  "The name of the service that asks with an API key. Null: a person asks."
+  service: String
+  "What the roles of the person, or the scopes of the key, imply by policy."
   roles: [String!]!
   "Actions that policy could allow this caller somewhere, for menus. What is missing here is always refused."
   may: [String!]!
@@ -4372,6 +4390,8 @@ func (ec *executionContext) childFields_Decision(ctx context.Context, field grap
 		return ec.fieldContext_Decision_action(ctx, field)
 	case "actor":
 		return ec.fieldContext_Decision_actor(ctx, field)
+	case "service":
+		return ec.fieldContext_Decision_service(ctx, field)
 	case "target":
 		return ec.fieldContext_Decision_target(ctx, field)
 	case "workspace":
@@ -4936,6 +4956,8 @@ func (ec *executionContext) childFields_Viewer(ctx context.Context, field graphq
 	switch field.Name {
 	case "member":
 		return ec.fieldContext_Viewer_member(ctx, field)
+	case "service":
+		return ec.fieldContext_Viewer_service(ctx, field)
 	case "roles":
 		return ec.fieldContext_Viewer_roles(ctx, field)
 	case "may":

@@ -22,6 +22,7 @@ var prefixes = map[im.Kind]string{
 	im.KindAudit:        "aud_",
 	im.KindAlert:        "alr_",
 	im.KindOpportunity:  "opp_",
+	im.KindAPIKey:       "key_",
 }
 
 var kinds = func() map[string]im.Kind {

@@ -140,16 +140,19 @@ func (p *program) run(ctx context.Context, cfg config.Config) error {
 	h := gateway.New(gateway.Options{
 		Resolver: &resolvers.Resolver{
 			Sources: view.Sources{Directory: directory.New(s.store), Blocking: s.block, Audit: s.store, Platforms: platforms,
-				Waiting: s.store.Waiting, Policy: s.rules.Status, Rules: history.Rule, Explain: history.Explain,
+				Services: s.store.Services, Waiting: s.store.Waiting, Policy: s.rules.Status, Rules: history.Rule, Explain: history.Explain,
 				Reason: func(d im.Decision, l fault.Language) string { return s.rules.Engine().Reason(d.Outcome, d.Rules, l) }},
-			Hub: s.hub, Viewer: s.who.Viewer,
+			Hub: s.hub, Again: s.who.Again,
 		},
-		Authenticate: s.who.Authenticate,
-		Ready:        s.ready,
-		Request:      counted.Request,
-		UploadMax:    int64(cfg.HTTP.UploadMax),
-		Log:          s.log,
-		Stop:         work,
+		Authenticate:    s.who.Authenticate,
+		AuthenticateKey: s.who.AuthenticateKey,
+		Again:           s.who.Again,
+		Watch:           s.who.Watch,
+		Ready:           s.ready,
+		Request:         counted.Request,
+		UploadMax:       int64(cfg.HTTP.UploadMax),
+		Log:             s.log,
+		Stop:            work,
 	}, more)
 	return s.listen(work, stop, h, p)
 }
@@ -272,6 +275,8 @@ func (s *server) prepare(ctx context.Context) (made *directory.Snapshot, err err
 		return nil, nil
 	}
 	company := demo.Company(im.NewIDs(s.clock.Now), s.clock.Now())
+	service, key := identity.DemoService(im.NewIDs(time.Now), time.Now())
+	company.Services, company.Keys = []im.Service{service}, []im.APIKey{key}
 	err = s.store.SeedDemo(ctx, company)
 	if errors.Is(err, db.ErrSeeded) { // another replica was faster
 		return nil, nil
@@ -286,7 +291,8 @@ const sweepTime = time.Second
 func (s *server) background(ctx context.Context, sims *sims) {
 	var others sync.WaitGroup
 	others.Go(func() { s.hub.Run(ctx) })
-	others.Go(func() { s.store.Listen(ctx, s.hub.Wake) })
+	others.Go(func() { s.store.Listen(ctx, func() { s.hub.Wake(); s.who.Wake() }) })
+	others.Go(func() { s.who.Run(ctx) })
 	others.Go(func() { s.send.Run(ctx) })
 	others.Go(func() { s.rules.Run(ctx) })
 	others.Go(func() { s.keepLog(ctx) })

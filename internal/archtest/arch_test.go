@@ -36,7 +36,8 @@ authz/policytest      : authz internal/im
 internal/policy       : authz internal/im internal/fault internal/ledger
 internal/metrics      : internal/policy
 internal/directory    : internal/im internal/fault internal/page
-internal/identity     : authz internal/im internal/fault internal/directory
+internal/outbound     :
+internal/identity     : authz internal/im internal/fault internal/directory internal/ledger internal/page
 internal/blocking     : authz internal/im internal/fault internal/ledger internal/page internal/approval internal/platform
 internal/explorer     :
 internal/demo         : internal/im internal/directory internal/pinyin
@@ -68,6 +69,7 @@ var forbid = []struct{ dependency, only, why string }{
 	{"github.com/99designs/gqlgen", "graph graph/* resolvers internal/gateway", "use-cases know nothing of GraphQL"},
 	{"github.com/tink-crypto/", "internal/envelope", "keys have one door"},
 	{"github.com/golang-jwt/", "internal/identity", "tokens have one door"},
+	{"github.com/MicahParks/", "internal/identity", "tokens have one door"},
 	{"github.com/prometheus/", "internal/metrics", "what is counted has one door, and no label with a name"},
 	{"github.com/spf13/cobra", "internal/app", "use-cases know nothing of the command line"},
 }

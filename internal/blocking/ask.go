@@ -46,7 +46,7 @@ func (s *Service) Ask(ctx context.Context, c Call, in AskInput) (*Asked, error) 
 	if in.At.IsZero() {
 		in.At = s.o.Now()
 	}
-	other := !in.ActorID.IsZero() && in.ActorID != c.Viewer.Member.ID
+	other := !in.ActorID.IsZero() && in.ActorID != c.Viewer.ID()
 	way, known := s.wayToAsk(in)
 	if other || len(in.Facts) > 0 || !known {
 		if err := s.mayReadPolicy(ctx, c); err != nil {
@@ -60,7 +60,7 @@ func (s *Service) Ask(ctx context.Context, c Call, in AskInput) (*Asked, error) 
 		} else if err != nil {
 			return nil, err
 		}
-		if seen, err := s.sees(ctx, c.Viewer, actor.Member.Ref(), in.Target); err != nil || !seen {
+		if seen, err := s.sees(ctx, c.Viewer, actor.Ref(), in.Target); err != nil || !seen {
 			return nil, err
 		}
 	}
@@ -78,7 +78,7 @@ func (s *Service) Ask(ctx context.Context, c Call, in AskInput) (*Asked, error) 
 			strictest = a
 		}
 	}
-	strictest.Decision.AskedBy = c.Viewer.Member.ID
+	strictest.Decision.AskedBy = c.Viewer.ID()
 	return strictest, s.store.Post(ctx, ledger.Unit{Decisions: []im.Decision{strictest.Decision}})
 }
 
@@ -123,7 +123,7 @@ func (s *Service) ask1(ctx context.Context, q question, x inquiry, facts []FactI
 	if err != nil || d.Outcome != im.Review {
 		return &Asked{Decision: d}, err
 	}
-	x.approvers.RequesterID, x.approvers.WorkspaceID = q.viewer.Member.ID, q.workspace.ID
+	x.approvers.RequesterID, x.approvers.WorkspaceID = q.viewer.ID(), q.workspace.ID
 	var candidates []im.Candidate
 	d.Needs, candidates, err = s.resolve(ctx, asMade(d.Needs, x.made), x.approvers)
 	return &Asked{d, candidates}, err
@@ -188,13 +188,13 @@ func (s *Service) askWish(ctx context.Context, actor im.Viewer, in AskInput) (x 
 	if err != nil || f.Member == nil && f.Contact == nil {
 		return x, err
 	}
-	object := wish(wished, actor.Member.ID, f)
+	object := wish(wished, actor.ID(), f)
 	if !in.GroupID.IsZero() {
-		w, place, err := s.store.GroupPlaces(ctx, actor, in.GroupID, actor.Member.ID, in.Target.ID)
+		w, place, err := s.store.GroupPlaces(ctx, actor, in.GroupID, actor.ID(), in.Target.ID)
 		if err != nil || w.IsZero() {
 			return x, err
 		}
-		object.ActorPlace, object.Place = place[actor.Member.ID], place[in.Target.ID]
+		object.ActorPlace, object.Place = place[actor.ID()], place[in.Target.ID]
 		in.WorkspaceID = w
 	}
 	if !in.WorkspaceID.IsZero() {
@@ -216,7 +216,7 @@ func (s *Service) askWish(ctx context.Context, actor im.Viewer, in AskInput) (x 
 
 // askCheck gathers what a contact check between the actor and another is decided on.
 func (s *Service) askCheck(ctx context.Context, actor im.Viewer, in AskInput) (x inquiry, err error) {
-	f, err := s.store.CheckFacts(ctx, CheckQuery{Viewer: actor, From: actor.Member.Ref(), To: in.Target, Workspace: in.WorkspaceID, Now: in.At})
+	f, err := s.store.CheckFacts(ctx, CheckQuery{Viewer: actor, From: actor.Ref(), To: in.Target, Workspace: in.WorkspaceID, Now: in.At})
 	if err == nil && f.Visible {
 		x.questions = []question{checkQuestion(actor, in.Target, true, f)}
 	}
@@ -242,7 +242,7 @@ func (s *Service) askVerdict(ctx context.Context, actor im.Viewer, in AskInput) 
 	}
 	candidate := false
 	if in.Action == authz.ActionDecideApproval {
-		may, err := r.mayAgree(r.f.Approval.Needs, actor.Member.ID)
+		may, err := r.mayAgree(r.f.Approval.Needs, actor.ID())
 		if err != nil {
 			return x, err
 		}

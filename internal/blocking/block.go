@@ -27,6 +27,9 @@ type BlockInput struct {
 // Block makes a relationship on each workspace, as far as policy allows it there: ACTIVE at once, STAGED for a cool-down, or
 // waiting for approval. Faults, in this order: INVALID_INPUT, NOT_FOUND, UNSUPPORTED_BY_PLATFORM, NOT_ENABLED, POLICY_DENIED, CONFLICT.
 func (s *Service) Block(ctx context.Context, c Call, in BlockInput) (Result, error) {
+	if res, refused, err := s.persons(ctx, c, actionOf(in.Kind), in.Target); refused || err != nil {
+		return res, err
+	}
 	return s.run(ctx, "block", c, in, func(ctx context.Context) (res Result, u ledger.Unit, err error) {
 		fail := func(f *fault.Error) (Result, ledger.Unit, error) {
 			return Result{Faults: []*fault.Error{f}}, ledger.Unit{}, nil
@@ -35,7 +38,7 @@ func (s *Service) Block(ctx context.Context, c Call, in BlockInput) (Result, err
 			return fail(f)
 		}
 		q := BlockQuery{Viewer: c.Viewer, Target: in.Target, Kind: in.Kind, Currency: s.o.Currency, Now: s.o.Now()}
-		if in.Initiator != c.Viewer.Member.ID {
+		if in.Initiator != c.Viewer.ID() {
 			q.Initiator = in.Initiator
 		}
 		facts, err := s.store.BlockFacts(ctx, q)
@@ -140,7 +143,7 @@ func wish(in BlockInput, viewer im.ID, f BlockFacts) authz.Object {
 // wishQuestion is whether the viewer may have a wished relationship on a workspace.
 func wishQuestion(v im.Viewer, in BlockInput, f BlockFacts, p Place) question {
 	q := question{action: actionOf(in.Kind), viewer: v, standing: p.Standing, workspace: p.Workspace, target: in.Target,
-		object: wish(in, v.Member.ID, f), recentBlocks: f.Blocks, departments: f.Departments}
+		object: wish(in, v.ID(), f), recentBlocks: f.Blocks, departments: f.Departments}
 	switch {
 	case in.Kind == im.Block && in.Target.Kind == im.KindContact:
 		q.recentBlocks++
@@ -163,7 +166,7 @@ const atOnce = 100
 // had the viewer done some more meanwhile.
 func (s *Service) counted(ctx context.Context, q BlockQuery, f BlockFacts, asked question, d im.Decision) (*ledger.Counted, error) {
 	blocks, blacklistings := q.Counts()
-	n := ledger.Counted{InitiatorID: asked.viewer.Member.ID, Kind: im.Block, Since: blocks, N: f.Blocks}
+	n := ledger.Counted{InitiatorID: asked.viewer.ID(), Kind: im.Block, Since: blocks, N: f.Blocks}
 	asked.recentBlocks += atOnce
 	if q.Kind == im.Blacklist {
 		n.Kind, n.Since, n.N = im.Blacklist, blacklistings, f.Blacklistings
@@ -204,7 +207,7 @@ func (s *Service) blockAt(ctx context.Context, u *ledger.Unit, c Call, in BlockI
 		Enforcement: s.o.Platforms.Enforcement(p.Workspace, in.Kind, in.Target.Kind)}
 	var candidates []im.Candidate
 	if d.Outcome == im.Review {
-		d.Needs, candidates, err = s.resolve(ctx, d.Needs, ApproverQuery{RequesterID: c.Viewer.Member.ID, TargetID: in.Target.ID,
+		d.Needs, candidates, err = s.resolve(ctx, d.Needs, ApproverQuery{RequesterID: c.Viewer.ID(), TargetID: in.Target.ID,
 			OwnerID: owner, WorkspaceID: p.Workspace.ID})
 		if err != nil {
 			return Part{}, nil, err
@@ -227,7 +230,7 @@ func (s *Service) blockAt(ctx context.Context, u *ledger.Unit, c Call, in BlockI
 		}
 	}
 	r := im.Relationship{ID: s.o.IDs.New(), WorkspaceID: p.Workspace.ID, Kind: in.Kind, Version: 1, Scope: in.Scope,
-		Source: in.Source, InitiatorID: c.Viewer.Member.ID, Target: in.Target, Reason: in.Reason, CreatedAt: now,
+		Source: in.Source, InitiatorID: c.Viewer.ID(), Target: in.Target, Reason: in.Reason, CreatedAt: now,
 		ExpiresAt: in.ExpiresAt, Enforcement: part.Enforcement, Undo: authz.UndoTerms(d.Obligations, now, p.Workspace.TimeZone), DecisionID: d.ID, Needs: d.Needs}
 	if r.Scope == "" {
 		r.Scope = im.InitiatorView
@@ -338,7 +341,7 @@ func (s *Service) ask(u *ledger.Unit, c Call, action string, r im.Relationship, 
 		wait = reviewTime
 	}
 	a := im.Approval{ID: s.o.IDs.New(), Action: action, Subject: im.Ref{Kind: im.KindRelationship, ID: r.ID}, WorkspaceID: r.WorkspaceID,
-		RequestedBy: c.Viewer.Member.ID, Reason: r.Reason, About: r.Target.ID, RequestHash: s.bind(action, r), Needs: d.Needs, DecisionID: d.ID,
+		RequestedBy: c.Viewer.ID(), Reason: r.Reason, About: r.Target.ID, RequestHash: s.bind(action, r), Needs: d.Needs, DecisionID: d.ID,
 		State: im.ApprovalPending, Version: 1, CreatedAt: now, ExpiresAt: now.Add(wait)}
 	u.Approvals = append(u.Approvals, a)
 	u.Changes = append(u.Changes, im.ApprovalChange(s.o.IDs.New(), now, a, ""))

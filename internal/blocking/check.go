@@ -32,7 +32,7 @@ func (s *Service) ContactCheck(ctx context.Context, c Call, in CheckInput) (*Che
 	if err != nil || !f.Visible {
 		return nil, err
 	}
-	me := c.Viewer.Member.ID
+	me := c.Viewer.ID()
 	d, err := s.decide(ctx, checkQuestion(c.Viewer, in.To, in.From.ID == me || in.To.ID == me, f))
 	if err != nil {
 		return nil, err

@@ -83,6 +83,9 @@ func (s *Service) Undo(ctx context.Context, c Call, in EndInput) (Result, error)
 }
 
 func (s *Service) end(ctx context.Context, c Call, in EndInput, e ending) (Result, error) {
+	if res, refused, err := s.persons(ctx, c, e.action, im.Ref{Kind: im.KindRelationship, ID: in.RelationshipID}); refused || err != nil {
+		return res, err
+	}
 	return s.run(ctx, e.action, c, in, func(ctx context.Context) (res Result, u ledger.Unit, err error) {
 		if f := checkText("reason", in.Reason, true); f != nil {
 			return Result{Faults: []*fault.Error{f}}, u, nil
@@ -104,7 +107,7 @@ func (s *Service) end(ctx context.Context, c Call, in EndInput, e ending) (Resul
 		}
 		var candidates []im.Candidate
 		if d.Outcome == im.Review {
-			d.Needs, candidates, err = s.resolve(ctx, asMade(d.Needs, e.asks(r)), ApproverQuery{RequesterID: c.Viewer.Member.ID, TargetID: r.Target.ID,
+			d.Needs, candidates, err = s.resolve(ctx, asMade(d.Needs, e.asks(r)), ApproverQuery{RequesterID: c.Viewer.ID(), TargetID: r.Target.ID,
 				OwnerID: f.OwnerID, WorkspaceID: r.WorkspaceID})
 			if err != nil {
 				return res, u, err
@@ -160,7 +163,7 @@ func (e ending) question(v im.Viewer, f RelationshipFacts, now time.Time) questi
 	r := f.Relationship
 	state := r.StateAt(now)
 	return question{action: e.action, viewer: v, standing: f.Standing, workspace: f.Workspace, target: im.Ref{Kind: im.KindRelationship, ID: r.ID},
-		object: authz.Object{Type: authz.TypeRelationship, ID: r.ID.String(), Kind: string(r.Kind), Mine: r.InitiatorID == v.Member.ID,
+		object: authz.Object{Type: authz.TypeRelationship, ID: r.ID.String(), Kind: string(r.Kind), Mine: r.InitiatorID == v.ID(),
 			Pending: state == im.PendingApproval || state == im.Staged, Reviewed: e.reviewed(v, r)}}
 }
 

@@ -24,6 +24,9 @@ type VerdictInput struct {
 // policy, asked again, still lets it. Faults, in this order: INVALID_INPUT, NOT_FOUND, POLICY_DENIED,
 // INVALID_TRANSITION, CONFLICT.
 func (s *Service) DecideApproval(ctx context.Context, c Call, in VerdictInput) (Result, error) {
+	if res, refused, err := s.persons(ctx, c, authz.ActionDecideApproval, im.Ref{Kind: im.KindApproval, ID: in.ApprovalID}); refused || err != nil {
+		return res, err
+	}
 	return s.run(ctx, "decide_approval", c, in, func(ctx context.Context) (res Result, u ledger.Unit, err error) {
 		if f := checkText("comment", in.Comment, false); f != nil {
 			return Result{Faults: []*fault.Error{f}}, u, nil
@@ -32,11 +35,11 @@ func (s *Service) DecideApproval(ctx context.Context, c Call, in VerdictInput) (
 		if stop, err := r.open(in.ApprovalID); stop != nil || err != nil {
 			return Result{Faults: stop}, u, err
 		}
-		may, err := r.mayAgree(r.f.Approval.Needs, c.Viewer.Member.ID)
+		may, err := r.mayAgree(r.f.Approval.Needs, c.Viewer.ID())
 		if err != nil {
 			return res, u, err
 		}
-		voted := slices.ContainsFunc(r.f.Verdicts, func(v im.Verdict) bool { return v.ByID == c.Viewer.Member.ID })
+		voted := slices.ContainsFunc(r.f.Verdicts, func(v im.Verdict) bool { return v.ByID == c.Viewer.ID() })
 		d, err := r.decide(authz.ActionDecideApproval, len(may[0]) > 0)
 		if err != nil {
 			return res, u, err
@@ -54,7 +57,7 @@ func (s *Service) DecideApproval(ctx context.Context, c Call, in VerdictInput) (
 		case voted:
 			return r.refuse(fault.New(fault.Conflict, "conflict_voted"))
 		}
-		verdict := im.Verdict{ID: s.o.IDs.New(), ApprovalID: r.f.Approval.ID, ByID: c.Viewer.Member.ID, Approved: in.Approve,
+		verdict := im.Verdict{ID: s.o.IDs.New(), ApprovalID: r.f.Approval.ID, ByID: c.Viewer.ID(), Approved: in.Approve,
 			Comment: in.Comment, About: r.f.Approval.About, At: s.o.Now()}
 		u.Verdicts = append(u.Verdicts, verdict)
 		for _, role := range may[0] { // who became a candidate since it was opened
@@ -71,6 +74,9 @@ func (s *Service) DecideApproval(ctx context.Context, c Call, in VerdictInput) (
 // CancelApproval takes a request back. Faults, in this order: INVALID_INPUT, NOT_FOUND, POLICY_DENIED,
 // INVALID_TRANSITION.
 func (s *Service) CancelApproval(ctx context.Context, c Call, in VerdictInput) (Result, error) {
+	if res, refused, err := s.persons(ctx, c, authz.ActionCancelApproval, im.Ref{Kind: im.KindApproval, ID: in.ApprovalID}); refused || err != nil {
+		return res, err
+	}
 	return s.run(ctx, "cancel_approval", c, in, func(ctx context.Context) (res Result, u ledger.Unit, err error) {
 		if f := checkText("reason", in.Comment, false); f != nil {
 			return Result{Faults: []*fault.Error{f}}, u, nil
@@ -126,7 +132,7 @@ func (r *review) question(action string, candidate bool) question {
 	a := r.f.Approval
 	return question{action: action, viewer: r.c.Viewer, standing: r.f.Subject.Standing, workspace: r.f.Subject.Workspace,
 		target: im.Ref{Kind: im.KindApproval, ID: a.ID},
-		object: authz.Object{Type: authz.TypeApproval, ID: a.ID.String(), Mine: a.RequestedBy == r.c.Viewer.Member.ID, Candidate: candidate}}
+		object: authz.Object{Type: authz.TypeApproval, ID: a.ID.String(), Mine: a.RequestedBy == r.c.Viewer.ID(), Candidate: candidate}}
 }
 
 // decide asks policy whether the viewer may do this to the approval.

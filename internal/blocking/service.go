@@ -56,6 +56,8 @@ type Call struct {
 type Result struct {
 	Parts  []Part         `json:"parts,omitempty"`
 	Faults []*fault.Error `json:"faults,omitempty"`
+	// Decision refused the whole before it came to any part.
+	Decision *im.Decision `json:"decision,omitempty"`
 }
 
 // Part is what came of a command on one workspace. Rows are as the command left them.
@@ -94,7 +96,7 @@ func (s *Service) run(ctx context.Context, operation string, c Call, input any, 
 	}
 	for range triesMax {
 		if c.Key != "" {
-			a, err := s.store.Answer(ctx, c.Viewer.Member.ID, c.Key)
+			a, err := s.store.Answer(ctx, c.Viewer.ID(), c.Key)
 			if err != nil {
 				return Result{}, err
 			}
@@ -114,7 +116,7 @@ func (s *Service) run(ctx context.Context, operation string, c Call, input any, 
 			if err != nil {
 				return Result{}, fault.Wrap(err, "encode result")
 			}
-			unit.Answer = &ledger.Answer{ActorID: c.Viewer.Member.ID, Key: c.Key, Operation: operation, RequestHash: print, Result: b, At: s.o.Now()}
+			unit.Answer = &ledger.Answer{ActorID: c.Viewer.ID(), Key: c.Key, Operation: operation, RequestHash: print, Result: b, At: s.o.Now()}
 		}
 		switch err := s.store.Post(ctx, unit); {
 		case err == nil:
@@ -170,6 +172,30 @@ func (s *Service) replay(ctx context.Context, a ledger.Answer, operation string,
 	return res, nil
 }
 
+// persons refuses a command that is for persons to a service, as policy says and as it is written down.
+func (s *Service) persons(ctx context.Context, c Call, action string, on im.Ref) (res Result, refused bool, err error) {
+	if !c.Viewer.IsService() {
+		return res, false, nil
+	}
+	d, err := s.decide(ctx, question{action: action, viewer: c.Viewer, target: on, object: authz.Object{Type: string(on.Kind), ID: on.ID.String()}})
+	if err != nil {
+		return res, true, err
+	}
+	if d.Outcome != im.Deny { // a company cannot allow what there is no way to do
+		return Result{Faults: []*fault.Error{fault.New(fault.InvalidInput, "persons_only")}}, true, nil
+	}
+	about := im.Company
+	if on.Kind == im.KindMember || on.Kind == im.KindContact {
+		about = on.ID
+	}
+	err = s.store.Post(ctx, ledger.Unit{Decisions: []im.Decision{d}, Events: []im.AuditEvent{s.event(c, action, d, on, "", about, "")}})
+	if err != nil {
+		return res, true, err
+	}
+	s.o.Wake()
+	return Result{Decision: &d, Faults: []*fault.Error{denied(d)}}, true, nil
+}
+
 // question is one request to policy with what its decision is written down with.
 type question struct {
 	action    string
@@ -187,12 +213,24 @@ type question struct {
 // request is the question as policy reads it.
 func (q question) request() authz.Request {
 	m := q.viewer.Member
+	if q.viewer.IsService() {
+		return q.ofService()
+	}
 	return authz.Request{Platform: q.workspace.Platform, Action: q.action,
 		Actor: authz.Actor{ID: m.ID.String(), Roles: m.Roles, Rank: m.Rank, JobFunction: string(m.JobFunction), Status: q.standing,
 			Employment: string(m.Employment), RecentBlocks: q.recentBlocks, LastHour: q.lastHour, Departments: q.departments},
 		Object: q.object,
 		Env:    authz.Env{CustomerContact: q.workspace.CustomerContact, Regions: regions(m.Region, q.workspace.Region, q.home)},
 	}
+}
+
+// ofService is the question as policy reads it of a service, of which nothing is known but the scopes of its key. It is on every
+// workspace, for it has an account on none.
+func (q question) ofService() authz.Request {
+	v := q.viewer.Service
+	return authz.Request{Platform: q.workspace.Platform, Action: q.action, Object: q.object,
+		Actor: authz.Actor{ID: v.ID.String(), Roles: v.Scopes, Status: string(im.AccountActive), LastHour: q.lastHour},
+		Env:   authz.Env{CustomerContact: q.workspace.CustomerContact, Regions: regions(q.workspace.Region, q.home)}}
 }
 
 // regions lists those that are known, sorted and each once.
@@ -212,7 +250,7 @@ func (s *Service) judge(ctx context.Context, q question, r authz.Request) (im.De
 	if err != nil {
 		return im.Decision{}, fault.Wrap(err, "decide "+q.action)
 	}
-	out := im.Decision{ID: s.o.IDs.New(), At: s.o.Now(), Action: q.action, ActorID: q.viewer.Member.ID, Target: q.target,
+	out := im.Decision{ID: s.o.IDs.New(), At: s.o.Now(), Action: q.action, ActorID: q.viewer.ID(), Target: q.target,
 		WorkspaceID: q.workspace.ID, Outcome: d.Outcome, Needs: d.Needs, Obligations: d.Obligations, PolicyVersion: d.Version,
 		Facts: r.Facts(), Times: 1}
 	for _, r := range d.Rules {
@@ -245,8 +283,8 @@ func inTheWay(key string, what im.Ref) *fault.Error {
 func (s *Service) event(c Call, action string, d im.Decision, subject im.Ref, name string, about im.ID, detail im.Text) im.AuditEvent {
 	e := im.AuditEvent{ID: s.o.IDs.New(), At: s.o.Now(), Action: action, Outcome: d.Outcome, Subject: subject, SubjectName: name,
 		About: about, WorkspaceID: d.WorkspaceID, DecisionID: d.ID, RequestID: c.RequestID, Detail: detail, ActorName: gateway}
-	if m := c.Viewer.Member; !m.ID.IsZero() {
-		e.Actor, e.ActorName = m.Ref(), m.Name
+	if v := c.Viewer; !v.ID().IsZero() {
+		e.Actor, e.ActorName = v.Ref(), v.Name()
 	}
 	return e
 }

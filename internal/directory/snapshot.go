@@ -14,4 +14,6 @@ type Snapshot struct {
 	Opportunities []im.Opportunity
 	Groups        []im.Group
 	Memberships   []im.Membership
+	Services      []im.Service
+	Keys          []im.APIKey
 }

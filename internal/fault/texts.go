@@ -60,6 +60,7 @@ var texts = map[string][2]string{
 
 	"conflict_live":             {"One of this kind stands between the two already: {0}.", "双方之间已有同类关系：{0}。"},
 	"conflict_review":           {"This waits for review already: {0}.", "该操作已在审批中：{0}。"},
+	"persons_only":              {"A service cannot do this; ask as a person.", "服务不能执行此操作，请以个人身份进行。"},
 	"conflict_voted":            {"You have given your verdict on this already.", "您已对该审批表态。"},
 	"conflict_race":             {"Others keep changing it at the same moment; look again.", "数据正被他人修改，请刷新后重试。"},
 	"key_reused":                {"This idempotency key was used for another request.", "该幂等键已用于另一请求。"},

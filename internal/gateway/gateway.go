@@ -4,12 +4,10 @@ package gateway
 import (
 	"cmp"
 	"context"
-	"errors"
 	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql/handler"
@@ -28,8 +26,12 @@ import (
 // Options are what the surface is made of.
 type Options struct {
 	Resolver *resolvers.Resolver
-	// Authenticate says whom a token names and until when it holds.
-	Authenticate func(ctx context.Context, token string) (im.Viewer, time.Time, error)
+	// Authenticate says whom a token names, AuthenticateKey which service a key lets in.
+	Authenticate, AuthenticateKey func(ctx context.Context, credential string) (im.Session, error)
+	// Again reads who a session is of afresh, for operations on a socket that was opened a while ago.
+	Again func(ctx context.Context, at im.Session) (im.Viewer, error)
+	// Watch makes a context that ends when the session does.
+	Watch func(ctx context.Context, at im.Session) context.Context
 	// Ready reports what keeps the gateway from serving; nil: nothing.
 	Ready func(ctx context.Context) error
 	// Request is told of every answered request: the pattern of its route, the status, and how long it took; nil: nobody is.
@@ -197,6 +199,7 @@ func graphQL(o Options) http.HandlerFunc {
 		o.Log.ErrorContext(ctx, "panic in a resolver", "request", resolvers.RequestOf(ctx).RequestID, "panic", p, "stack", string(debug.Stack()))
 		return fault.New(fault.Internal, "internal")
 	})
+	srv.AroundOperations(o.afresh)
 	srv.Use(guard{cache: cache})
 	srv.Use(extension.Introspection{})
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -204,16 +207,16 @@ func graphQL(o Options) http.HandlerFunc {
 			srv.ServeHTTP(w, r)
 			return
 		}
-		ctx, until := r.Context(), time.Time{}
-		if header := r.Header.Get("Authorization"); header != "" {
-			v, expiry, err := o.signIn(ctx, header)
-			if err != nil {
+		ctx, at := r.Context(), im.Session{}
+		if c := credentialOf(r.Header); c.given() {
+			var err error
+			if at, err = o.signIn(ctx, c); err != nil {
 				o.turnAway(w, r, err)
 				return
 			}
 			req := resolvers.RequestOf(ctx)
-			req.Viewer = &v
-			ctx, until = resolvers.With(ctx, req), expiry
+			req.Viewer = &at.Viewer
+			ctx = resolvers.With(ctx, req)
 		}
 		if isForm(r) {
 			var cancel func()
@@ -222,58 +225,10 @@ func graphQL(o Options) http.HandlerFunc {
 			srv.ServeHTTP(w, r.WithContext(ctx))
 			return
 		}
-		ctx, cancel := o.bound(ctx, wantsStream(r), until)
+		ctx, cancel := o.bound(ctx, wantsStream(r), at)
 		defer cancel()
 		srv.ServeHTTP(w, r.WithContext(ctx))
 	}
-}
-
-// bound ends a request in time. A stream lives as long as the token that opened it, and no longer than the server.
-func (o Options) bound(ctx context.Context, stream bool, until time.Time) (context.Context, context.CancelFunc) {
-	if !stream || until.IsZero() {
-		return context.WithTimeout(ctx, operationTime)
-	}
-	ctx, cancel := context.WithDeadline(ctx, until)
-	context.AfterFunc(o.Stop, cancel)
-	return ctx, cancel
-}
-
-// turnAway answers a request whose token is not believed, or cannot be looked into.
-func (o Options) turnAway(w http.ResponseWriter, r *http.Request, err error) {
-	media := negotiate(r.Header.Get("Accept"))
-	if media == "" {
-		media = mediaJSON
-	}
-	status := http.StatusUnauthorized
-	if !fault.Is(err, fault.Unauthenticated) {
-		status = http.StatusServiceUnavailable
-	}
-	refuse(w, media, status, resolvers.Presenter(o.Log)(r.Context(), err))
-}
-
-// signIn reads an Authorization header.
-func (o Options) signIn(ctx context.Context, header string) (im.Viewer, time.Time, error) {
-	scheme, token, ok := strings.Cut(header, " ")
-	if !ok || !strings.EqualFold(scheme, "Bearer") {
-		return im.Viewer{}, time.Time{}, fault.New(fault.Unauthenticated, "unauthenticated")
-	}
-	return o.Authenticate(ctx, strings.TrimSpace(token))
-}
-
-// initSocket signs a socket in. It lives as long as its token, and no longer than the server.
-func (o Options) initSocket(ctx context.Context, payload transport.InitPayload) (context.Context, *transport.InitPayload, error) {
-	header, _ := payload["authorization"].(string)
-	if header == "" {
-		header = payload.Authorization()
-	}
-	v, until, err := o.signIn(ctx, header)
-	if err != nil {
-		return transport.WithWebsocketCloseCode(ctx, 4403), nil, errors.New("Forbidden")
-	}
-	req := resolvers.RequestOf(ctx)
-	req.Viewer = &v
-	ctx, _ = o.bound(resolvers.With(ctx, req), true, until) // the socket's own context ends with it
-	return transport.AppendCloseReason(transport.WithWebsocketCloseCode(ctx, 4403), "Token expired"), nil, nil
 }
 
 func (o Options) uploadMax() int64 { return cmp.Or(o.UploadMax, uploadMax) }

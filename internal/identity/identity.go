@@ -5,6 +5,8 @@ package identity
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -15,76 +17,175 @@ import (
 	"github.com/guanxi-im/guanxi/internal/im"
 )
 
-// Store is where people are looked up, whoever asks.
+// Store is where people and services are looked up, whoever asks.
 type Store interface {
 	MemberByAccount(ctx context.Context, account string) (im.Member, bool, error)
 	FindMember(ctx context.Context, v im.Viewer, by directory.MemberKey) (im.Member, bool, error)
+	KeyByPrefix(ctx context.Context, prefix string) (im.APIKey, bool, error)
+	KeysOf(ctx context.Context, service im.ID) ([]im.APIKey, error)
+	APIKeys(ctx context.Context, v im.Viewer, ids []im.ID) (map[im.ID]im.APIKey, error)
+	UsedKey(ctx context.Context, key im.ID, now, before time.Time) error
+	Standings(ctx context.Context, members []im.ID) (map[im.ID]im.Standing, error)
 }
 
-// Options are whose tokens are believed.
+// Options are whose tokens are believed. There is a secret, or a set of keys, or both.
 type Options struct {
-	Secret   []byte // HS256
+	Secret   []byte  // HS256
+	Keys     *KeySet // RS256, ES256, EdDSA
 	Issuer   string
 	Audience string
 	Leeway   time.Duration
+	Claim    string // names the account; empty: sub
 	// Now is real time, also in the demo: tokens do not follow its clock.
 	Now func() time.Time
+	Log *slog.Logger
 }
 
-// Service checks tokens and reads people with their rights.
+// Service checks tokens and keys, and reads who asks with their rights.
 type Service struct {
 	store  Store
 	policy authz.Source
 	o      Options
 	parser *jwt.Parser
+	live   live
 }
 
 // New makes the service.
 func New(s Store, p authz.Source, o Options) *Service {
-	return &Service{store: s, policy: p, o: o, parser: jwt.NewParser(
-		jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}), jwt.WithIssuer(o.Issuer), jwt.WithAudience(o.Audience),
-		jwt.WithLeeway(o.Leeway), jwt.WithExpirationRequired(), jwt.WithTimeFunc(o.Now))}
+	if o.Claim == "" {
+		o.Claim = "sub"
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	var methods []string
+	if len(o.Secret) > 0 {
+		methods = append(methods, secretMethod)
+	}
+	if o.Keys != nil {
+		methods = append(methods, keyMethods...)
+	}
+	return &Service{store: s, policy: p, o: o, live: newLive(), parser: jwt.NewParser(
+		jwt.WithValidMethods(methods), jwt.WithIssuer(o.Issuer), jwt.WithAudience(o.Audience),
+		jwt.WithLeeway(o.Leeway), jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithTimeFunc(o.Now))}
 }
 
 // tokenMax is longer than any token of ours.
 const tokenMax = 4096
 
-// Authenticate reads whom a token names, and until when it holds. Anything wrong with it is UNAUTHENTICATED, and
-// nobody is told what.
-func (s *Service) Authenticate(ctx context.Context, token string) (im.Viewer, time.Time, error) {
-	refuse := func(cause error) (im.Viewer, time.Time, error) {
-		f := fault.New(fault.Unauthenticated, "unauthenticated")
-		f.Cause = cause
-		return im.Viewer{}, time.Time{}, f
-	}
-	if len(token) > tokenMax {
-		return refuse(errors.New("token too long"))
-	}
-	var claims jwt.RegisteredClaims
-	if _, err := s.parser.ParseWithClaims(token, &claims, func(*jwt.Token) (any, error) { return s.o.Secret, nil }); err != nil {
-		return refuse(err)
-	}
-	m, found, err := s.store.MemberByAccount(ctx, claims.Subject)
-	if err != nil {
-		return im.Viewer{}, time.Time{}, err
-	}
-	if !found || m.Employment == im.Departed {
-		return refuse(errors.New("the token names nobody who works here"))
-	}
-	return s.rights(m), claims.ExpiresAt.Time, nil
+// refuse is UNAUTHENTICATED: nobody is told what was wrong.
+func refuse(cause error) error {
+	f := fault.New(fault.Unauthenticated, "unauthenticated")
+	f.Cause = cause
+	return f
 }
 
-// Viewer reads a member afresh, with the rights of this moment. One who is gone is UNAUTHENTICATED.
+// Authenticate reads whom a token names, and until when it holds. Anything wrong with it is UNAUTHENTICATED; while the keys
+// of the issuer cannot be had, it is UNAVAILABLE.
+func (s *Service) Authenticate(ctx context.Context, token string) (im.Session, error) {
+	if len(token) > tokenMax {
+		return im.Session{}, refuse(errors.New("token too long"))
+	}
+	claims := jwt.MapClaims{}
+	if _, err := s.parser.ParseWithClaims(token, claims, s.keyOf(ctx)); errors.Is(err, errKeysAway) {
+		f := fault.New(fault.Unavailable, "unavailable")
+		f.Cause = err
+		return im.Session{}, f
+	} else if err != nil {
+		return im.Session{}, refuse(err)
+	}
+	account, _ := claims[s.o.Claim].(string)
+	out := im.Session{}
+	if began, err := claims.GetIssuedAt(); err == nil && began != nil {
+		out.Began = began.Time
+	}
+	until, err := claims.GetExpirationTime()
+	if err != nil || until == nil {
+		return im.Session{}, refuse(errors.New("token without an end"))
+	}
+	out.Until = until.Time
+	m, found, err := s.store.MemberByAccount(ctx, account)
+	if err != nil {
+		return im.Session{}, err
+	}
+	if !found || account == "" || standing(m).Ends(out.Began) {
+		return im.Session{}, refuse(errors.New("the token names nobody who works here, or is older than the end of all his sessions"))
+	}
+	out.Viewer = s.rights(m)
+	return out, nil
+}
+
+// keyOf finds the key that a token must be signed with: by its algorithm first, so that no key is ever used for another one.
+func (s *Service) keyOf(ctx context.Context) jwt.Keyfunc {
+	return func(t *jwt.Token) (any, error) {
+		if _, asks := t.Header["crit"]; asks {
+			return nil, errors.New("the token asks for what we do not know")
+		}
+		if t.Method.Alg() == secretMethod {
+			return s.o.Secret, nil
+		}
+		kid, _ := t.Header["kid"].(string)
+		return s.o.Keys.find(ctx, kid, t.Method.Alg())
+	}
+}
+
+func standing(m im.Member) im.Standing {
+	return im.Standing{Employment: m.Employment, ValidFrom: m.ValidFrom}
+}
+
+// Viewer reads a member, or a service, afresh, with the rights of this moment: of a service, all that its keys may do. One who is
+// gone is UNAUTHENTICATED.
 func (s *Service) Viewer(ctx context.Context, id im.ID) (im.Viewer, error) {
 	all := im.Viewer{Scopes: map[im.Kind]im.Scope{im.KindMember: {im.ScopeAll}}}
 	m, found, err := s.store.FindMember(ctx, all, directory.MemberKey{ID: id})
 	if err != nil {
 		return im.Viewer{}, err
 	}
-	if !found || m.Employment == im.Departed {
-		return im.Viewer{}, fault.New(fault.Unauthenticated, "unauthenticated")
+	if found {
+		if m.Employment == im.Departed {
+			return im.Viewer{}, refuse(nil)
+		}
+		return s.rights(m), nil
 	}
-	return s.rights(m), nil
+	keys, err := s.store.KeysOf(ctx, id)
+	if err != nil {
+		return im.Viewer{}, err
+	}
+	var union *im.APIKey
+	for _, k := range keys {
+		if !k.HoldsAt(s.o.Now()) {
+			continue
+		}
+		if union == nil {
+			union = &im.APIKey{ServiceID: k.ServiceID, ServiceName: k.ServiceName}
+		}
+		union.Scopes = append(union.Scopes, k.Scopes...)
+	}
+	if union == nil {
+		return im.Viewer{}, refuse(nil)
+	}
+	slices.Sort(union.Scopes)
+	union.Scopes = slices.Compact(union.Scopes)
+	return s.ofService(*union), nil
+}
+
+// Again reads who a session is of afresh: it may have ended, and rights may have changed.
+func (s *Service) Again(ctx context.Context, at im.Session) (im.Viewer, error) {
+	if at.Viewer.IsService() && !at.Viewer.Service.KeyID.IsZero() {
+		ks, err := s.store.APIKeys(ctx, everyKey, []im.ID{at.Viewer.Service.KeyID})
+		if err != nil {
+			return im.Viewer{}, err
+		}
+		if k, found := ks[at.Viewer.Service.KeyID]; found && k.HoldsAt(s.o.Now()) {
+			return s.ofService(k), nil
+		}
+		return im.Viewer{}, refuse(nil)
+	}
+	v, err := s.Viewer(ctx, at.Viewer.ID())
+	if err == nil && standing(v.Member).Ends(at.Began) {
+		return im.Viewer{}, refuse(nil)
+	}
+	return v, err
 }
 
 // readable is the kinds of things that have read scopes, with their names in the policy files.
@@ -98,13 +199,24 @@ var readable = map[im.Kind]string{
 	im.KindAudit:        authz.TypeAudit,
 	im.KindAlert:        authz.TypeAlert,
 	im.KindRule:         authz.TypePolicy,
+	im.KindAPIKey:       authz.TypeAPIKey,
 }
 
 // rights works out what policy lets a member read.
 func (s *Service) rights(m im.Member) im.Viewer {
-	a := authz.Actor{ID: m.ID.String(), Roles: m.Roles, Rank: m.Rank, JobFunction: string(m.JobFunction), Employment: string(m.Employment)}
+	return s.allowed(im.Viewer{Member: m}, authz.Actor{ID: m.ID.String(), Roles: m.Roles, Rank: m.Rank, JobFunction: string(m.JobFunction),
+		Employment: string(m.Employment)})
+}
+
+// ofService works out what policy lets a service read that asks with a key.
+func (s *Service) ofService(k im.APIKey) im.Viewer {
+	return s.allowed(im.Viewer{Service: im.Service{ID: k.ServiceID, Name: k.ServiceName, Scopes: k.Scopes, KeyID: k.ID}},
+		authz.Actor{ID: k.ServiceID.String(), Roles: k.Scopes, Status: string(im.AccountActive)})
+}
+
+func (s *Service) allowed(v im.Viewer, a authz.Actor) im.Viewer {
 	e := s.policy.Engine()
-	v := im.Viewer{Member: m, Roles: e.Roles(m.Roles), Scopes: make(map[im.Kind]im.Scope, len(readable)), Unmask: e.Unmask(a)}
+	v.Roles, v.Unmask, v.Scopes = e.Roles(a.Roles), e.Unmask(a), make(map[im.Kind]im.Scope, len(readable))
 	for kind, name := range readable {
 		v.Scopes[kind] = e.Scope(a, name)
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -41,7 +42,28 @@ func (p people) FindMember(_ context.Context, v im.Viewer, by directory.MemberKe
 	return im.Member{}, false, nil
 }
 
+// None of them is asked for here.
+func (people) KeyByPrefix(context.Context, string) (k im.APIKey, found bool, err error) {
+	return k, false, nil
+}
+func (people) KeysOf(context.Context, im.ID) ([]im.APIKey, error)         { return nil, nil }
+func (people) UsedKey(context.Context, im.ID, time.Time, time.Time) error { return nil }
+func (people) APIKeys(context.Context, im.Viewer, []im.ID) (map[im.ID]im.APIKey, error) {
+	return nil, nil
+}
+
+func (p people) Standings(_ context.Context, ids []im.ID) (map[im.ID]im.Standing, error) {
+	out := map[im.ID]im.Standing{}
+	for _, m := range p {
+		if slices.Contains(ids, m.ID) {
+			out[m.ID] = standing(m)
+		}
+	}
+	return out, nil
+}
+
 var directoryOf = people{
+	"cut":         {ID: im.ID{16}, AccountName: "cut", Roles: []string{"employee"}, Employment: im.Employed, ValidFrom: now},
 	"wangfang004": {ID: im.ID{4}, AccountName: "wangfang004", Roles: []string{"employee"}, JobFunction: im.Sales, Employment: im.Employed},
 	"guping012":   {ID: im.ID{12}, AccountName: "guping012", Roles: []string{"auditor"}, Employment: im.Employed},
 	"gone":        {ID: im.ID{13}, AccountName: "gone", Roles: []string{"admin"}, Employment: im.Departed},
@@ -108,6 +130,13 @@ func TestAuthenticate(t *testing.T) {
 		"no issuer":                    {hs(with("iss", nil)), false},
 		"another audience":             {hs(with("aud", "other")), false},
 		"no audience":                  {hs(with("aud", nil)), false},
+		"of tomorrow":                  {hs(with("iat", now.Add(time.Hour).Unix())), false},
+		"that asks for the unknown":    {crit(t, claims()), false},
+		"from before the cut-off":      {hs(cut(now.Add(-time.Second).Unix())), false},
+		"of the cut-off's second":      {hs(cut(now.Unix())), true},
+		"that does not say when, cut":  {hs(cut(nil)), false},
+		"that does not say when":       {hs(with("iat", nil)), true},
+		"an account that is no text":   {hs(with("sub", 4)), false},
 		"nobody":                       {hs(with("sub", "nobody")), false},
 		"someone who is gone":          {hs(with("sub", "gone")), false},
 		"someone who is going":         {hs(with("sub", "going")), true},
@@ -127,7 +156,8 @@ func TestAuthenticate(t *testing.T) {
 		"one that ended when it began": {must(Token(ours, "wangfang004", -time.Hour)), false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			v, until, err := s.Authenticate(t.Context(), c.token)
+			at, err := s.Authenticate(t.Context(), c.token)
+			v, until := at.Viewer, at.Until
 			if c.ok {
 				if err != nil || v.Member.ID.IsZero() || until.IsZero() {
 					t.Errorf("refused: %v", err)
@@ -142,9 +172,27 @@ func TestAuthenticate(t *testing.T) {
 			}
 		})
 	}
-	if _, _, err := s.Authenticate(t.Context(), hs(with("sub", "broken"))); err == nil || fault.Is(err, fault.Unauthenticated) {
+	if _, err := s.Authenticate(t.Context(), hs(with("sub", "broken"))); err == nil || fault.Is(err, fault.Unauthenticated) {
 		t.Errorf("a database that does not answer reads as a bad token: %v", err)
 	}
+}
+
+// cut are claims of somebody whose sessions were ended.
+func cut(iat any) jwt.MapClaims {
+	c := claims()
+	c["sub"], c["iat"] = "cut", iat
+	if iat == nil {
+		delete(c, "iat")
+	}
+	return c
+}
+
+// crit is a token with an extension that must be understood.
+func crit(t *testing.T, c jwt.MapClaims) string {
+	t.Helper()
+	token := jwt.NewWithClaims(jwt.SigningMethodHS256, c)
+	token.Header["crit"] = []string{"exp"}
+	return must(token.SignedString(ours.Secret))
 }
 
 func must[T any](v T, err error) T {
@@ -158,10 +206,11 @@ func TestRightsComeFromTheDirectory(t *testing.T) {
 	s := service(t, ours)
 	c := claims()
 	c["roles"], c["scope"] = []string{"super_admin"}, "all" // a token may say what it likes
-	v, until, err := s.Authenticate(t.Context(), sign(t, jwt.SigningMethodHS256, ours.Secret, c))
+	at, err := s.Authenticate(t.Context(), sign(t, jwt.SigningMethodHS256, ours.Secret, c))
 	if err != nil {
 		t.Fatal(err)
 	}
+	v, until := at.Viewer, at.Until
 	if v.Is("admin") || !v.Is("employee") || v.Scopes[im.KindRelationship].Has(im.ScopeAll) || v.Unmask.Has(im.ScopeAll) {
 		t.Errorf("roles %v, scopes %v, unmask %v", v.Roles, v.Scopes, v.Unmask)
 	}

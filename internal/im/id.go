@@ -153,6 +153,8 @@ const (
 	KindAudit        Kind = "audit"
 	KindAlert        Kind = "alert"
 	KindOpportunity  Kind = "opportunity"
+	KindService      Kind = "service"
+	KindAPIKey       Kind = "api_key"
 )
 
 // Company stands for a person where an event is about none: its data key is never destroyed.

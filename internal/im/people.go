@@ -46,6 +46,7 @@ type Member struct {
 	DepartmentID ID   // the primary one
 	Departments  []ID // all of them, the primary first; filled where asked for
 	Employment   Employment
+	ValidFrom    time.Time // sessions that began earlier have ended; zero: none has
 }
 
 // LogValue keeps names and phone numbers out of logs.

@@ -9,13 +9,36 @@ type Scope []string
 // Has reports whether the scope holds the term.
 func (s Scope) Has(term string) bool { return slices.Contains(s, term) }
 
-// Viewer is the person who asks, and what of each kind of thing that person may read.
+// Viewer is who asks, a person or a service, and what of each kind of thing may be read. The zero Viewer is the gateway itself.
 type Viewer struct {
-	Member Member
-	Roles  []string // what the person's roles imply, by policy
-	Scopes map[Kind]Scope
-	Unmask Scope // of which people and contacts phone numbers and platform ids show in full
+	Member  Member   // zero: it is a service
+	Service Service  // zero: it is a person
+	Roles   []string // what the roles imply, by policy
+	Scopes  map[Kind]Scope
+	Unmask  Scope // of which people and contacts phone numbers and platform ids show in full
 }
+
+// ID is the person's or the service's: whose doing it is, whose idempotency keys these are, and who "I" is in scopes.
+func (v Viewer) ID() ID { return v.Ref().ID }
+
+// Ref points at the person or the service.
+func (v Viewer) Ref() Ref {
+	if v.IsService() {
+		return Ref{KindService, v.Service.ID}
+	}
+	return v.Member.Ref()
+}
+
+// Name is the person's or the service's, for the trail.
+func (v Viewer) Name() string {
+	if v.IsService() {
+		return v.Service.Name
+	}
+	return v.Member.Name
+}
+
+// IsService reports whether a program asks, in nobody's name.
+func (v Viewer) IsService() bool { return !v.Service.ID.IsZero() }
 
 // Is reports whether the viewer holds the role, by name or by implication.
 func (v Viewer) Is(role string) bool { return slices.Contains(v.Roles, role) }

@@ -31,6 +31,11 @@ type Unit struct {
 	Intents []im.Intent
 	Alerts  []im.Alert // of a kind once about one thing that a person did; one that is raised is a change by itself
 
+	Services []im.Service // new ones
+	Keys     []im.APIKey  // new ones
+	Revoked  []im.APIKey  // existing ones, that no longer hold from RevokedAt on
+	CutOffs  []im.CutOff  // of people whose sessions end
+
 	Policy *Policy // the version of the policy files that is put in force
 
 	// What comes of a delivery.

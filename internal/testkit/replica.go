@@ -81,7 +81,7 @@ func (c *Client) Events(query string, variables map[string]any) (*Stream, error)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "text/event-stream")
 	req.Header.Set("Accept-Language", c.Language)
-	req.Header.Set("Authorization", "Bearer "+c.token)
+	c.signIn(req.Header.Set)
 	resp, err := c.s.http.Do(req)
 	if err != nil {
 		cancel()

@@ -239,6 +239,7 @@ func (s *Server) clock(body string) time.Time {
 type Client struct {
 	s        *Server
 	token    string
+	key      string // of a service, in the place of a token
 	Language string // of Accept-Language
 }
 
@@ -250,6 +251,9 @@ func (s *Server) As(account string) *Client {
 	}
 	return s.With(Token(s.t, account))
 }
+
+// WithKey makes a client for a service, by its API key.
+func (s *Server) WithKey(key string) *Client { return &Client{s: s, key: key, Language: "en"} }
 
 // With makes a client for a token.
 func (s *Server) With(token string) *Client { return &Client{s: s, token: token, Language: "en"} }
@@ -286,9 +290,7 @@ func (c *Client) Ask(query string, variables map[string]any) (Answer, error) {
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept-Language", c.Language)
-	if c.token != "" {
-		req.Header.Set("Authorization", "Bearer "+c.token)
-	}
+	c.signIn(req.Header.Set)
 	resp, err := c.s.http.Do(req)
 	if err != nil {
 		return Answer{}, err
@@ -308,6 +310,16 @@ func (c *Client) Ask(query string, variables map[string]any) (Answer, error) {
 	}
 	a.Data, a.Errors = v.Data, v.Errors
 	return a, nil
+}
+
+// signIn says who asks.
+func (c *Client) signIn(set func(name, value string)) {
+	if c.token != "" {
+		set("Authorization", "Bearer "+c.token)
+	}
+	if c.key != "" {
+		set("X-API-Key", c.key)
+	}
 }
 
 // Do is Ask for requests that must succeed; userErrors are the test's own to look at.
@@ -419,8 +431,9 @@ func (c *Client) Socket(ctx context.Context) (*websocket.Conn, error) {
 		return nil, err
 	}
 	init := Message{Type: "connection_init"}
-	if c.token != "" {
-		init.Payload = map[string]string{"authorization": "Bearer " + c.token}
+	says := map[string]string{}
+	if c.signIn(func(name, value string) { says[strings.ToLower(name)] = value }); len(says) > 0 {
+		init.Payload = says
 	}
 	if err := wsjson.Write(ctx, conn, init); err != nil {
 		return nil, err

@@ -45,7 +45,7 @@ func (b *Batch) maySeeDecision(d im.Decision) bool {
 	if asker.IsZero() {
 		asker = d.ActorID
 	}
-	return asker == b.viewer.Member.ID && !d.Untraced || b.viewer.ReadsTrail()
+	return asker == b.viewer.ID() && !d.Untraced || b.viewer.ReadsTrail()
 }
 
 // The methods of Decision are the fields of the schema.
@@ -62,6 +62,16 @@ func (d *Decision) ApproverRoles() []string { return roles(d.row.Needs) }
 func (d *Decision) Actor(ctx context.Context) (*Member, error) {
 	return to(ctx, d.b, "Decision.actor", &d.b.shown.decisions, members, d, func(d *Decision) im.ID { return d.row.ActorID })
 }
+
+// Service is the name of the actor where no person is called so: ids of people and of services are never the same.
+func (d *Decision) Service(ctx context.Context) (*string, error) {
+	v, err := to(ctx, d.b, "Decision.service", &d.b.shown.decisions, services, d, func(d *Decision) im.ID { return d.row.ActorID })
+	if err != nil || v.Name == "" {
+		return nil, err
+	}
+	return &v.Name, nil
+}
+
 func (d *Decision) Target(ctx context.Context) (Node, error) { return d.target(ctx, "Decision.target") }
 
 // target presents the target for one of the fields that go by it.
@@ -161,7 +171,7 @@ func (d *Decision) Replayed(ctx context.Context) (*model.Outcome, error) {
 // what is his own, and the target's while he sees the target; to everybody else it is the question alone.
 func (d *Decision) Facts(ctx context.Context) ([]*model.Fact, error) {
 	all := d.b.readsPolicy() || d.b.viewer.ReadsTrail()
-	own := d.row.ActorID == d.b.viewer.Member.ID
+	own := d.row.ActorID == d.b.viewer.ID()
 	target := all
 	if !all && own {
 		n, err := d.target(ctx, "Decision.facts")

@@ -66,6 +66,10 @@ func (b *Batch) command(r blocking.Result) (c Command, decisions []*Decision) {
 			c.Approval = b.Approval(*a)
 		}
 	}
+	if r.Decision != nil {
+		c.Decision = b.Decision(*r.Decision)
+		byID[r.Decision.ID] = c.Decision
+	}
 	c.UserErrors = All(r.Faults, func(f *fault.Error) *UserError { return &UserError{b, f, byID[f.DecisionID]} })
 	return c, decisions
 }
@@ -223,7 +227,20 @@ type Viewer struct{ b *Batch }
 func (b *Batch) Viewer() *Viewer { return &Viewer{b} }
 
 // The methods of Viewer are the fields of the schema.
-func (v *Viewer) Member() *Member { return v.b.Member(v.b.viewer.Member) }
+func (v *Viewer) Member() *Member {
+	if v.b.viewer.IsService() {
+		return nil
+	}
+	return v.b.Member(v.b.viewer.Member)
+}
+
+func (v *Viewer) Service() *string {
+	if !v.b.viewer.IsService() {
+		return nil
+	}
+	return &v.b.viewer.Service.Name
+}
+
 func (v *Viewer) Roles() []string { return append([]string{}, v.b.viewer.Roles...) }
 
 func (v *Viewer) May(ctx context.Context) ([]string, error) {

@@ -23,6 +23,8 @@ type Sources struct {
 	Blocking  *blocking.Service
 	Audit     audit.Store
 	Platforms *platform.Connections
+	// Services names services.
+	Services func(ctx context.Context, ids []im.ID) (map[im.ID]im.Service, error)
 	// Waiting counts what is still to be delivered, by workspace.
 	Waiting func(ctx context.Context) (map[im.ID]int, error)
 	// Policy is what is in force.
@@ -66,6 +68,7 @@ type Batch struct {
 	approvalsOf     lazy[im.ID, []*Approval]
 	verdicts        lazy[im.ID, []im.Verdict]
 	candidates      lazy[im.ID, []im.Candidate]
+	services        lazy[im.ID, im.Service]
 	asked           lazy[im.ID, im.ID]     // decision → the approval that it asked for
 	may             lazy[im.Ref, []string] // what the viewer could ask for about somebody
 
@@ -135,6 +138,7 @@ func to[R, V any](ctx context.Context, b *Batch, field string, shown *[]R, load 
 // The loads that links lead to.
 func members(b *Batch) *lazy[im.ID, *Member]                { return &b.members }
 func departments(b *Batch) *lazy[im.ID, *Department]        { return &b.departments }
+func services(b *Batch) *lazy[im.ID, im.Service]            { return &b.services }
 func decisions(b *Batch) *lazy[im.ID, *Decision]            { return &b.decisions }
 func subjects(b *Batch) *lazy[im.ID, *Relationship]         { return &b.subjects }
 func departmentsOf(b *Batch) *lazy[im.ID, []*Department]    { return &b.departmentsOf }
@@ -182,7 +186,7 @@ func newBatch(r *request) *Batch {
 	b.opportunitiesOf.fetch = lists(d.OpportunitiesOf, b.Opportunity)
 	b.adminsOf.fetch = d.AdminsOf
 	b.followed.fetch = func(ctx context.Context, ids []im.ID) (map[im.ID]bool, error) {
-		return d.FollowedBy(ctx, v.Member.ID, ids)
+		return d.FollowedBy(ctx, v.ID(), ids)
 	}
 	b.may.fetch = func(ctx context.Context, refs []im.Ref) (map[im.Ref][]string, error) {
 		found, err := k.May(ctx, v, refs)
@@ -197,6 +201,7 @@ func newBatch(r *request) *Batch {
 	b.approvalsOf.fetch = lists(k.ApprovalsOf, b.Approval)
 	b.verdicts.fetch = k.Verdicts
 	b.candidates.fetch = k.Candidates
+	b.services.fetch = r.src.Services
 	b.asked.fetch = func(ctx context.Context, ids []im.ID) (map[im.ID]im.ID, error) {
 		found, err := k.AskedBy(ctx, ids)
 		for _, a := range found {

@@ -1,0 +1,10 @@
+drop trigger alerts_person_is_there on alerts;
+drop trigger relationships_initiator_is_there on relationships;
+drop function alerts_person_is_there();
+drop function relationships_initiator_is_there();
+alter table alerts add constraint alerts_person_id_fkey foreign key (person_id) references members (id) not valid;
+alter table relationships add constraint relationships_initiator_id_fkey foreign key (initiator_id) references members (id) not valid;
+alter table members drop column sessions_valid_from;
+drop table api_key_scopes;
+drop table api_keys;
+drop table services;

@@ -1,0 +1,106 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/handler/transport"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"github.com/guanxi-im/guanxi/internal/fault"
+	"github.com/guanxi-im/guanxi/internal/im"
+	"github.com/guanxi-im/guanxi/resolvers"
+)
+
+// keyHeader is where a service says with which key it asks.
+const keyHeader = "X-API-Key"
+
+// credential is what somebody signs in with: a token, or a key.
+type credential struct{ authorization, key string }
+
+func credentialOf(h http.Header) credential {
+	return credential{h.Get("Authorization"), h.Get(keyHeader)}
+}
+
+// ofSocket reads what connection_init carries, by the names of the headers, in whatever case.
+func ofSocket(p transport.InitPayload) (c credential) {
+	for name, v := range p {
+		text, _ := v.(string)
+		switch {
+		case strings.EqualFold(name, "authorization"):
+			c.authorization = text
+		case strings.EqualFold(name, keyHeader):
+			c.key = text
+		}
+	}
+	return c
+}
+
+func (c credential) given() bool { return c != credential{} }
+
+// signIn believes one credential; of two it is not clear who asks.
+func (o Options) signIn(ctx context.Context, c credential) (im.Session, error) {
+	if c.key != "" && c.authorization == "" {
+		return o.AuthenticateKey(ctx, c.key)
+	}
+	scheme, token, ok := strings.Cut(c.authorization, " ")
+	if !ok || !strings.EqualFold(scheme, "Bearer") || c.key != "" {
+		return im.Session{}, fault.New(fault.Unauthenticated, "unauthenticated")
+	}
+	return o.Authenticate(ctx, strings.TrimSpace(token))
+}
+
+// bound ends a request in time. A stream lives as long as the session that opened it, and no longer than the server.
+func (o Options) bound(ctx context.Context, stream bool, at im.Session) (context.Context, context.CancelFunc) {
+	if !stream || at.Viewer.ID().IsZero() {
+		return context.WithTimeout(ctx, operationTime)
+	}
+	ctx, cancel := context.WithCancel(o.Watch(ctx, at))
+	if !at.Until.IsZero() {
+		ctx, cancel = context.WithDeadline(ctx, at.Until)
+	}
+	context.AfterFunc(o.Stop, cancel)
+	return ctx, cancel
+}
+
+// turnAway answers a request whose token is not believed, or cannot be looked into.
+func (o Options) turnAway(w http.ResponseWriter, r *http.Request, err error) {
+	media := negotiate(r.Header.Get("Accept"))
+	if media == "" {
+		media = mediaJSON
+	}
+	status := http.StatusUnauthorized
+	if !fault.Is(err, fault.Unauthenticated) {
+		status = http.StatusServiceUnavailable
+	}
+	refuse(w, media, status, resolvers.Presenter(o.Log)(r.Context(), err))
+}
+
+// initSocket signs a socket in. It lives as long as its session, and no longer than the server.
+func (o Options) initSocket(ctx context.Context, payload transport.InitPayload) (context.Context, *transport.InitPayload, error) {
+	at, err := o.signIn(ctx, ofSocket(payload))
+	if err != nil {
+		return transport.WithWebsocketCloseCode(ctx, 4403), nil, errors.New("Forbidden")
+	}
+	req := resolvers.RequestOf(ctx)
+	req.Viewer, req.Session = &at.Viewer, &at
+	ctx, _ = o.bound(resolvers.With(ctx, req), true, at) // the socket's own context ends with it
+	return transport.AppendCloseReason(transport.WithWebsocketCloseCode(ctx, 4403), "Session ended"), nil, nil
+}
+
+// afresh reads the rights of whoever asks on a socket anew for each operation: they are those of now, not of when it was opened.
+func (o Options) afresh(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
+	req := resolvers.RequestOf(ctx)
+	if req.Session == nil {
+		return next(ctx)
+	}
+	v, err := o.Again(ctx, *req.Session)
+	if err != nil {
+		return graphql.OneShot(&graphql.Response{Errors: []*gqlerror.Error{resolvers.Presenter(o.Log)(ctx, err)}})
+	}
+	req.Viewer = &v
+	return next(resolvers.With(ctx, req))
+}
