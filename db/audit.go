@@ -127,6 +127,15 @@ func (s *Store) Unsealed(ctx context.Context) (n int64, err error) {
 	return n, unavailable(err, "count unsealed events")
 }
 
+// Head is where the chain stands.
+func (s *Store) Head(ctx context.Context) (h audit.Head, err error) {
+	h.Hash = audit.Genesis
+	err = s.read(ctx, metaStmt(metaEpoch, &h.Epoch),
+		stmt{text: "select e.sequence, e.hash from audit_events e where e.sequence is not null order by e.sequence desc limit 1",
+			scan: func(r row) error { return r.Scan(&h.Sequence, blob{&h.Hash}) }})
+	return h, unavailable(err, "read the head of the chain")
+}
+
 // sealLock is the advisory lock of sealing.
 const sealLock = 0x67756101
 

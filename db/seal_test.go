@@ -63,7 +63,7 @@ func TestSealIsDense(t *testing.T) {
 		same(t, "waiting", int64(6), waiting)
 		sealAll(t, w.Store)
 		same(t, "numbers", upTo(n), numbers(t, w.Store))
-		rep, err := audit.Verify(t.Context(), w.Store)
+		rep, err := audit.Verify(t.Context(), w.Store, nil)
 		must(t, err)
 		same(t, "sealed", int64(n), rep.Sealed)
 		head, more, err := w.Seal(t.Context())
@@ -161,7 +161,7 @@ func TestConcurrentSealers(t *testing.T) {
 		stop()
 		sealing.Wait()
 		sealAll(t, w.Store)
-		rep, err := audit.Verify(t.Context(), w.Store)
+		rep, err := audit.Verify(t.Context(), w.Store, nil)
 		must(t, err)
 		same(t, "sealed", int64(posts*events), rep.Sealed)
 		same(t, "waiting", int64(0), rep.Unsealed)
@@ -190,7 +190,7 @@ func TestVerifyFinds(t *testing.T) {
 			"no request": {"update audit_events set request_id = '' where sequence = 2", "update audit_events set request_id = null where sequence = 2", nil, 0},
 		} {
 			w.exec(c.do, c.args...)
-			_, err := audit.Verify(t.Context(), w.Store)
+			_, err := audit.Verify(t.Context(), w.Store, nil)
 			broken, ok := errors.AsType[*audit.Broken](err)
 			if c.at == 0 && err != nil || c.at > 0 && (!ok || broken.Sequence != c.at) {
 				t.Errorf("%s: %v", name, err)
@@ -199,13 +199,13 @@ func TestVerifyFinds(t *testing.T) {
 				c.args = []any{event}
 			}
 			w.exec(c.undo, c.args...)
-			if _, err := audit.Verify(t.Context(), w.Store); err != nil {
+			if _, err := audit.Verify(t.Context(), w.Store, nil); err != nil {
 				t.Fatalf("%s put back: %v", name, err)
 			}
 		}
 		// The tail can be cut only by whoever also knows no checkpoint of it: the report tells how far it goes.
 		w.exec("delete from audit_events where sequence = 5")
-		rep, err := audit.Verify(t.Context(), w.Store)
+		rep, err := audit.Verify(t.Context(), w.Store, nil)
 		must(t, err)
 		same(t, "sealed", int64(4), rep.Sealed)
 	})
@@ -398,7 +398,7 @@ func TestSealMore(t *testing.T) {
 			t.Error("one sealing took all: the bound does not bind")
 		}
 		sealAll(t, w.Store)
-		rep, err := audit.Verify(t.Context(), w.Store)
+		rep, err := audit.Verify(t.Context(), w.Store, nil)
 		must(t, err)
 		same(t, "sealed", int64(len(u.Events)), rep.Sealed)
 	})

@@ -157,7 +157,7 @@ func TestErasure(t *testing.T) {
 		actor := canary + "-actor" // of the initiator, whose key stands
 		same(t, "texts about the erased", []string{"", "", "", actor, "", "", ""}, erased.texts(t, w))
 		same(t, "texts about another", want, kept.texts(t, w))
-		rep, err := audit.Verify(t.Context(), w.Store)
+		rep, err := audit.Verify(t.Context(), w.Store, nil)
 		must(t, err)
 		same(t, "events in the chain", int64(2), rep.Sealed)
 		// Who comes back gets another key; what was erased stays so.

@@ -61,11 +61,9 @@ func (p *program) root() *cobra.Command {
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	audit := &cobra.Command{Use: "audit", Short: "The trail", Args: usage(cobra.NoArgs), RunE: needsCommand}
-	audit.AddCommand(p.auditVerify())
 	migrate := &cobra.Command{Use: "migrate", Short: "The schema of the database", Args: usage(cobra.NoArgs), RunE: needsCommand}
 	migrate.AddCommand(p.migrateUp(), p.migrateDown(), p.migrateStatus())
-	root.AddCommand(p.keyset(), p.serve(), p.query(), migrate, p.token(), audit, p.policy(), p.sim(), p.version())
+	root.AddCommand(p.keyset(), p.serve(), p.query(), migrate, p.token(), p.audit(), p.policy(), p.sim(), p.version())
 	return root
 }
 

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -12,12 +11,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/guanxi-im/guanxi/db"
-	"github.com/guanxi-im/guanxi/graph/nodeid"
-	"github.com/guanxi-im/guanxi/internal/audit"
 	"github.com/guanxi-im/guanxi/internal/config"
 	"github.com/guanxi-im/guanxi/internal/envelope"
 	"github.com/guanxi-im/guanxi/internal/identity"
-	"github.com/guanxi-im/guanxi/internal/im"
 )
 
 // onDatabase makes a command that works on the database alone.
@@ -106,40 +102,6 @@ func (p *program) migrateStatus() *cobra.Command {
 	return c
 }
 
-func (p *program) auditVerify() *cobra.Command {
-	var asJSON bool
-	c := p.onDatabase(&cobra.Command{Use: "verify", Short: "Check the chain of the trail; exit 1 and the event's name where it is broken"}, true,
-		func(ctx context.Context, s *db.Store) error {
-			rep, err := audit.Verify(ctx, s)
-			broken := (*audit.Broken)(nil)
-			if err != nil && !errors.As(err, &broken) {
-				return err
-			}
-			if asJSON {
-				return errors.Join(p.verdict(rep, broken), err)
-			}
-			if broken != nil {
-				return fmt.Errorf("the trail is broken at event %d %s: %s", broken.Sequence, eventID(broken.ID), broken.What)
-			}
-			_, err = fmt.Fprintf(p.stdout, "the trail holds: %d events sealed, %d waiting, head %x\n", rep.Sealed, rep.Unsealed, rep.Head)
-			return err
-		})
-	c.Flags().BoolVar(&asJSON, "json", false, "answer in JSON")
-	return c
-}
-
-// verdict writes what a verification found as JSON.
-func (p *program) verdict(rep audit.Report, broken *audit.Broken) error {
-	out := map[string]any{"holds": broken == nil, "sealed": rep.Sealed, "waiting": rep.Unsealed, "head": fmt.Sprintf("%x", rep.Head)}
-	if broken != nil {
-		out["sequence"], out["what"] = broken.Sequence, broken.What
-		if !broken.ID.IsZero() {
-			out["event"] = eventID(broken.ID)
-		}
-	}
-	return json.NewEncoder(p.stdout).Encode(out)
-}
-
 func (p *program) token() *cobra.Command {
 	var ttl time.Duration
 	c := &cobra.Command{
@@ -189,9 +151,6 @@ func (p *program) version() *cobra.Command {
 	c.Flags().BoolVar(&asJSON, "json", false, "answer in JSON")
 	return c
 }
-
-// eventID is the id of an event as the API shows it.
-func eventID(id im.ID) string { return nodeid.Encode(im.KindAudit, id) }
 
 func (p *program) keyset() *cobra.Command {
 	return &cobra.Command{

@@ -16,13 +16,14 @@ import (
 	"github.com/coder/websocket"
 	"github.com/coder/websocket/wsjson"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/guanxi-im/guanxi/internal/identity"
 )
 
 // query is a client for the shell: it asks a running gateway and prints the answer.
 func (p *program) query() *cobra.Command {
-	var server, token, as, path, language string
+	var q question
 	var variables []string
 	var events int
 	c := &cobra.Command{
@@ -37,16 +38,10 @@ A subscription prints its events, one after another. Variables are given as --va
 			if err != nil {
 				return err
 			}
-			vars, err := parseVariables(variables)
-			if err != nil {
+			q.document = document
+			if q.variables, err = parseVariables(variables); err != nil {
 				return err
 			}
-			if as != "" {
-				if token, err = identity.Token(identity.Demo(time.Now), as, time.Minute); err != nil {
-					return err
-				}
-			}
-			q := question{server: server, token: token, language: language, document: document, variables: vars, path: path}
 			if strings.HasPrefix(strings.TrimSpace(document), "subscription") {
 				return p.watch(c.Context(), q, events)
 			}
@@ -54,14 +49,19 @@ A subscription prints its events, one after another. Variables are given as --va
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&server, "server", p.variable("GUANXI_SERVER", "http://127.0.0.1:8080"), "the gateway")
-	f.StringVar(&token, "token", p.variable("GUANXI_TOKEN", ""), "who asks: a token")
-	f.StringVar(&as, "as", "", "who asks: a person of the demo, by account name")
-	f.StringVar(&path, "get", "", "print one value of the answer alone, by its path: block.results.0.relationship.id")
-	f.StringVar(&language, "language", "", "language of the sentences: zh-CN or en")
+	p.asks(f, &q)
+	f.StringVar(&q.path, "get", "", "print one value of the answer alone, by its path: block.results.0.relationship.id")
+	f.StringVar(&q.language, "language", "", "language of the sentences: zh-CN or en")
 	f.IntVar(&events, "events", 0, "of a subscription: end after so many events; 0: never")
 	f.StringArrayVar(&variables, "var", nil, "a variable: NAME=VALUE")
 	return c
+}
+
+// asks adds the flags that say which gateway is asked, and by whom.
+func (p *program) asks(f *pflag.FlagSet, q *question) {
+	f.StringVar(&q.server, "server", p.variable("GUANXI_SERVER", "http://127.0.0.1:8080"), "the gateway")
+	f.StringVar(&q.token, "token", p.variable("GUANXI_TOKEN", ""), "who asks: a token")
+	f.StringVar(&q.as, "as", "", "who asks: a person of the demo, by account name")
 }
 
 // variable is a variable of the environment.
@@ -103,41 +103,58 @@ func parseVariables(in []string) (map[string]any, error) {
 
 // question is what is asked of a gateway.
 type question struct {
-	server, token, language, document, path string
-	variables                               map[string]any
+	server, token, as, language, document, path string
+	variables                                   map[string]any
+}
+
+// bearer is the token of the one who asks.
+func (q question) bearer() (string, error) {
+	if q.as == "" {
+		return q.token, nil
+	}
+	return identity.Token(identity.Demo(time.Now), q.as, time.Minute)
 }
 
 // askTime bounds a question: longer than the gateway's own bound.
 const askTime = 30 * time.Second
 
 func (p *program) ask(ctx context.Context, q question) error {
+	b, err := p.post(ctx, q)
+	if err != nil {
+		return err
+	}
+	return p.show(b, q.path)
+}
+
+// post sends a question, and answers what came back.
+func (p *program) post(ctx context.Context, q question) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	body, err := json.Marshal(map[string]any{"query": q.document, "variables": q.variables})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(q.server, "/")+"/graphql", bytes.NewReader(body))
 	if err != nil {
-		return usageError{fmt.Errorf("--server: %w", err)}
+		return nil, usageError{fmt.Errorf("--server: %w", err)}
 	}
 	req.Header.Set("Content-Type", "application/json")
 	if q.language != "" {
 		req.Header.Set("Accept-Language", q.language)
 	}
-	if q.token != "" {
-		req.Header.Set("Authorization", "Bearer "+q.token)
+	token, err := q.bearer()
+	if err != nil {
+		return nil, err
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return err
-	}
-	return p.show(b, q.path)
+	return io.ReadAll(resp.Body)
 }
 
 // answered is an answer, its parts as they came.
@@ -216,7 +233,11 @@ func (p *program) watch(ctx context.Context, q question, events int) error {
 		}
 		return wsjson.Write(ctx, conn, message{ID: id, Type: kind, Payload: b})
 	}
-	if err := say("", "connection_init", map[string]string{"authorization": "Bearer " + q.token}); err != nil {
+	token, err := q.bearer()
+	if err != nil {
+		return err
+	}
+	if err := say("", "connection_init", map[string]string{"authorization": "Bearer " + token}); err != nil {
 		return err
 	}
 	for seen := 0; events == 0 || seen < events; {

@@ -20,6 +20,7 @@ import (
 	_ "github.com/guanxi-im/guanxi/adapters/all" // every platform
 	"github.com/guanxi-im/guanxi/authz"
 	"github.com/guanxi-im/guanxi/db"
+	"github.com/guanxi-im/guanxi/internal/audit"
 	"github.com/guanxi-im/guanxi/internal/blocking"
 	"github.com/guanxi-im/guanxi/internal/clock"
 	"github.com/guanxi-im/guanxi/internal/config"
@@ -120,10 +121,18 @@ func (p *program) run(ctx context.Context, cfg config.Config) error {
 	s.block = blocking.New(s.store, blocking.Options{Policy: s.rules, Platforms: platforms, Viewer: s.who.Viewer, Now: now, IDs: ids,
 		Currency: cfg.Currency, Wake: s.hub.Wake, Deliver: s.send.Deliver})
 
+	marks, err := s.openMarks()
+	if err != nil {
+		return err
+	}
+	if marks != nil {
+		defer func() { _ = marks.Close() }()
+	}
+
 	work, stop := context.WithCancel(ctx)
 	defer stop()
 	background := make(chan struct{})
-	go func() { defer close(background); s.background(work, sims) }()
+	go func() { defer close(background); s.background(work, sims, marks) }()
 	defer func() { stop(); <-background }()
 
 	history := policy.NewHistory(s.rules, s.store, blocking.Duties())
@@ -288,7 +297,7 @@ func (s *server) prepare(ctx context.Context) (made *directory.Snapshot, err err
 const sweepTime = time.Second
 
 // background seals, delivers, hears of other replicas, and does what time alone brings.
-func (s *server) background(ctx context.Context, sims *sims) {
+func (s *server) background(ctx context.Context, sims *sims, marks *audit.Keeper) {
 	var others sync.WaitGroup
 	others.Go(func() { s.hub.Run(ctx) })
 	others.Go(func() { s.store.Listen(ctx, func() { s.hub.Wake(); s.who.Wake() }) })
@@ -296,6 +305,9 @@ func (s *server) background(ctx context.Context, sims *sims) {
 	others.Go(func() { s.send.Run(ctx) })
 	others.Go(func() { s.rules.Run(ctx) })
 	others.Go(func() { s.keepLog(ctx) })
+	if marks != nil {
+		others.Go(func() { s.keepMarks(ctx, marks) })
+	}
 	if s.cfg.Demo {
 		others.Go(func() { s.followClock(ctx, sims) })
 	}

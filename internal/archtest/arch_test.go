@@ -24,6 +24,7 @@ internal/fault        : internal/im
 internal/envelope     : internal/im
 internal/clock        :
 internal/pinyin       :
+internal/sheet        :
 internal/config       : internal/fault
 internal/approval     : internal/im
 internal/ledger       : internal/im

@@ -3,10 +3,12 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/guanxi-im/guanxi/internal/im"
@@ -111,18 +113,34 @@ type Report struct {
 	Sealed   int64  // events in the chain
 	Unsealed int64  // events that wait for the sealer
 	Head     []byte // the hash of the last one
+	// Checkpoints that the chain agrees with.
+	Checkpoints int
 }
 
-// Chain gives every record of the store in the order of the chain, then counts the unsealed.
+// Chain gives every record of the store in the order of the chain, counts the unsealed, and says where it stands.
 type Chain interface {
 	Sealed(ctx context.Context, after int64, limit int) ([]Record, error)
 	Unsealed(ctx context.Context) (int64, error)
+	Head(ctx context.Context) (Head, error)
 }
 
-// Verify walks the whole chain. Its error is a *[Broken] where the chain does not hold.
-func Verify(ctx context.Context, c Chain) (Report, error) {
+// Verify walks the whole chain, and holds it against the checkpoints. Its error is a *[Broken] where it does not hold.
+func Verify(ctx context.Context, c Chain, marks []Checkpoint) (Report, error) {
 	const step = 2000
 	rep := Report{Head: Genesis}
+	if len(marks) > 0 {
+		h, err := c.Head(ctx)
+		if err != nil {
+			return rep, err
+		}
+		for _, m := range marks {
+			if m.Epoch != h.Epoch {
+				return rep, &Broken{Sequence: m.Sequence, What: "has a checkpoint of another database: this one was made anew"}
+			}
+		}
+	}
+	marks = slices.Clone(marks)
+	slices.SortStableFunc(marks, func(a, b Checkpoint) int { return cmp.Compare(a.Sequence, b.Sequence) })
 	for {
 		rs, err := c.Sealed(ctx, rep.Sealed, step)
 		if err != nil {
@@ -138,10 +156,20 @@ func Verify(ctx context.Context, c Chain) (Report, error) {
 				return rep, &Broken{Sequence: want, ID: r.ID, What: "was altered: its hash is not that of what stands in it"}
 			}
 			rep.Sealed, rep.Head = r.Sequence, r.Hash
+			for ; len(marks) > 0 && marks[0].Sequence <= rep.Sealed; marks = marks[1:] {
+				if m := marks[0]; m.Sequence != rep.Sealed || string(m.Hash) != string(rep.Head) {
+					return rep, &Broken{Sequence: r.Sequence, ID: r.ID, What: "is not what its checkpoint of " + m.At.Format(time.RFC3339) + " signed: it, or one before it, was rewritten"}
+				}
+				rep.Checkpoints++
+			}
 		}
 		if len(rs) < step {
 			break
 		}
+	}
+	if len(marks) > 0 {
+		m := marks[0]
+		return rep, &Broken{Sequence: m.Sequence, What: fmt.Sprintf("is missing, though a checkpoint of %s signed it: the chain ends at %d", m.At.Format(time.RFC3339), rep.Sealed)}
 	}
 	n, err := c.Unsealed(ctx)
 	rep.Unsealed = n

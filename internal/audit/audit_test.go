@@ -24,6 +24,14 @@ func (t trail) Sealed(_ context.Context, after int64, limit int) (out []Record, 
 	return out, nil
 }
 
+func (t trail) Head(context.Context) (Head, error) {
+	h := Head{Epoch: "e1", Hash: Genesis}
+	if n := len(t.rs); n > 0 {
+		h.Sequence, h.Hash = t.rs[n-1].Sequence, t.rs[n-1].Hash
+	}
+	return h, nil
+}
+
 func (t trail) Unsealed(context.Context) (int64, error) { return t.unsealed, nil }
 
 // linked is a chain of n events that holds.
@@ -44,7 +52,7 @@ func TestVerify(t *testing.T) {
 	for _, n := range []int{0, 1, 1999, 2000, 2001, 4000} { // steps of 2000
 		c := linked(n)
 		c.unsealed = 3
-		rep, err := Verify(t.Context(), c)
+		rep, err := Verify(t.Context(), c, nil)
 		if err != nil || rep.Sealed != int64(n) || rep.Unsealed != 3 {
 			t.Errorf("%d events: %+v, %v", n, rep, err)
 		}
@@ -80,7 +88,7 @@ func TestVerifyFinds(t *testing.T) {
 		"a number twice": {func(rs []Record) []Record { rs[5].Sequence = 5; return rs }, 6},
 		"no link":        {func(rs []Record) []Record { rs[0].Previous = nil; return rs }, 1},
 	} {
-		_, err := Verify(t.Context(), trail{rs: c.do(linked(n).rs)})
+		_, err := Verify(t.Context(), trail{rs: c.do(linked(n).rs)}, nil)
 		if b, ok := errors.AsType[*Broken](err); !ok || b.Sequence != c.at {
 			t.Errorf("%s: %v; want event %d", name, err, c.at)
 		}

@@ -40,6 +40,7 @@ type Config struct {
 	Log        Log
 	Auth       Auth       // empty with Demo, which brings its own
 	Encryption Encryption // likewise
+	Audit      Audit
 	// Workspaces says how workspaces are connected to their platforms, by the workspace's name. Empty with Demo.
 	Workspaces map[string]Connection
 	// Currency is the company's own, in which thresholds of policy are counted: an ISO 4217 code.
@@ -73,6 +74,13 @@ type Auth struct {
 // Encryption says where the master key is.
 type Encryption struct {
 	KeysetFile string // a Tink keyset as JSON
+}
+
+// Audit says where signed checkpoints of the trail go: nowhere, where no file is named.
+type Audit struct {
+	CheckpointFile  string // they are appended to it
+	SigningKeyFile  string // an Ed25519 key in PEM
+	CheckpointEvery time.Duration
 }
 
 // Database is where the data is: sqlite:PATH, sqlite::memory: or postgres://…. It may hold a password, so it prints
@@ -186,6 +194,9 @@ func (e Encryption) Keyset() ([]byte, error) {
 	return b, err
 }
 
+// SigningKey reads the key that signs checkpoints. It is not looked at.
+func (a Audit) SigningKey() ([]byte, error) { return read(a.SigningKeyFile) }
+
 // read reads a file that holds a secret. Pipes are refused: they could be read only once.
 func read(path string) ([]byte, error) {
 	info, err := os.Stat(path)
@@ -259,6 +270,14 @@ func (c Config) faults(given func(setting) bool) Faults {
 		for _, name := range slices.Sorted(maps.Keys(c.Workspaces)) {
 			_, more := c.Workspaces[name].options(workspacesKey + "." + name + ".")
 			faults = append(faults, more...)
+		}
+	}
+	if a := c.Audit; a.CheckpointFile != "" || a.SigningKeyFile != "" {
+		if a.CheckpointFile == "" {
+			fault("audit.checkpoint_file", "", "the file for what audit.signing_key_file signs")
+		}
+		if _, err := a.SigningKey(); err != nil {
+			fault("audit.signing_key_file", redact(a.SigningKeyFile), "a file with an Ed25519 key in PEM"+because(err))
 		}
 	}
 	if c.Policies != "" {

@@ -91,6 +91,7 @@ func TestDefaults(t *testing.T) {
 			Leeway:     30 * time.Second,
 		},
 		Encryption:    Encryption{lookup(environ, "GUANXI_ENCRYPTION_KEYSET_FILE")},
+		Audit:         Audit{CheckpointEvery: time.Minute},
 		Currency:      "CNY",
 		ShutdownGrace: 10 * time.Second,
 	}
@@ -108,7 +109,8 @@ func TestDefaultsOfTheDemo(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Config{
-		Listen: "127.0.0.1:8080", Demo: true, Explorer: true, HTTP: HTTP{UploadMax: 32 << 20}, Log: Log{Format: "text"}, Currency: "CNY", ShutdownGrace: 10 * time.Second,
+		Listen: "127.0.0.1:8080", Demo: true, Explorer: true, HTTP: HTTP{UploadMax: 32 << 20}, Log: Log{Format: "text"},
+		Audit: Audit{CheckpointEvery: time.Minute}, Currency: "CNY", ShutdownGrace: 10 * time.Second,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
@@ -125,7 +127,7 @@ func TestEverySetting(t *testing.T) {
 	want := Config{
 		Listen: "[::]:0", DB: "postgres://guanxi@db/guanxi", Policies: policies, HTTP: HTTP{UploadMax: 64 << 10},
 		Explorer: true, Log: Log{slog.LevelWarn, "json"}, Auth: Auth{secret, "0123", "im", time.Minute},
-		Encryption: Encryption{keyset}, Currency: "EUR", ShutdownGrace: 0,
+		Encryption: Encryption{keyset}, Audit: Audit{"/var/log/guanxi/checkpoints", secret, time.Second}, Currency: "EUR", ShutdownGrace: 0,
 	}
 	tests := map[string]struct {
 		args, environ []string
@@ -145,20 +147,23 @@ auth:
   audience: im
   leeway: 1m
 encryption.keyset_file: %s
+audit: {checkpoint_file: /var/log/guanxi/checkpoints, signing_key_file: %s, checkpoint_every: 1s}
 currency: EUR
 shutdown_grace: 0s
-`, policies, secret, keyset)},
+`, policies, secret, keyset, secret)},
 		"environment": {environ: []string{
 			"GUANXI_LISTEN=[::]:0", "GUANXI_DB=postgres://guanxi@db/guanxi", "GUANXI_POLICIES=" + policies,
 			"GUANXI_DEMO=false", "GUANXI_HTTP_UPLOAD_MAX=64KiB", "GUANXI_EXPLORER=true", "GUANXI_LOG_LEVEL=warn", "GUANXI_LOG_FORMAT=json", "GUANXI_AUTH_SECRET_FILE=" + secret,
 			"GUANXI_AUTH_ISSUER=0123", "GUANXI_AUTH_AUDIENCE=im", "GUANXI_AUTH_LEEWAY=1m",
-			"GUANXI_ENCRYPTION_KEYSET_FILE=" + keyset, "GUANXI_CURRENCY=EUR", "GUANXI_SHUTDOWN_GRACE=0s",
+			"GUANXI_ENCRYPTION_KEYSET_FILE=" + keyset, "GUANXI_AUDIT_CHECKPOINT_FILE=/var/log/guanxi/checkpoints",
+			"GUANXI_AUDIT_SIGNING_KEY_FILE=" + secret, "GUANXI_AUDIT_CHECKPOINT_EVERY=1s", "GUANXI_CURRENCY=EUR", "GUANXI_SHUTDOWN_GRACE=0s",
 		}},
 		"flags": {args: []string{
 			"--listen=[::]:0", "--db=postgres://guanxi@db/guanxi", "--policies=" + policies,
 			"--demo=false", "--http-upload-max=64KiB", "--explorer", "--log-level=warn", "--log-format=json", "--auth-secret-file=" + secret,
 			"--auth-issuer=0123", "--auth-audience=im", "--auth-leeway=1m",
-			"--encryption-keyset-file=" + keyset, "--currency=EUR", "--shutdown-grace=0s", "--json",
+			"--encryption-keyset-file=" + keyset, "--audit-checkpoint-file=/var/log/guanxi/checkpoints", "--audit-signing-key-file=" + secret,
+			"--audit-checkpoint-every=1s", "--currency=EUR", "--shutdown-grace=0s", "--json",
 		}},
 	}
 	for name, tt := range tests {

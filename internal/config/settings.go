@@ -123,6 +123,26 @@ var settings = []setting{
 		show:     redact,
 	},
 	{
+		path:     "audit.checkpoint_file",
+		usage:    "file outside the database to which signed checkpoints of the trail are appended",
+		expected: "a file to append to",
+		field:    func(c *Config) any { return &c.Audit.CheckpointFile },
+	},
+	{
+		path:     "audit.signing_key_file",
+		usage:    "file with the key that signs checkpoints, as guanxi audit key makes it",
+		expected: "a file with an Ed25519 key in PEM",
+		field:    func(c *Config) any { return &c.Audit.SigningKeyFile },
+		show:     redact,
+	},
+	{
+		path: "audit.checkpoint_every", fallback: "1m",
+		usage:    "how often the trail is looked at for a new checkpoint",
+		expected: "a duration from 100ms to 24h, such as 1m",
+		field:    func(c *Config) any { return &c.Audit.CheckpointEvery },
+		valid:    between(100*time.Millisecond, 24*time.Hour),
+	},
+	{
 		path: "currency", fallback: "CNY",
 		usage:    "the company's own currency",
 		expected: "an ISO 4217 code, such as CNY",
@@ -249,10 +269,12 @@ func oneOf(words ...string) func(string) bool {
 	return func(s string) bool { return slices.Contains(words, s) }
 }
 
-func atMost(limit time.Duration) func(string) bool {
+func atMost(limit time.Duration) func(string) bool { return between(0, limit) }
+
+func between(least, most time.Duration) func(string) bool {
 	return func(s string) bool {
 		d, err := time.ParseDuration(s)
-		return err == nil && 0 <= d && d <= limit
+		return err == nil && least <= d && d <= most
 	}
 }
 
