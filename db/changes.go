@@ -26,7 +26,7 @@ func (s *Store) Changes(ctx context.Context, v im.Viewer, w live.Watch, after, u
 			add(" and (a.requested_by = ? or exists (select 1 from approval_candidates ac where ac.approval_id = a.id and ac.member_id = ?))",
 				v.ID(), v.ID())
 	case live.Alerts:
-		q = new(builder).add("select "+changeColumns+", null, false from changes h join alerts l on l.id = h.subject_id where h.kind = 'alert' and ").
+		q = new(builder).add("select "+changeColumns+", null, false, "+alertColumns+" from changes h join alerts l on l.id = h.subject_id where h.kind = 'alert' and ").
 			visibleTo(v, im.KindAlert)
 		if w.AlertKind != "" {
 			q.add(" and l.kind = ?", w.AlertKind)
@@ -46,12 +46,17 @@ func (s *Store) Changes(ctx context.Context, v im.Viewer, w live.Watch, after, u
 		var sealed []byte
 		var r im.Relationship
 		var a im.Approval
+		var more []any
 		into := document{&r}
+		if w.Of == live.Alerts {
+			c.Alert = new(im.Alert)
+			more = alertInto(c.Alert)
+		}
 		if about == im.KindApproval {
 			into = document{&a}
 		}
-		err := row.Scan(&c.ID, stamp{&c.At}, textOf(&c.About.Kind), &c.About.ID, textOf(&c.What), &c.WorkspaceID, textOf(&c.PreviousState),
-			into, &c.Number, blob{&sealed}, &gone)
+		err := row.Scan(append([]any{&c.ID, stamp{&c.At}, textOf(&c.About.Kind), &c.About.ID, textOf(&c.What), &c.WorkspaceID,
+			textOf(&c.PreviousState), into, &c.Number, blob{&sealed}, &gone}, more...)...)
 		switch {
 		case gone:
 			c.PreviousState = ""

@@ -123,6 +123,10 @@ func (s *Store) Post(ctx context.Context, u ledger.Unit) error {
 			stmt{text: "insert into changes (id, at, kind, subject_id, what) select l.id, l.at, ?, l.id, ? from alerts l where l.id = ?",
 				args: []any{im.KindAlert, im.Created, a.ID}})
 	}
+	for _, a := range u.Acknowledged {
+		ss = append(ss, stmt{text: "update alerts set acknowledged_by = ?, acknowledged_at = ? where id = ? and acknowledged_at is null", want: 1,
+			args: []any{a.AcknowledgedBy, us(a.AcknowledgedAt), a.ID}})
+	}
 	for _, e := range u.Events {
 		ss = append(ss, stmt{text: `insert into audit_events (id, at, actor_kind, actor_id, actor_name, action, outcome, subject_kind,
 			subject_id, about_id, subject_name, detail, workspace_id, decision_id, request_id)

@@ -257,11 +257,13 @@ func (s *Store) AskedBy(ctx context.Context, decisions []im.ID) (map[im.ID]im.ID
 
 const alertColumns = "l.id, l.kind, l.severity, l.at, l.subject_kind, l.subject_id, l.person_id, l.contact_id, l.acknowledged_by, l.acknowledged_at"
 
-func scanAlert(r row) (l im.Alert, err error) {
-	err = r.Scan(&l.ID, textOf(&l.Kind), textOf(&l.Severity), stamp{&l.At}, textOf(&l.Subject.Kind), &l.Subject.ID, &l.PersonID,
-		&l.ContactID, &l.AcknowledgedBy, stamp{&l.AcknowledgedAt})
-	return l, err
+// alertInto is where alertColumns go.
+func alertInto(l *im.Alert) []any {
+	return []any{&l.ID, textOf(&l.Kind), textOf(&l.Severity), stamp{&l.At}, textOf(&l.Subject.Kind), &l.Subject.ID, &l.PersonID,
+		&l.ContactID, &l.AcknowledgedBy, stamp{&l.AcknowledgedAt}}
 }
+
+func scanAlert(r row) (l im.Alert, err error) { return l, r.Scan(alertInto(&l)...) }
 
 // Alerts reads alerts by id.
 func (s *Store) Alerts(ctx context.Context, v im.Viewer, ids []im.ID) (map[im.ID]im.Alert, error) {

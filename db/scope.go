@@ -62,13 +62,13 @@ var visible = map[im.Kind]map[string]predicate{
 const untraced = "u.state = 'UNDONE' and cast(u.undo_terms ->> 'trace' as text) in ('false', '0')"
 
 // gone says how what an undo left no trace of reads in SQL: the relationship, what was asked and alerted about it, and what
-// was done to it or to its approvals. Only who reads the trail of all still sees it.
+// was done to it, to its approvals or its alerts. Only who reads the trail of all still sees it.
 var gone = map[im.Kind]string{
 	im.KindRelationship: "exists (select 1 from relationships u where u.id = r.id and " + untraced + ")",
 	im.KindApproval:     "exists (select 1 from relationships u where u.id = a.subject_id and " + untraced + ")",
 	im.KindAlert:        "exists (select 1 from relationships u where u.id = l.subject_id and " + untraced + ")",
 	im.KindAudit: `exists (select 1 from relationships u where u.id in (e.subject_id,
-		(select ua.subject_id from approvals ua where ua.id = e.subject_id)) and ` + untraced + ")",
+		(select ua.subject_id from approvals ua where ua.id = e.subject_id), (select ul.subject_id from alerts ul where ul.id = e.subject_id)) and ` + untraced + ")",
 }
 
 // visibleTo adds the condition that the viewer may see the row. A term that this kind of thing does not know shows

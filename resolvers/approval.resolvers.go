@@ -10,6 +10,7 @@ import (
 
 	"github.com/guanxi-im/guanxi/graph/model"
 	"github.com/guanxi-im/guanxi/internal/blocking"
+	"github.com/guanxi-im/guanxi/internal/live"
 	"github.com/guanxi-im/guanxi/resolvers/view"
 )
 
@@ -39,4 +40,8 @@ func (r *queryResolver) Approvals(ctx context.Context, first *int, after *string
 		return nil, err
 	}
 	return b.ApprovalPage(res), nil
+}
+
+func (r *subscriptionResolver) ApprovalChanged(ctx context.Context, after *string) (<-chan *view.ApprovalChange, error) {
+	return follow(r.Resolver, ctx, live.Watch{Of: live.Approvals}, after, (*view.Batch).ApprovalChange)
 }

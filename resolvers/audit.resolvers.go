@@ -11,9 +11,28 @@ import (
 	"github.com/guanxi-im/guanxi/graph/model"
 	"github.com/guanxi-im/guanxi/internal/audit"
 	"github.com/guanxi-im/guanxi/internal/blocking"
+	"github.com/guanxi-im/guanxi/internal/fault"
 	"github.com/guanxi-im/guanxi/internal/im"
+	"github.com/guanxi-im/guanxi/internal/live"
 	"github.com/guanxi-im/guanxi/resolvers/view"
 )
+
+func (r *mutationResolver) AcknowledgeAlert(ctx context.Context, alertID string, comment *string, idempotencyKey *string) (*view.AcknowledgeAlertPayload, error) {
+	b, c, err := r.command(ctx, idempotencyKey)
+	if err != nil {
+		return nil, err
+	}
+	id, err := ids{fault.InvalidInput}.one("alertId", alertID, im.KindAlert)
+	if err != nil {
+		res, err := bad(err)
+		return b.AcknowledgeAlertPayload(res), err
+	}
+	res, err := r.Sources.Blocking.AcknowledgeAlert(ctx, c, blocking.NoteInput{AlertID: id, Comment: im.Text(value(comment))})
+	if err != nil {
+		return nil, err
+	}
+	return b.AcknowledgeAlertPayload(res), nil
+}
 
 func (r *queryResolver) AuditEvents(ctx context.Context, first *int, after *string, last *int, before *string, filter *model.AuditFilter) (*view.AuditEventConnection, error) {
 	b, v, err := r.begin(ctx)
@@ -49,4 +68,8 @@ func (r *queryResolver) Alerts(ctx context.Context, first *int, after *string, l
 		return nil, err
 	}
 	return b.AlertPage(res), nil
+}
+
+func (r *subscriptionResolver) AlertRaised(ctx context.Context, kind *model.AlertKind, after *string) (<-chan *view.AlertChange, error) {
+	return follow(r.Resolver, ctx, live.Watch{Of: live.Alerts, AlertKind: im.AlertKind(value(kind))}, after, (*view.Batch).AlertChange)
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/guanxi-im/guanxi/graph/generated"
 	"github.com/guanxi-im/guanxi/graph/nodeid"
 	"github.com/guanxi-im/guanxi/internal/fault"
+	"github.com/guanxi-im/guanxi/internal/im"
+	"github.com/guanxi-im/guanxi/internal/live"
 	"github.com/guanxi-im/guanxi/internal/page"
 	"github.com/guanxi-im/guanxi/resolvers/view"
 )
@@ -52,6 +54,14 @@ func (r *queryResolver) ChangeCursor(ctx context.Context) (string, error) {
 		return "", err
 	}
 	return r.Hub.Cursor(ctx)
+}
+
+func (r *subscriptionResolver) DirectoryChanged(ctx context.Context, workspaceID *string, after *string) (<-chan *view.DirectoryChange, error) {
+	workspace, err := ids{fault.BadUserInput}.optional("workspaceId", workspaceID, im.KindWorkspace)
+	if err != nil {
+		return nil, err
+	}
+	return follow(r.Resolver, ctx, live.Watch{Of: live.Directory, WorkspaceID: workspace}, after, (*view.Batch).DirectoryChange)
 }
 
 func (r *Resolver) Mutation() generated.MutationResolver { return &mutationResolver{r} }

@@ -281,6 +281,11 @@ func (ec *executionContext) _CommandPayload(ctx context.Context, sel ast.Selecti
 			return graphql.Null
 		}
 		return ec._BlockPayload(ctx, sel, obj)
+	case *view.AcknowledgeAlertPayload:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._AcknowledgeAlertPayload(ctx, sel, obj)
 	default:
 		if typedObj, ok := obj.(graphql.Marshaler); ok {
 			return typedObj

@@ -41,13 +41,28 @@ type ComplexityRoot struct {
 		Workspace  func(childComplexity int) int
 	}
 
+	AcknowledgeAlertPayload struct {
+		Alert      func(childComplexity int) int
+		Approval   func(childComplexity int) int
+		Decision   func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
 	Alert struct {
-		At       func(childComplexity int) int
-		ID       func(childComplexity int) int
-		Kind     func(childComplexity int) int
-		Severity func(childComplexity int) int
-		Subject  func(childComplexity int) int
-		Title    func(childComplexity int) int
+		AcknowledgedAt func(childComplexity int) int
+		AcknowledgedBy func(childComplexity int) int
+		At             func(childComplexity int) int
+		Detail         func(childComplexity int) int
+		ID             func(childComplexity int) int
+		Kind           func(childComplexity int) int
+		Severity       func(childComplexity int) int
+		Subject        func(childComplexity int) int
+		Title          func(childComplexity int) int
+	}
+
+	AlertChange struct {
+		Alert  func(childComplexity int) int
+		Cursor func(childComplexity int) int
 	}
 
 	AlertConnection struct {
@@ -77,6 +92,13 @@ type ComplexityRoot struct {
 		Subject       func(childComplexity int) int
 		Summary       func(childComplexity int) int
 		Verdicts      func(childComplexity int) int
+	}
+
+	ApprovalChange struct {
+		Approval      func(childComplexity int) int
+		ApprovalID    func(childComplexity int) int
+		Cursor        func(childComplexity int) int
+		PreviousState func(childComplexity int) int
 	}
 
 	ApprovalConnection struct {
@@ -226,6 +248,13 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	DirectoryChange struct {
+		Cursor func(childComplexity int) int
+		Kind   func(childComplexity int) int
+		Node   func(childComplexity int) int
+		NodeID func(childComplexity int) int
+	}
+
 	Effect struct {
 		Allowed     func(childComplexity int) int
 		Channel     func(childComplexity int) int
@@ -326,6 +355,7 @@ type ComplexityRoot struct {
 	}
 
 	Mutation struct {
+		AcknowledgeAlert func(childComplexity int, alertID string, comment *string, idempotencyKey *string) int
 		Block            func(childComplexity int, input model.BlockInput) int
 		CancelApproval   func(childComplexity int, approvalID string, reason *string, idempotencyKey *string) int
 		DecideApproval   func(childComplexity int, approvalID string, approve bool, comment *string, idempotencyKey *string) int
@@ -473,6 +503,9 @@ type ComplexityRoot struct {
 	}
 
 	Subscription struct {
+		AlertRaised         func(childComplexity int, kind *model.AlertKind, after *string) int
+		ApprovalChanged     func(childComplexity int, after *string) int
+		DirectoryChanged    func(childComplexity int, workspaceID *string, after *string) int
 		RelationshipChanged func(childComplexity int, memberID *string, after *string) int
 	}
 
@@ -574,12 +607,55 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Account.Workspace(childComplexity), true
 
+	case "AcknowledgeAlertPayload.alert":
+		if e.ComplexityRoot.AcknowledgeAlertPayload.Alert == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AcknowledgeAlertPayload.Alert(childComplexity), true
+	case "AcknowledgeAlertPayload.approval":
+		if e.ComplexityRoot.AcknowledgeAlertPayload.Approval == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AcknowledgeAlertPayload.Approval(childComplexity), true
+	case "AcknowledgeAlertPayload.decision":
+		if e.ComplexityRoot.AcknowledgeAlertPayload.Decision == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AcknowledgeAlertPayload.Decision(childComplexity), true
+	case "AcknowledgeAlertPayload.userErrors":
+		if e.ComplexityRoot.AcknowledgeAlertPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AcknowledgeAlertPayload.UserErrors(childComplexity), true
+
+	case "Alert.acknowledgedAt":
+		if e.ComplexityRoot.Alert.AcknowledgedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Alert.AcknowledgedAt(childComplexity), true
+	case "Alert.acknowledgedBy":
+		if e.ComplexityRoot.Alert.AcknowledgedBy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Alert.AcknowledgedBy(childComplexity), true
 	case "Alert.at":
 		if e.ComplexityRoot.Alert.At == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Alert.At(childComplexity), true
+	case "Alert.detail":
+		if e.ComplexityRoot.Alert.Detail == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Alert.Detail(childComplexity), true
 	case "Alert.id":
 		if e.ComplexityRoot.Alert.ID == nil {
 			break
@@ -610,6 +686,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Alert.Title(childComplexity), true
+
+	case "AlertChange.alert":
+		if e.ComplexityRoot.AlertChange.Alert == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AlertChange.Alert(childComplexity), true
+	case "AlertChange.cursor":
+		if e.ComplexityRoot.AlertChange.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AlertChange.Cursor(childComplexity), true
 
 	case "AlertConnection.edges":
 		if e.ComplexityRoot.AlertConnection.Edges == nil {
@@ -733,6 +822,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Approval.Verdicts(childComplexity), true
+
+	case "ApprovalChange.approval":
+		if e.ComplexityRoot.ApprovalChange.Approval == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApprovalChange.Approval(childComplexity), true
+	case "ApprovalChange.approvalId":
+		if e.ComplexityRoot.ApprovalChange.ApprovalID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApprovalChange.ApprovalID(childComplexity), true
+	case "ApprovalChange.cursor":
+		if e.ComplexityRoot.ApprovalChange.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApprovalChange.Cursor(childComplexity), true
+	case "ApprovalChange.previousState":
+		if e.ComplexityRoot.ApprovalChange.PreviousState == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApprovalChange.PreviousState(childComplexity), true
 
 	case "ApprovalConnection.edges":
 		if e.ComplexityRoot.ApprovalConnection.Edges == nil {
@@ -1327,6 +1441,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.DepartmentEdge.Node(childComplexity), true
 
+	case "DirectoryChange.cursor":
+		if e.ComplexityRoot.DirectoryChange.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DirectoryChange.Cursor(childComplexity), true
+	case "DirectoryChange.kind":
+		if e.ComplexityRoot.DirectoryChange.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DirectoryChange.Kind(childComplexity), true
+	case "DirectoryChange.node":
+		if e.ComplexityRoot.DirectoryChange.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DirectoryChange.Node(childComplexity), true
+	case "DirectoryChange.nodeId":
+		if e.ComplexityRoot.DirectoryChange.NodeID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DirectoryChange.NodeID(childComplexity), true
+
 	case "Effect.allowed":
 		if e.ComplexityRoot.Effect.Allowed == nil {
 			break
@@ -1734,6 +1873,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.MemberEdge.Node(childComplexity), true
 
+	case "Mutation.acknowledgeAlert":
+		if e.ComplexityRoot.Mutation.AcknowledgeAlert == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_acknowledgeAlert_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.AcknowledgeAlert(childComplexity, args["alertId"].(string), args["comment"].(*string), args["idempotencyKey"].(*string)), true
 	case "Mutation.block":
 		if e.ComplexityRoot.Mutation.Block == nil {
 			break
@@ -2460,6 +2610,39 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.RelationshipEdge.Node(childComplexity), true
 
+	case "Subscription.alertRaised":
+		if e.ComplexityRoot.Subscription.AlertRaised == nil {
+			break
+		}
+
+		args, err := ec.field_Subscription_alertRaised_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Subscription.AlertRaised(childComplexity, args["kind"].(*model.AlertKind), args["after"].(*string)), true
+	case "Subscription.approvalChanged":
+		if e.ComplexityRoot.Subscription.ApprovalChanged == nil {
+			break
+		}
+
+		args, err := ec.field_Subscription_approvalChanged_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Subscription.ApprovalChanged(childComplexity, args["after"].(*string)), true
+	case "Subscription.directoryChanged":
+		if e.ComplexityRoot.Subscription.DirectoryChanged == nil {
+			break
+		}
+
+		args, err := ec.field_Subscription_directoryChanged_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Subscription.DirectoryChanged(childComplexity, args["workspaceId"].(*string), args["after"].(*string)), true
 	case "Subscription.relationshipChanged":
 		if e.ComplexityRoot.Subscription.RelationshipChanged == nil {
 			break
@@ -2842,6 +3025,18 @@ type ApprovalEdge {
   node: Approval!
 }
 
+"One step of a request."
+type ApprovalChange {
+  "Resume after it with ` + "`" + `after` + "`" + `."
+  cursor: String!
+  "Whose step it was."
+  approvalId: ID!
+  "As the step left it. Null when the caller may no longer see it: forget approvalId."
+  approval: Approval
+  "Where it stood before: PENDING both times is a verdict on one that goes on waiting. Null: it was just made, or is to be forgotten."
+  previousState: ApprovalState
+}
+
 extend type Query {
   "Requests, newest first. mine: true, only those that wait for the caller's verdict. requestedById: asked for by this member."
   approvals(first: Int, after: String, last: Int, before: String, state: ApprovalState, mine: Boolean, requestedById: ID, subjectId: ID): ApprovalConnection! @authorize(action: "read")
@@ -2852,6 +3047,11 @@ extend type Mutation {
   decideApproval(approvalId: ID!, approve: Boolean!, comment: String, idempotencyKey: String): DecideApprovalPayload @authorize(action: "decide_approval")
   "The one who asked takes the request back."
   cancelApproval(approvalId: ID!, reason: String, idempotencyKey: String): DecideApprovalPayload @authorize(action: "cancel_approval")
+}
+
+extend type Subscription {
+  "Requests that wait for the caller, or that the caller made."
+  approvalChanged(after: String): ApprovalChange! @authorize(action: "read")
 }
 `, BuiltIn: false},
 	{Name: "../schema/audit.graphqls", Input: `"One line of the trail (审计记录): append-only; each carries the hash of the one before it, so that a removed or altered one is found."
@@ -2900,10 +3100,16 @@ type Alert implements Node @authorize(action: "read") {
   severity: RiskLevel!
   "In one line, in the caller's language."
   title: String!
+  "In a sentence, in the caller's language: who and whom, as far as the caller may see them and what they did."
+  detail: String!
   "When."
   at: DateTime!
   "What raised it."
   subject: Node
+  "Who took note of it first. Null: nobody yet, or hidden."
+  acknowledgedBy: Member
+  "When that was. Null: the alert is open."
+  acknowledgedAt: DateTime
 }
 
 "What an alert is about. Clients must bear values that they do not know yet."
@@ -2984,11 +3190,41 @@ input AuditFilter {
   outcome: Outcome
 }
 
+"What came of taking note of an alert."
+type AcknowledgeAlertPayload implements CommandPayload {
+  "As it stands now."
+  alert: Alert
+  "What policy said."
+  decision: Decision
+  "Never here: taking note waits for nobody."
+  approval: Approval
+  "What went wrong."
+  userErrors: [UserError!]!
+}
+
+"An alert that was raised."
+type AlertChange {
+  "Resume after it with ` + "`" + `after` + "`" + `."
+  cursor: String!
+  "As it stands when it is told."
+  alert: Alert!
+}
+
 extend type Query {
   "The trail, newest first."
   auditEvents(first: Int, after: String, last: Int, before: String, filter: AuditFilter): AuditEventConnection! @authorize(action: "read")
   "Alerts, newest first."
   alerts(first: Int, after: String, last: Int, before: String, kind: AlertKind, open: Boolean): AlertConnection! @authorize(action: "read")
+}
+
+extend type Mutation {
+  "Takes note of an alert, for whoever may read it. Of one that somebody has taken note of it changes nothing; the trail names all who did."
+  acknowledgeAlert(alertId: ID!, comment: String, idempotencyKey: String): AcknowledgeAlertPayload @authorize(action: "acknowledge_alert")
+}
+
+extend type Subscription {
+  "Alerts as they are raised, as far as the caller may read them; kind: of this kind only."
+  alertRaised(kind: AlertKind, after: String): AlertChange! @authorize(action: "read")
 }
 `, BuiltIn: false},
 	{Name: "../schema/common.graphqls", Input: `# The public API of guanxi. One noun a file. A field is here once it is true.
@@ -3677,6 +3913,33 @@ Live streams, over graphql-transport-ws and over Server-Sent Events. All share o
 last cursor as ` + "`" + `after` + "`" + `, none is lost or repeated. Without ` + "`" + `after` + "`" + ` a stream starts now.
 """
 type Subscription
+
+extend type Subscription {
+  "Members, contacts, groups, accounts and departments as imports and syncs change them, as far as the caller may see them now; workspaceId: what lives there only, which members and departments do not."
+  directoryChanged(workspaceId: ID, after: String): DirectoryChange! @authorize(action: "read")
+}
+
+"What became of a thing of the directory."
+type DirectoryChange {
+  "Resume after it with ` + "`" + `after` + "`" + `."
+  cursor: String!
+  "What became of it."
+  kind: ChangeKind!
+  "What it was."
+  nodeId: ID!
+  "As it stands when it is told. Null where it is no longer there."
+  node: Node
+}
+
+"What may become of a thing."
+enum ChangeKind {
+  "It is new."
+  CREATED
+  "Something of it is another."
+  UPDATED
+  "It is gone, or no longer of the company: forget it."
+  REMOVED
+}
 `, BuiltIn: false},
 	{Name: "../schema/platform.graphqls", Input: `"A kind of backend, as its adapter declares it. No enum: adding an adapter changes no schema."
 type Platform {
@@ -4112,6 +4375,20 @@ func (ec *executionContext) childFields_Account(ctx context.Context, field graph
 	return nil, fmt.Errorf("no field named %q was found under type Account", field.Name)
 }
 
+func (ec *executionContext) childFields_AcknowledgeAlertPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "alert":
+		return ec.fieldContext_AcknowledgeAlertPayload_alert(ctx, field)
+	case "decision":
+		return ec.fieldContext_AcknowledgeAlertPayload_decision(ctx, field)
+	case "approval":
+		return ec.fieldContext_AcknowledgeAlertPayload_approval(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_AcknowledgeAlertPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AcknowledgeAlertPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_Alert(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -4122,12 +4399,28 @@ func (ec *executionContext) childFields_Alert(ctx context.Context, field graphql
 		return ec.fieldContext_Alert_severity(ctx, field)
 	case "title":
 		return ec.fieldContext_Alert_title(ctx, field)
+	case "detail":
+		return ec.fieldContext_Alert_detail(ctx, field)
 	case "at":
 		return ec.fieldContext_Alert_at(ctx, field)
 	case "subject":
 		return ec.fieldContext_Alert_subject(ctx, field)
+	case "acknowledgedBy":
+		return ec.fieldContext_Alert_acknowledgedBy(ctx, field)
+	case "acknowledgedAt":
+		return ec.fieldContext_Alert_acknowledgedAt(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Alert", field.Name)
+}
+
+func (ec *executionContext) childFields_AlertChange(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_AlertChange_cursor(ctx, field)
+	case "alert":
+		return ec.fieldContext_AlertChange_alert(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AlertChange", field.Name)
 }
 
 func (ec *executionContext) childFields_AlertConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -4186,6 +4479,20 @@ func (ec *executionContext) childFields_Approval(ctx context.Context, field grap
 		return ec.fieldContext_Approval_verdicts(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Approval", field.Name)
+}
+
+func (ec *executionContext) childFields_ApprovalChange(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_ApprovalChange_cursor(ctx, field)
+	case "approvalId":
+		return ec.fieldContext_ApprovalChange_approvalId(ctx, field)
+	case "approval":
+		return ec.fieldContext_ApprovalChange_approval(ctx, field)
+	case "previousState":
+		return ec.fieldContext_ApprovalChange_previousState(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ApprovalChange", field.Name)
 }
 
 func (ec *executionContext) childFields_ApprovalConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -4480,6 +4787,20 @@ func (ec *executionContext) childFields_DepartmentEdge(ctx context.Context, fiel
 		return ec.fieldContext_DepartmentEdge_node(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DepartmentEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_DirectoryChange(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_DirectoryChange_cursor(ctx, field)
+	case "kind":
+		return ec.fieldContext_DirectoryChange_kind(ctx, field)
+	case "nodeId":
+		return ec.fieldContext_DirectoryChange_nodeId(ctx, field)
+	case "node":
+		return ec.fieldContext_DirectoryChange_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DirectoryChange", field.Name)
 }
 
 func (ec *executionContext) childFields_Effect(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -66,6 +66,7 @@ type Part struct {
 	Decision     im.Decision      `json:"decision"`
 	Relationship *im.Relationship `json:"relationship,omitempty"`
 	Approval     *im.Approval     `json:"approval,omitempty"`
+	Alert        *im.Alert        `json:"alert,omitempty"`
 	Target       im.Ref           `json:"target,omitzero"`
 	Kind         im.RelationshipKind
 	Enforcement  im.Enforcement `json:"enforcement,omitempty"`

@@ -56,6 +56,7 @@ var texts = map[string][2]string{
 	"not_found_target":       {"There is no such member or contact, or you may not see it.", "该成员或外部联系人不存在，或您无权查看。"},
 	"not_found_member":       {"There is no such member, or you may not see the person.", "该成员不存在，或您无权查看。"},
 	"not_found_relationship": {"There is no such relationship, or you may not see it.", "该关系不存在，或您无权查看。"},
+	"not_found_alert":        {"There is no such alert, or you may not see it.", "该告警不存在，或您无权查看。"},
 	"not_found_approval":     {"There is no such approval, or you may not see it.", "该审批不存在，或您无权查看。"},
 
 	"conflict_live":             {"One of this kind stands between the two already: {0}.", "双方之间已有同类关系：{0}。"},

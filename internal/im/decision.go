@@ -182,6 +182,7 @@ type Change struct {
 	// As the step left it, without what people wrote; nil where the change is about something else.
 	Relationship *Relationship
 	Approval     *Approval
+	Alert        *Alert // as it stands
 	// PreviousState of what has states; empty: it was just made.
 	PreviousState string
 	Number        int64 // zero until sealed

@@ -31,6 +31,8 @@ type Unit struct {
 	Intents []im.Intent
 	Alerts  []im.Alert // of a kind once about one thing that a person did; one that is raised is a change by itself
 
+	Acknowledged []im.Alert // existing ones that somebody takes note of, as they shall be
+
 	Services []im.Service // new ones
 	Keys     []im.APIKey  // new ones
 	Revoked  []im.APIKey  // existing ones, that no longer hold from RevokedAt on

@@ -384,12 +384,41 @@ func (b *Batch) Alert(a im.Alert) *Alert {
 }
 
 // The methods of Alert are the fields of the schema.
-func (*Alert) IsNode()                     {}
-func (a *Alert) ID() string                { return id(im.KindAlert, a.row.ID) }
-func (a *Alert) Kind() model.AlertKind     { return model.AlertKind(a.row.Kind) }
-func (a *Alert) Severity() model.RiskLevel { return model.RiskLevel(a.row.Severity) }
-func (a *Alert) Title() string             { return title(a.b.lang, a.row.Kind) }
-func (a *Alert) At() time.Time             { return a.row.At }
+func (*Alert) IsNode()                      {}
+func (a *Alert) ID() string                 { return id(im.KindAlert, a.row.ID) }
+func (a *Alert) Kind() model.AlertKind      { return model.AlertKind(a.row.Kind) }
+func (a *Alert) Severity() model.RiskLevel  { return model.RiskLevel(a.row.Severity) }
+func (a *Alert) Title() string              { return title(a.b.lang, a.row.Kind) }
+func (a *Alert) At() time.Time              { return a.row.At }
+func (a *Alert) AcknowledgedAt() *time.Time { return at(a.row.AcknowledgedAt) }
+func (a *Alert) AcknowledgedBy(ctx context.Context) (*Member, error) {
+	return to(ctx, a.b, "Alert.acknowledgedBy", &a.b.shown.alerts, members, a, func(a *Alert) im.ID { return a.row.AcknowledgedBy })
+}
+
+// Detail names the contact as far as the caller may see it, and who did it only to those who may see what was done.
+func (a *Alert) Detail(ctx context.Context) (string, error) {
+	n := next(a.b, "Alert.detail", &a.b.shown.alerts, func(n *Batch, a *Alert) {
+		n.members.announce(a.row.PersonID)
+		n.contacts.announce(a.row.ContactID)
+		n.announceNode(a.row.Subject)
+	})
+	who, err := n.members.get(ctx, a.row.PersonID)
+	if err != nil {
+		return "", err
+	}
+	whom, err := n.contacts.get(ctx, a.row.ContactID)
+	if err != nil {
+		return "", err
+	}
+	deed, err := n.Node(ctx, a.row.Subject)
+	if err != nil {
+		return "", err
+	}
+	if deed == nil {
+		who = nil
+	}
+	return detail(a.b.lang, a.row.Kind, name(who), name(whom)), nil
+}
 func (a *Alert) Subject(ctx context.Context) (Node, error) {
 	n := next(a.b, "Alert.subject", &a.b.shown.alerts, func(n *Batch, a *Alert) { n.announceNode(a.row.Subject) })
 	return n.Node(ctx, a.row.Subject)

@@ -220,6 +220,70 @@ func (b *Batch) RelationshipChange(cursor string, c im.Change) *RelationshipChan
 	return out
 }
 
+// ApprovalChange is one step of a request.
+type ApprovalChange struct {
+	Cursor        string
+	ApprovalID    string
+	Approval      *Approval
+	PreviousState *model.ApprovalState
+}
+
+// ApprovalChange presents a step.
+func (b *Batch) ApprovalChange(cursor string, c im.Change) *ApprovalChange {
+	out := &ApprovalChange{Cursor: cursor, ApprovalID: id(im.KindApproval, c.About.ID), PreviousState: some(model.ApprovalState(c.PreviousState))}
+	if c.Approval != nil {
+		out.Approval = b.Approval(*c.Approval)
+	}
+	return out
+}
+
+// AlertChange is an alert that was raised.
+type AlertChange struct {
+	Cursor string
+	Alert  *Alert
+}
+
+// AlertChange presents an alert that was raised.
+func (b *Batch) AlertChange(cursor string, c im.Change) *AlertChange {
+	return &AlertChange{cursor, b.Alert(*c.Alert)}
+}
+
+// DirectoryChange is what became of a thing of the directory.
+type DirectoryChange struct {
+	b      *Batch
+	ref    im.Ref
+	Cursor string
+	Kind   model.ChangeKind
+}
+
+// DirectoryChange presents what became of a thing of the directory.
+func (b *Batch) DirectoryChange(cursor string, c im.Change) *DirectoryChange {
+	return &DirectoryChange{b, c.About, cursor, model.ChangeKind(c.What)}
+}
+
+// The methods of DirectoryChange are the fields of the schema.
+func (c *DirectoryChange) NodeID() string                         { return id(c.ref.Kind, c.ref.ID) }
+func (c *DirectoryChange) Node(ctx context.Context) (Node, error) { return c.b.Node(ctx, c.ref) }
+
+// AcknowledgeAlertPayload is what came of taking note of an alert.
+type AcknowledgeAlertPayload struct {
+	Command
+	Alert *Alert
+}
+
+// IsCommandPayload: it has a payload's fields.
+func (*AcknowledgeAlertPayload) IsCommandPayload() {}
+
+// AcknowledgeAlertPayload presents what came of taking note of an alert.
+func (b *Batch) AcknowledgeAlertPayload(r blocking.Result) *AcknowledgeAlertPayload {
+	c, _ := b.command(r)
+	out := &AcknowledgeAlertPayload{Command: c}
+	if len(r.Parts) == 1 && r.Parts[0].Alert != nil {
+		out.Alert = b.Alert(*r.Parts[0].Alert)
+	}
+	return out
+}
+
 // Viewer is who asks.
 type Viewer struct{ b *Batch }
 

@@ -19,19 +19,34 @@ var summaries = map[string][2]string{
 var somebody = [2]string{"somebody", "某人"}
 
 func summary(l fault.Language, action, who, whom string) string {
+	return sentence(l, summaries[action], who, whom)
+}
+
+func detail(l fault.Language, k im.AlertKind, who, whom string) string {
+	return sentence(l, details[k], who, whom)
+}
+
+// sentence puts names into a sentence; who has none here stays somebody.
+func sentence(l fault.Language, in [2]string, who, whom string) string {
 	if who == "" {
 		who = somebody[l]
 	}
 	if whom == "" {
 		whom = somebody[l]
 	}
-	return strings.NewReplacer("{who}", who, "{whom}", whom).Replace(summaries[action][l])
+	return strings.NewReplacer("{who}", who, "{whom}", whom).Replace(in[l])
 }
 
 var titles = map[im.AlertKind][2]string{
 	im.KeyContactBlocked: {"A contact who matters to the business was blocked.", "重要客户被屏蔽。"},
 	im.BlockOveruse:      {"Several contacts were blocked within minutes; the last ones take effect after a while.", "短时间内连续屏蔽多位联系人，后续屏蔽将延后生效。"},
 	im.OpportunityLoss:   {"A contact was blacklisted; business may be lost.", "联系人被加入黑名单，商机可能流失。"},
+}
+
+var details = map[im.AlertKind][2]string{
+	im.KeyContactBlocked: {"{whom}, who matters to the business, was blocked by {who}.", "重要客户{whom}被{who}屏蔽。"},
+	im.BlockOveruse:      {"Of the contacts that {who} blocked within minutes, {whom} is one.", "{who}短时间内连续屏蔽多位联系人，{whom}是其中之一。"},
+	im.OpportunityLoss:   {"{whom} was blacklisted by {who}; business with {whom} may be lost.", "{whom}被{who}加入黑名单，相关商机可能流失。"},
 }
 
 func title(l fault.Language, k im.AlertKind) string { return titles[k][l] }

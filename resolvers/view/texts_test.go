@@ -13,8 +13,8 @@ import (
 func TestEveryAlertAndRequestHasItsSentence(t *testing.T) {
 	for _, l := range []fault.Language{fault.English, fault.Chinese} {
 		for _, k := range model.AllAlertKind {
-			if title(l, im.AlertKind(k)) == "" {
-				t.Errorf("an alert %s has no title in language %d", k, l)
+			if title(l, im.AlertKind(k)) == "" || detail(l, im.AlertKind(k), "", "") == "" {
+				t.Errorf("an alert %s has no title or no detail in language %d", k, l)
 			}
 		}
 		for _, action := range []string{authz.ActionBlock, authz.ActionBlacklist, authz.ActionLift, authz.ActionUndo} {
