@@ -69,6 +69,8 @@ type server struct {
 	who   *identity.Service
 	rules *policy.Keeper
 	trust identity.Options // whose tokens are believed
+
+	documents *gateway.Trusted
 }
 
 // run serves until ctx ends.
@@ -129,7 +131,10 @@ func (p *program) run(ctx context.Context, cfg config.Config) error {
 		defer func() { _ = marks.Close() }()
 	}
 
-	work, stop := context.WithCancel(ctx)
+	if s.documents, err = gateway.OpenTrusted(cfg.Documents.Path, gateway.DocumentsMode(cfg.Documents.Mode), s.log); err != nil {
+		return usageError{err}
+	}
+	work, stop := context.WithCancel(context.WithoutCancel(ctx)) // what is under way when ctx ends finishes
 	defer stop()
 	background := make(chan struct{})
 	go func() { defer close(background); s.background(work, sims, marks) }()
@@ -146,7 +151,9 @@ func (p *program) run(ctx context.Context, cfg config.Config) error {
 		}
 		maps.Copy(more, pages)
 	}
-	h := gateway.New(gateway.Options{
+	draining, drain := context.WithCancel(work)
+	defer drain()
+	h, err := gateway.New(gateway.Options{
 		Resolver: &resolvers.Resolver{
 			Sources: view.Sources{Directory: directory.New(s.store), Blocking: s.block, Audit: s.store, Platforms: platforms,
 				Services: s.store.Services, Waiting: s.store.Waiting, Policy: s.rules.Status, Rules: history.Rule, Explain: history.Explain,
@@ -157,13 +164,32 @@ func (p *program) run(ctx context.Context, cfg config.Config) error {
 		AuthenticateKey: s.who.AuthenticateKey,
 		Again:           s.who.Again,
 		Watch:           s.who.Watch,
-		Ready:           s.ready,
-		Request:         counted.Request,
-		UploadMax:       int64(cfg.HTTP.UploadMax),
-		Log:             s.log,
-		Stop:            work,
+		Ready: func(asked context.Context) error {
+			if ctx.Err() != nil {
+				return errors.New("the gateway is about to stop")
+			}
+			return s.ready(asked)
+		},
+		Request: counted.Request,
+		Log:     s.log,
+		Stop:    draining,
+
+		Profile: gateway.Profile(cfg.HTTP.StatusProfile), UploadMax: int64(cfg.HTTP.UploadMax), OperationTime: cfg.HTTP.OperationTime,
+		LiveMax: cfg.HTTP.LiveMax, Origins: cfg.HTTP.Origins, Proxies: cfg.HTTP.TrustedProxies, Limits: limits(cfg.Limits), Trusted: s.documents,
 	}, more)
-	return s.listen(work, stop, h, p)
+	if err != nil {
+		return usageError{err}
+	}
+	return s.listen(ctx, drain, h, p)
+}
+
+// limits are those of the settings, as the gateway has them.
+func limits(c config.Limits) gateway.Limits {
+	out := gateway.Limits{Everyone: gateway.Limit(c.Everyone), Strangers: gateway.Limit(c.Strangers), Roles: map[string]gateway.Limit{}}
+	for role, l := range c.Roles {
+		out.Roles[role] = gateway.Limit(l)
+	}
+	return out
 }
 
 // secrets reads what the gateway must not be without: the master key, and whose tokens it believes.
@@ -308,6 +334,7 @@ func (s *server) background(ctx context.Context, sims *sims, marks *audit.Keeper
 	if marks != nil {
 		others.Go(func() { s.keepMarks(ctx, marks) })
 	}
+	others.Go(func() { s.documents.Run(ctx) })
 	if s.cfg.Demo {
 		others.Go(func() { s.followClock(ctx, sims) })
 	}
@@ -354,8 +381,9 @@ func (s *server) keepLog(ctx context.Context) {
 	}
 }
 
-// listen serves h until ctx ends, then lets what is under way finish.
-func (s *server) listen(ctx context.Context, stop func(), h http.Handler, p *program) error {
+// listen serves g until ctx ends; then it says for a while that it is not ready, closes what only listens, and lets what
+// is under way finish.
+func (s *server) listen(ctx context.Context, drain func(), g *gateway.Gateway, p *program) error {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.cfg.Listen)
 	if err != nil {
 		return usageError{err}
@@ -364,8 +392,10 @@ func (s *server) listen(ctx context.Context, stop func(), h http.Handler, p *pro
 		_ = l.Close()
 		return usageError{fmt.Errorf("listen: the demo listens on loopback only, not on %s", l.Addr())}
 	}
-	srv := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}
+	srv := &http.Server{Handler: g, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), Protocols: new(http.Protocols)}
+	srv.Protocols.SetHTTP1(true)
+	srv.Protocols.SetUnencryptedHTTP2(true) // of proxies: many streams on one connection
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(l) }()
 	fmt.Fprintf(p.stdout, "listening on http://%s\n", l.Addr())
@@ -374,10 +404,11 @@ func (s *server) listen(ctx context.Context, stop func(), h http.Handler, p *pro
 		return err
 	case <-ctx.Done():
 	}
-	stop()
+	time.Sleep(s.cfg.ShutdownDelay)
+	drain()
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.ShutdownGrace)
 	defer cancel()
-	if err := srv.Shutdown(grace); err != nil {
+	if err := errors.Join(srv.Shutdown(grace), g.Wait(grace)); err != nil {
 		return fmt.Errorf("some requests did not finish in time: %w", err)
 	}
 	return nil

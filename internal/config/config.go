@@ -37,6 +37,8 @@ type Config struct {
 	// has not: a page that asks for tokens is for whoever wants one there.
 	Explorer   bool
 	HTTP       HTTP
+	Limits     Limits
+	Documents  Documents
 	Log        Log
 	Auth       Auth       // empty with Demo, which brings its own
 	Encryption Encryption // likewise
@@ -47,11 +49,36 @@ type Config struct {
 	Currency string
 	// ShutdownGrace is how long requests that are under way may take once the gateway is told to stop.
 	ShutdownGrace time.Duration
+	// ShutdownDelay is how long the gateway, once it is told to stop, is not ready and serves on all the same: until those
+	// who send requests have noticed.
+	ShutdownDelay time.Duration
 }
 
 // HTTP says how requests are answered.
 type HTTP struct {
-	UploadMax Size // bytes of a request that carries files
+	StatusProfile  string         // compat or draft
+	UploadMax      Size           // bytes of a request that carries files
+	OperationTime  time.Duration  // of a query or a command
+	LiveMax        int            // sockets and streams of one person
+	Origins        []string       // of pages that may ask: scheme://host[:port]
+	TrustedProxies []netip.Prefix // whose word on a request's id and origin is taken
+}
+
+// Limits say how much one may ask for.
+type Limits struct {
+	Everyone  Limit
+	Strangers Limit            // who have not signed in, by their address
+	Roles     map[string]Limit // the largest of a person's roles holds
+}
+
+// Limit is the cost of one operation at most, what may be spent at once, and what a second restores of that. With
+// nothing to spend at once there is no limit to the rate.
+type Limit struct{ Cost, Capacity, Restore int }
+
+// Documents says which documents are trusted, and what becomes of others.
+type Documents struct {
+	Path string // a directory of .graphql files, or a manifest in JSON
+	Mode string // off, log or enforce
 }
 
 // Size is a number of bytes.
@@ -279,6 +306,9 @@ func (c Config) faults(given func(setting) bool) Faults {
 		if _, err := a.SigningKey(); err != nil {
 			fault("audit.signing_key_file", redact(a.SigningKeyFile), "a file with an Ed25519 key in PEM"+because(err))
 		}
+	}
+	if c.Documents.Mode == "enforce" && c.Documents.Path == "" {
+		fault("documents.path", "", "the trusted documents, with documents.mode enforce")
 	}
 	if c.Policies != "" {
 		if info, err := os.Stat(c.Policies); err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -73,6 +74,13 @@ func faults(t *testing.T, err error) []Fault {
 	return out
 }
 
+// usual is what nobody needs to set.
+var usual = Config{
+	HTTP:      HTTP{StatusProfile: "compat", UploadMax: 32 << 20, OperationTime: 15 * time.Second, LiveMax: 100},
+	Limits:    Limits{Everyone: Limit{5000, 200_000, 20_000}, Strangers: Limit{1000, 10_000, 1000}},
+	Documents: Documents{Mode: "off"},
+}
+
 func TestDefaults(t *testing.T) {
 	environ := real(t)
 	got, err := load(t, nil, environ, "")
@@ -82,8 +90,8 @@ func TestDefaults(t *testing.T) {
 	want := Config{
 		Listen: "127.0.0.1:8080",
 		DB:     "sqlite:/home/operator/.local/share/guanxi/guanxi.db",
-		HTTP:   HTTP{UploadMax: 32 << 20},
-		Log:    Log{slog.LevelInfo, "text"},
+		HTTP:   usual.HTTP, Limits: usual.Limits, Documents: usual.Documents,
+		Log: Log{slog.LevelInfo, "text"},
 		Auth: Auth{
 			SecretFile: lookup(environ, "GUANXI_AUTH_SECRET_FILE"),
 			Issuer:     "https://sso.example.com",
@@ -109,8 +117,9 @@ func TestDefaultsOfTheDemo(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Config{
-		Listen: "127.0.0.1:8080", Demo: true, Explorer: true, HTTP: HTTP{UploadMax: 32 << 20}, Log: Log{Format: "text"},
-		Audit: Audit{CheckpointEvery: time.Minute}, Currency: "CNY", ShutdownGrace: 10 * time.Second,
+		Listen: "127.0.0.1:8080", Demo: true, Explorer: true, HTTP: usual.HTTP, Documents: usual.Documents, Log: Log{Format: "text"},
+		Limits: Limits{Everyone: Limit{5000, 50_000_000, 5_000_000}, Strangers: Limit{1000, 1_000_000, 100_000}},
+		Audit:  Audit{CheckpointEvery: time.Minute}, Currency: "CNY", ShutdownGrace: 10 * time.Second,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
@@ -125,8 +134,13 @@ func TestEverySetting(t *testing.T) {
 	secret, keyset := lookup(environ, "GUANXI_AUTH_SECRET_FILE"), lookup(environ, "GUANXI_ENCRYPTION_KEYSET_FILE")
 	policies := t.TempDir()
 	want := Config{
-		Listen: "[::]:0", DB: "postgres://guanxi@db/guanxi", Policies: policies, HTTP: HTTP{UploadMax: 64 << 10},
-		Explorer: true, Log: Log{slog.LevelWarn, "json"}, Auth: Auth{secret, "0123", "im", time.Minute},
+		Listen: "[::]:0", DB: "postgres://guanxi@db/guanxi", Policies: policies,
+		HTTP: HTTP{"draft", 64 << 10, time.Second, 7, []string{"https://a.example", "http://b.example:8080"},
+			[]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")}},
+		Limits:        Limits{Limit{1, 2, 3}, Limit{4, 0, 0}, map[string]Limit{"auditor": {5, 6, 7}, "it": {8, 9, 10}}},
+		Documents:     Documents{policies, "log"},
+		ShutdownDelay: 2 * time.Second,
+		Explorer:      true, Log: Log{slog.LevelWarn, "json"}, Auth: Auth{secret, "0123", "im", time.Minute},
 		Encryption: Encryption{keyset}, Audit: Audit{"/var/log/guanxi/checkpoints", secret, time.Second}, Currency: "EUR", ShutdownGrace: 0,
 	}
 	tests := map[string]struct {
@@ -138,7 +152,19 @@ listen: "[::]:0"
 db: postgres://guanxi@db/guanxi
 policies: %s
 demo: false
-http: {upload_max: 64KiB}
+http:
+  status_profile: draft
+  upload_max: 64KiB
+  operation_time: 1s
+  live_max: 7
+  origins: https://a.example,http://b.example:8080
+  trusted_proxies: 10.0.0.0/8,::1
+limits:
+  everyone: 1/2/3
+  strangers: 4/0/0
+  roles: auditor=5/6/7,it=8/9/10
+documents: {path: %s, mode: log}
+shutdown_delay: 2s
 explorer: true
 log: {level: warn, format: json}
 auth:
@@ -150,17 +176,24 @@ encryption.keyset_file: %s
 audit: {checkpoint_file: /var/log/guanxi/checkpoints, signing_key_file: %s, checkpoint_every: 1s}
 currency: EUR
 shutdown_grace: 0s
-`, policies, secret, keyset, secret)},
+`, policies, policies, secret, keyset, secret)},
 		"environment": {environ: []string{
 			"GUANXI_LISTEN=[::]:0", "GUANXI_DB=postgres://guanxi@db/guanxi", "GUANXI_POLICIES=" + policies,
-			"GUANXI_DEMO=false", "GUANXI_HTTP_UPLOAD_MAX=64KiB", "GUANXI_EXPLORER=true", "GUANXI_LOG_LEVEL=warn", "GUANXI_LOG_FORMAT=json", "GUANXI_AUTH_SECRET_FILE=" + secret,
+			"GUANXI_DEMO=false", "GUANXI_HTTP_UPLOAD_MAX=64KiB", "GUANXI_HTTP_STATUS_PROFILE=draft",
+			"GUANXI_HTTP_OPERATION_TIME=1s", "GUANXI_HTTP_LIVE_MAX=7", "GUANXI_HTTP_ORIGINS=https://a.example,http://b.example:8080",
+			"GUANXI_HTTP_TRUSTED_PROXIES=10.0.0.0/8,::1", "GUANXI_LIMITS_EVERYONE=1/2/3", "GUANXI_LIMITS_STRANGERS=4/0/0",
+			"GUANXI_LIMITS_ROLES=auditor=5/6/7,it=8/9/10", "GUANXI_DOCUMENTS_PATH=" + policies, "GUANXI_DOCUMENTS_MODE=log",
+			"GUANXI_SHUTDOWN_DELAY=2s", "GUANXI_EXPLORER=true", "GUANXI_LOG_LEVEL=warn", "GUANXI_LOG_FORMAT=json", "GUANXI_AUTH_SECRET_FILE=" + secret,
 			"GUANXI_AUTH_ISSUER=0123", "GUANXI_AUTH_AUDIENCE=im", "GUANXI_AUTH_LEEWAY=1m",
 			"GUANXI_ENCRYPTION_KEYSET_FILE=" + keyset, "GUANXI_AUDIT_CHECKPOINT_FILE=/var/log/guanxi/checkpoints",
 			"GUANXI_AUDIT_SIGNING_KEY_FILE=" + secret, "GUANXI_AUDIT_CHECKPOINT_EVERY=1s", "GUANXI_CURRENCY=EUR", "GUANXI_SHUTDOWN_GRACE=0s",
 		}},
 		"flags": {args: []string{
 			"--listen=[::]:0", "--db=postgres://guanxi@db/guanxi", "--policies=" + policies,
-			"--demo=false", "--http-upload-max=64KiB", "--explorer", "--log-level=warn", "--log-format=json", "--auth-secret-file=" + secret,
+			"--demo=false", "--http-upload-max=64KiB", "--http-status-profile=draft", "--http-operation-time=1s",
+			"--http-live-max=7", "--http-origins=https://a.example", "--http-origins=http://b.example:8080",
+			"--http-trusted-proxies=10.0.0.0/8", "--http-trusted-proxies=::1", "--limits-everyone=1/2/3", "--limits-strangers=4/0/0",
+			"--limits-roles=auditor=5/6/7,it=8/9/10", "--documents-path=" + policies, "--documents-mode=log", "--shutdown-delay=2s", "--explorer", "--log-level=warn", "--log-format=json", "--auth-secret-file=" + secret,
 			"--auth-issuer=0123", "--auth-audience=im", "--auth-leeway=1m",
 			"--encryption-keyset-file=" + keyset, "--audit-checkpoint-file=/var/log/guanxi/checkpoints", "--audit-signing-key-file=" + secret,
 			"--audit-checkpoint-every=1s", "--currency=EUR", "--shutdown-grace=0s", "--json",
@@ -172,7 +205,7 @@ shutdown_grace: 0s
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(want, got); diff != "" {
+			if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
 		})
@@ -189,6 +222,42 @@ func TestSize(t *testing.T) {
 		if got, err := size(text); err == nil {
 			t.Errorf("%q is %d", text, got)
 		}
+	}
+}
+
+// What stands for several things, or for several numbers, is read as it is meant or not at all.
+func TestCompound(t *testing.T) {
+	for path, texts := range map[string]struct{ good, bad []string }{
+		"http.origins": {[]string{"https://a.example", "http://localhost:5173", "https://a.example,https://b.example", "http://[::1]:8080"},
+			[]string{"*", "https://*.example", "a.example", "https://a.example/", "https://A.example", "https://a.example:443", "http://a.example:80",
+				"ftp://a.example", "https://", "https://u@a.example", "https://a.example,https://a.example", "https://a.example, https://b.example", "null"}},
+		"http.trusted_proxies": {[]string{"10.0.0.1", "10.0.0.0/8,fd00::/8"}, []string{"10.0.0.1/8", "proxy", "10.0.0.0/33", "10.0.0.1:80", "10.0.0.1,"}},
+		"limits.everyone":      {[]string{"1/0/0", "5000/200000/20000"}, []string{"0/1/1", "1", "1/2", "1/2/0", "-1/2/3", "1/2/3/4", "1/2/x", "99999999999/1/1"}},
+		"limits.roles":         {[]string{"a=1/2/3", "a=1/2/3,b=1/0/0"}, []string{"a", "=1/2/3", "a=1/2/3,a=1/2/3", "a=0/2/3", "a=1/2/3,"}},
+		"http.operation_time":  {[]string{"1ms", "5m"}, []string{"0s", "6m", "15"}},
+		"http.live_max":        {[]string{"1", "10000"}, []string{"0", "10001", "x"}},
+		"documents.mode":       {[]string{"off", "log", "enforce"}, []string{"on", "Off"}},
+		"http.status_profile":  {[]string{"compat", "draft"}, []string{"spec"}},
+		"shutdown_delay":       {[]string{"0s", "10m"}, []string{"-1s", "11m"}},
+	} {
+		for _, s := range settings {
+			if s.path != path {
+				continue
+			}
+			for _, text := range texts.good {
+				if !s.set(&Config{}, text) {
+					t.Errorf("%s: %q is refused", path, text)
+				}
+			}
+			for _, text := range texts.bad {
+				if s.set(&Config{}, text) {
+					t.Errorf("%s: %q is taken", path, text)
+				}
+			}
+		}
+	}
+	if got := faults(t, func() error { _, err := load(t, []string{"--demo", "--documents-mode=enforce"}, nil, ""); return err }()); len(got) != 1 || got[0].Path != "documents.path" {
+		t.Errorf("enforce without documents: %v", got)
 	}
 }
 

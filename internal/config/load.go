@@ -250,7 +250,11 @@ func (l *loader) config(environ []string) Config {
 	}
 	for _, s := range settings {
 		if _, ok := l.given[s.path]; !ok && s.fallback != "" && !(c.Demo && s.notInDemo()) {
-			s.set(&c, s.fallback)
+			if c.Demo {
+				s.set(&c, cmp.Or(s.inDemo, s.fallback))
+			} else {
+				s.set(&c, s.fallback)
+			}
 		}
 	}
 	if _, ok := l.given["explorer"]; !ok {

@@ -21,6 +21,7 @@ type setting struct {
 	path     string // the key of the file; the other two spellings follow from it
 	usage    string
 	fallback string // its default, written as a value would be
+	inDemo   string // the default of the demo, where it is another
 	expected string
 	field    func(*Config) any        // a pointer to the field
 	valid    func(string) bool        // nil: any text
@@ -62,6 +63,13 @@ var settings = []setting{
 		field:    func(c *Config) any { return &c.Sim },
 	},
 	{
+		path: "http.status_profile", fallback: "compat",
+		usage:    "which statuses answers have: compat, or those of the draft of GraphQL over HTTP",
+		expected: "compat or draft",
+		field:    func(c *Config) any { return &c.HTTP.StatusProfile },
+		valid:    oneOf("compat", "draft"),
+	},
+	{
 		path: "http.upload_max", fallback: "32MiB",
 		usage:    "how large a request may be that carries files",
 		expected: "a size from 1KiB to 1GiB, such as 32MiB",
@@ -73,6 +81,63 @@ var settings = []setting{
 		usage:    "serve the GraphQL explorer at /; default with --demo true, else false",
 		expected: "true or false",
 		field:    func(c *Config) any { return &c.Explorer },
+	},
+	{
+		path: "http.operation_time", fallback: "15s",
+		usage:    "how long a query or a command may take",
+		expected: "a duration from 1ms to 5m, such as 15s",
+		field:    func(c *Config) any { return &c.HTTP.OperationTime },
+		valid:    durationWithin(time.Millisecond, 5*time.Minute),
+	},
+	{
+		path: "http.live_max", fallback: "100",
+		usage:    "how many sockets and streams one person may have open",
+		expected: "a number from 1 to 10000",
+		field:    func(c *Config) any { return &c.HTTP.LiveMax },
+		valid:    numberWithin(1, 10_000),
+	},
+	{
+		path:     "http.origins",
+		usage:    "origins whose pages may ask, beside the gateway's own; several with commas, or as several flags",
+		expected: "https://HOST or http://HOST, with a port where it is not the usual one; commas between several",
+		field:    func(c *Config) any { return &c.HTTP.Origins },
+	},
+	{
+		path:     "http.trusted_proxies",
+		usage:    "addresses of the proxies whose X-Request-Id and X-Forwarded-For are believed; several with commas, or as several flags",
+		expected: "an address or a network such as 10.0.0.0/8; commas between several",
+		field:    func(c *Config) any { return &c.HTTP.TrustedProxies },
+	},
+	{
+		path: "limits.everyone", fallback: "5000/200000/20000", inDemo: "5000/50000000/5000000",
+		usage:    "COST/CAPACITY/RESTORE of everybody: what one operation may cost, what may be spent at once, what a second restores; capacity 0 for any rate",
+		expected: limitExpected,
+		field:    func(c *Config) any { return &c.Limits.Everyone },
+	},
+	{
+		path: "limits.strangers", fallback: "1000/10000/1000", inDemo: "1000/1000000/100000",
+		usage:    "the same of those who have not signed in, by address",
+		expected: limitExpected,
+		field:    func(c *Config) any { return &c.Limits.Strangers },
+	},
+	{
+		path:     "limits.roles",
+		usage:    "the same of roles, where it is more: ROLE=COST/CAPACITY/RESTORE; several with commas, or as several flags",
+		expected: "ROLE=COST/CAPACITY/RESTORE, each role once, commas between several",
+		field:    func(c *Config) any { return &c.Limits.Roles },
+	},
+	{
+		path:     "documents.path",
+		usage:    "trusted documents: a directory of .graphql files, or a manifest in JSON",
+		expected: "a directory of .graphql files, or a manifest in JSON",
+		field:    func(c *Config) any { return &c.Documents.Path },
+	},
+	{
+		path: "documents.mode", fallback: "off",
+		usage:    "what becomes of documents that are not trusted: off answers them, log tells of them, enforce refuses them",
+		expected: "off, log or enforce",
+		field:    func(c *Config) any { return &c.Documents.Mode },
+		valid:    oneOf("off", "log", "enforce"),
 	},
 	{
 		path: "log.level", fallback: "info",
@@ -156,7 +221,16 @@ var settings = []setting{
 		field:    func(c *Config) any { return &c.ShutdownGrace },
 		valid:    atMost(time.Hour),
 	},
+	{
+		path: "shutdown_delay", fallback: "0s",
+		usage:    "how long the gateway serves on after it is told to stop, while it says that it is not ready",
+		expected: "a duration from 0s to 10m, such as 5s",
+		field:    func(c *Config) any { return &c.ShutdownDelay },
+		valid:    atMost(10 * time.Minute),
+	},
 }
+
+const limitExpected = "COST/CAPACITY/RESTORE, three whole numbers of which the first is not 0, such as 5000/200000/20000"
 
 // known are the variables that are read elsewhere: they are no settings, and nobody's typing error.
 var known = []string{configVariable, "GUANXI_SERVER", "GUANXI_TOKEN", "GUANXI_TEST_POSTGRES"}
@@ -174,7 +248,7 @@ func Flags(flags *pflag.FlagSet) {
 		switch s.field(&Config{}).(type) {
 		case *bool:
 			flags.Bool(s.flag(), s.fallback == "true", s.usage)
-		case *map[string]string:
+		case *map[string]string, *map[string]Limit, *[]string, *[]netip.Prefix:
 			flags.Var(new(list), s.flag(), s.usage)
 		default:
 			flags.String(s.flag(), s.fallback, s.usage)
@@ -231,6 +305,16 @@ func (s setting) set(c *Config, text string) bool {
 		*p, err = simulators(text)
 	case *time.Duration:
 		*p, err = time.ParseDuration(text)
+	case *int:
+		*p, err = strconv.Atoi(text)
+	case *[]string:
+		*p, err = origins(text)
+	case *[]netip.Prefix:
+		*p, err = networks(text)
+	case *Limit:
+		*p, err = limit(text)
+	case *map[string]Limit:
+		*p, err = roles(text)
 	case *Size:
 		*p, err = size(text)
 	case *slog.Level:
@@ -294,6 +378,92 @@ func sizeWithin(least, most Size) func(string) bool {
 		n, err := size(s)
 		return err == nil && least <= n && n <= most
 	}
+}
+
+func durationWithin(least, most time.Duration) func(string) bool {
+	return func(s string) bool {
+		d, err := time.ParseDuration(s)
+		return err == nil && least <= d && d <= most
+	}
+}
+
+func numberWithin(least, most int) func(string) bool {
+	return func(s string) bool {
+		n, err := strconv.Atoi(s)
+		return err == nil && least <= n && n <= most
+	}
+}
+
+// origins reads scheme://host[:port],… as browsers write origins: in small letters, without a port that is the usual one.
+func origins(text string) ([]string, error) {
+	var out []string
+	for origin := range strings.SplitSeq(text, ",") {
+		u, err := url.Parse(origin)
+		if err != nil {
+			return nil, err
+		}
+		usual := map[string]string{"http": "80", "https": "443"}[u.Scheme]
+		if origin != u.Scheme+"://"+u.Host || usual == "" || u.Hostname() == "" || u.Port() == usual || strings.HasSuffix(u.Host, ":") ||
+			origin != strings.ToLower(origin) || strings.Contains(origin, "*") || slices.Contains(out, origin) {
+			return nil, errors.New("no origin, or one twice")
+		}
+		out = append(out, origin)
+	}
+	return out, nil
+}
+
+// networks reads addresses and networks.
+func networks(text string) ([]netip.Prefix, error) {
+	var out []netip.Prefix
+	for one := range strings.SplitSeq(text, ",") {
+		if a, err := netip.ParseAddr(one); err == nil {
+			out = append(out, netip.PrefixFrom(a, a.BitLen()))
+			continue
+		}
+		n, err := netip.ParsePrefix(one)
+		if err != nil || n != n.Masked() {
+			return nil, errors.New("no network")
+		}
+		out = append(out, n)
+	}
+	return out, nil
+}
+
+// limit reads COST/CAPACITY/RESTORE.
+func limit(text string) (l Limit, err error) {
+	parts := strings.Split(text, "/")
+	into := []*int{&l.Cost, &l.Capacity, &l.Restore}
+	if len(parts) != len(into) {
+		return l, errors.New("not three numbers")
+	}
+	for i, part := range parts {
+		n, err := strconv.ParseUint(part, 10, 31)
+		if err != nil {
+			return l, err
+		}
+		*into[i] = int(n)
+	}
+	if l.Cost == 0 || l.Capacity > 0 && l.Restore == 0 {
+		return l, errors.New("nothing could ever be asked")
+	}
+	return l, nil
+}
+
+// roles reads ROLE=COST/CAPACITY/RESTORE,….
+func roles(text string) (map[string]Limit, error) {
+	out := map[string]Limit{}
+	for entry := range strings.SplitSeq(text, ",") {
+		role, rest, _ := strings.Cut(entry, "=")
+		l, err := limit(rest)
+		if err != nil {
+			return nil, err
+		}
+		if _, again := out[role]; again || role == "" {
+			return nil, errors.New("no role, or one twice")
+		}
+		out[role] = l
+	}
+	return out, nil
 }
 
 // simulators reads PLATFORM=http://HOST:PORT,…. Only loopback will do: a simulator believes whoever reaches it.

@@ -29,13 +29,19 @@ const (
 
 // Codes of the request itself, answered as GraphQL errors.
 const (
-	Unauthenticated  Code = "UNAUTHENTICATED"
-	Forbidden        Code = "FORBIDDEN"
-	BadUserInput     Code = "BAD_USER_INPUT"
-	CursorExpired    Code = "CURSOR_EXPIRED"
-	DeadlineExceeded Code = "DEADLINE_EXCEEDED"
-	Unavailable      Code = "UNAVAILABLE"
-	Internal         Code = "INTERNAL"
+	Unauthenticated        Code = "UNAUTHENTICATED"
+	Forbidden              Code = "FORBIDDEN"
+	BadUserInput           Code = "BAD_USER_INPUT"
+	ParseFailed            Code = "GRAPHQL_PARSE_FAILED"
+	ValidationFailed       Code = "GRAPHQL_VALIDATION_FAILED"
+	PersistedQueryNotFound Code = "PERSISTED_QUERY_NOT_FOUND"
+	DocumentNotAllowed     Code = "DOCUMENT_NOT_ALLOWED"
+	QueryTooComplex        Code = "QUERY_TOO_COMPLEX"
+	RateLimited            Code = "RATE_LIMITED"
+	CursorExpired          Code = "CURSOR_EXPIRED"
+	DeadlineExceeded       Code = "DEADLINE_EXCEEDED"
+	Unavailable            Code = "UNAVAILABLE"
+	Internal               Code = "INTERNAL"
 )
 
 // Error is one fault. Key names its sentence in the catalogue and Args fill it. It keeps its meaning as JSON, in which

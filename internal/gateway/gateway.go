@@ -7,13 +7,13 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql/handler"
 	"github.com/99designs/gqlgen/graphql/handler/extension"
-	"github.com/99designs/gqlgen/graphql/handler/lru"
-	"github.com/99designs/gqlgen/graphql/handler/transport"
 	"github.com/google/uuid"
 	"github.com/vektah/gqlparser/v2/ast"
 
@@ -36,29 +36,68 @@ type Options struct {
 	Ready func(ctx context.Context) error
 	// Request is told of every answered request: the pattern of its route, the status, and how long it took; nil: nobody is.
 	Request func(route string, code int, took time.Duration)
-	// UploadMax bounds the bytes of a request that carries files; 0: the default.
-	UploadMax int64
-	Log       *slog.Logger
-	// Stop ends: live sockets are closed, and readiness is over.
+	Log     *slog.Logger
+	// Stop ends: readiness is over, live sockets and streams are closed.
 	Stop context.Context
+
+	// What is empty of these is as the settings have it by default; but without Limits there are none.
+	Profile       Profile
+	UploadMax     int64          // bytes of a request that carries files
+	OperationTime time.Duration  // of a query or a command
+	Origins       []string       // of pages that may ask
+	Proxies       []netip.Prefix // whose word on a request's id and origin is taken
+	LiveMax       int            // sockets and streams of one person
+	Limits        Limits
+	Trusted       *Trusted
+
+	till *till
 }
 
-// Limits of a request.
+// Limits of every request.
 const (
-	bodyMax       = 1 << 20
-	uploadMax     = 32 << 20
-	operationTime = 15 * time.Second
-	uploadTime    = 5 * time.Minute // with the time that its files take to arrive
-	initTime      = 10 * time.Second
-	pingTime      = 30 * time.Second
-	documentsMax  = 1000 // kept parsed and validated
+	bodyMax    = 1 << 20
+	uploadTime = 5 * time.Minute  // with the time that its files take to arrive
+	bodyTime   = 15 * time.Second // in which any other body has to arrive
 )
 
+// Gateway is the surface.
+type Gateway struct {
+	http.Handler
+	sockets sync.WaitGroup
+}
+
+// Wait waits until all sockets are closed, or ctx ends.
+func (g *Gateway) Wait(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() { g.sockets.Wait(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // New makes the handler of /graphql, /healthz and /readyz; more are routes of others, by pattern.
-func New(o Options, more map[string]http.Handler) http.Handler {
+func New(o Options, more map[string]http.Handler) (*Gateway, error) {
+	from, err := newOrigins(o.Origins)
+	if err != nil {
+		return nil, err
+	}
+	o.Profile = cmp.Or(o.Profile, Compatible)
+	o.UploadMax = cmp.Or(o.UploadMax, 32<<20)
+	o.OperationTime = cmp.Or(o.OperationTime, 15*time.Second)
+	o.LiveMax = cmp.Or(o.LiveMax, 100)
+	if o.Trusted == nil {
+		if o.Trusted, err = OpenTrusted("", DocumentsOff, o.Log); err != nil {
+			return nil, err
+		}
+	}
+	o.till = newTill(time.Now)
+	g := &Gateway{}
 	mux := http.NewServeMux()
 	handle := func(pattern string, h http.HandlerFunc) { mux.Handle(pattern, routed(pattern, most(bodyMax, h))) }
-	mux.Handle("/graphql", routed("/graphql", sized(o.uploadMax(), graphQL(o))))
+	mux.Handle("/graphql", routed("/graphql", from.guard(sized(o.UploadMax, graphQL(&o, g)))))
 	handle("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") })
 	handle("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		err := o.Stop.Err()
@@ -75,7 +114,8 @@ func New(o Options, more map[string]http.Handler) http.Handler {
 	for pattern, h := range more {
 		handle(pattern, h.ServeHTTP)
 	}
-	return o.each(mux)
+	g.Handler = o.each(mux)
+	return g, nil
 }
 
 // most bounds the body of a request. Of one that says itself that it is larger, nothing is read.
@@ -83,30 +123,31 @@ func most(bytes int64, h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, bytes)
 		if r.ContentLength > bytes {
-			r.Body = tooLarge{r.Body, bytes}
+			r.Body = unwanted{r.Body, bytes}
 		}
 		h(w, r)
 	}
 }
 
-// tooLarge is a body that is not worth reading.
-type tooLarge struct {
+// unwanted is a body that is not worth reading.
+type unwanted struct {
 	io.Closer
 	most int64
 }
 
 // Read is part of io.Reader.
-func (t tooLarge) Read([]byte) (int, error) { return 0, &http.MaxBytesError{Limit: t.most} }
+func (u unwanted) Read([]byte) (int, error) { return 0, &http.MaxBytesError{Limit: u.most} }
 
-// sized bounds the body of a GraphQL request: only what carries files may be large.
+// sized bounds the body of a GraphQL request, and the time that it takes: only what carries files may be large.
 func sized(upload int64, h http.HandlerFunc) http.HandlerFunc {
 	small, large := most(bodyMax, h), most(upload, h)
 	return func(w http.ResponseWriter, r *http.Request) {
+		take, within := small, bodyTime
 		if isForm(r) {
-			large(w, r)
-			return
+			take, within = large, uploadTime
 		}
-		small(w, r)
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(within)) // a recorder of tests has none
+		take(w, r)
 	}
 }
 
@@ -120,7 +161,7 @@ func plain(w http.ResponseWriter, status int, text string) {
 // panic that ends more than the request.
 func (o Options) each(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		id := uuid.NewString()
+		id := cmp.Or(proxies(o.Proxies).id(r), uuid.NewString())
 		w.Header().Set("X-Request-Id", id)
 		req := resolvers.Request{Language: fault.Speak(r.Header.Get("Accept-Language")), RequestID: id}
 		r = r.WithContext(resolvers.With(r.Context(), req))
@@ -180,18 +221,16 @@ func routed(pattern string, h http.HandlerFunc) http.Handler {
 }
 
 // graphQL is the handler of /graphql.
-func graphQL(o Options) http.HandlerFunc {
-	cache := lru.New[*ast.QueryDocument](documentsMax)
-	srv := handler.New(generated.NewExecutableSchema(generated.Config{Resolvers: o.Resolver}))
-	srv.AddTransport(transport.Websocket{
-		Implementation:   strict{transport.CoderWebsocketImplementation{}},
-		PingPongInterval: pingTime,
-		InitTimeout:      initTime,
-		InitFunc:         o.initSocket,
-	})
-	srv.AddTransport(stream{})
-	srv.AddTransport(post{})
-	srv.SetQueryCache(cache)
+func graphQL(o *Options, g *Gateway) http.HandlerFunc {
+	schema := generated.NewExecutableSchema(generated.Config{Resolvers: o.Resolver})
+	known := &documents{o.Trusted, newRecent[*ast.QueryDocument](parsedBytesMax)}
+	kept := &persisted{newRecent[string](persistedBytesMax)}
+	seats := &headcount{most: o.LiveMax, of: map[im.ID]int{}}
+	srv := handler.New(schema)
+	srv.AddTransport(socket{o, seats})
+	srv.AddTransport(stream{o, seats})
+	srv.AddTransport(post{o.Profile})
+	srv.SetQueryCache(known)
 	srv.SetParserTokenLimit(tokensMax)
 	srv.SetDisableSuggestion(true) // suggestions would tell of fields, and cost time
 	srv.SetErrorPresenter(resolvers.Presenter(o.Log))
@@ -200,10 +239,14 @@ func graphQL(o Options) http.HandlerFunc {
 		return fault.New(fault.Internal, "internal")
 	})
 	srv.AroundOperations(o.afresh)
-	srv.Use(guard{cache: cache})
+	srv.Use(guard{known: known, persisted: kept})
+	srv.Use(&billing{schema.Schema(), kept})
+	srv.Use(tidy{})
 	srv.Use(extension.Introspection{})
 	return func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Upgrade") != "" { // a socket authenticates in connection_init, and lives on
+			g.sockets.Add(1)
+			defer g.sockets.Done()
 			srv.ServeHTTP(w, r)
 			return
 		}
@@ -218,17 +261,8 @@ func graphQL(o Options) http.HandlerFunc {
 			req.Viewer = &at.Viewer
 			ctx = resolvers.With(ctx, req)
 		}
-		if isForm(r) {
-			var cancel func()
-			ctx, cancel = context.WithTimeout(ctx, uploadTime)
-			defer cancel()
-			srv.ServeHTTP(w, r.WithContext(ctx))
-			return
-		}
-		ctx, cancel := o.bound(ctx, wantsStream(r), at)
+		ctx, cancel := o.bound(o.charge(ctx, proxies(o.Proxies).from(r)), r, at)
 		defer cancel()
 		srv.ServeHTTP(w, r.WithContext(ctx))
 	}
 }
-
-func (o Options) uploadMax() int64 { return cmp.Or(o.UploadMax, uploadMax) }

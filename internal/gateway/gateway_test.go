@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,9 +14,8 @@ import (
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
-	"github.com/99designs/gqlgen/graphql/handler/lru"
-	"github.com/vektah/gqlparser/v2/ast"
-	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"github.com/guanxi-im/guanxi/internal/fault"
 )
 
 func TestNegotiate(t *testing.T) {
@@ -49,13 +47,6 @@ func TestNegotiate(t *testing.T) {
 	}
 }
 
-// check is what the guard says of a document.
-func check(t testing.TB, query string) *gqlerror.Error {
-	t.Helper()
-	g := guard{cache: lru.New[*ast.QueryDocument](10)}
-	return g.MutateOperationParameters(context.Background(), &graphql.RawParams{Query: query})
-}
-
 func nested(depth int) string {
 	return strings.Repeat("{ a ", depth) + strings.Repeat("}", depth)
 }
@@ -81,6 +72,12 @@ func TestGuardLimits(t *testing.T) {
 		"directives":                     {func(n int) string { return "{ a " + strings.Repeat("@x ", n) + "}" }, directivesMax},
 		"directives of operations":       {func(n int) string { return "query Q " + strings.Repeat("@x ", n) + "{ a }" }, directivesMax},
 		"directives of inline fragments": {func(n int) string { return "{ a { " + strings.Repeat("... @x { b } ", n) + "} }" }, directivesMax},
+		"directives of fragments":        {func(n int) string { return "{ a } fragment F on T " + strings.Repeat("@x ", n) + "{ b }" }, directivesMax},
+		"nested inline fragments": {func(n int) string {
+			return "{ a " + strings.Repeat("{ ... on T ", n-2) + "{ b }" + strings.Repeat("}", n-2) + "}"
+		}, nestMax},
+		"nested, nowhere spread":         {func(n int) string { return "{ a } fragment F on T " + nested(n) }, depthMax},
+		"tokens":                         {func(n int) string { return "{ a(b: [" + strings.Repeat("1 ", n-9) + "]) }" }, tokensMax},
 		"directives of fragment spreads": {func(n int) string { return "{ a { " + strings.Repeat("...F @x ", n) + "} } fragment F on T { b }" }, directivesMax},
 		"operations":                     {func(n int) string { return many(n, "query Q# { a }") }, operationsMax},
 		"fragments":                      {func(n int) string { return "{ a } " + many(n, "fragment F# on T { b }") }, fragmentsMax},
@@ -92,10 +89,10 @@ func TestGuardLimits(t *testing.T) {
 		"the second operation": {func(n int) string { return "query A { a } query B " + nested(n) }, depthMax},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if err := check(t, c.make(c.most)); err != nil {
+			if err := weigh(c.make(c.most)); err != nil {
 				t.Errorf("%d are refused: %v", c.most, err)
 			}
-			if err := check(t, c.make(c.most+1)); err == nil || err.Extensions["code"] != "QUERY_TOO_COMPLEX" {
+			if err := weigh(c.make(c.most + 1)); err == nil || err.Code != fault.QueryTooComplex {
 				t.Errorf("%d are let through: %v", c.most+1, err)
 			}
 		})
@@ -116,7 +113,7 @@ func TestGuardIsQuick(t *testing.T) {
 	circle := "{ a { ...A } } fragment A on T { ...B ...B } fragment B on T { c { ...A } ...A }"
 	for name, q := range map[string]string{"doubling": wide, "circle": circle, "unknown": "{ a { ...Nothing } }", "empty": "", "broken": "{ a"} {
 		began := time.Now()
-		err := check(t, q)
+		err := weigh(q)
 		if took := time.Since(began); took > 20*time.Millisecond {
 			t.Errorf("%s took %s", name, took)
 		}
@@ -132,7 +129,7 @@ func FuzzGuard(f *testing.F) {
 	f.Add(nested(20))
 	f.Fuzz(func(t *testing.T, query string) {
 		began := time.Now()
-		if err := check(t, query); err != nil && err.Extensions["code"] != "QUERY_TOO_COMPLEX" {
+		if err := weigh(query); err != nil && err.Code != fault.QueryTooComplex {
 			t.Errorf("%q: %v", query, err)
 		}
 		if took := time.Since(began); took > time.Second {
@@ -154,6 +151,8 @@ func TestRead(t *testing.T) {
 		"a form":            {"POST", form, `query={a}`, 415},
 		"a file":            {"POST", "multipart/form-data; boundary=x", "", 415},
 		"no media type":     {"POST", "", `{"query":"{a}"}`, 415},
+		"a document's id":   {"POST", mediaJSON, `{"documentId":"a","query":"{a}"}`, 0},
+		"an id of 7":        {"POST", mediaJSON, `{"documentId":7}`, 400},
 		"nothing":           {"POST", mediaJSON, ``, 400},
 		"no query":          {"POST", mediaJSON, `{}`, 400},
 		"an empty query":    {"POST", mediaJSON, `{"query":" \n"}`, 400},
@@ -176,11 +175,11 @@ func TestRead(t *testing.T) {
 		"GET, extensions":   {"GET", "", url.Values{"query": {"{a}"}, "extensions": {"{"}}.Encode(), 400},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, status, err := readOf(c.method, c.media, c.body)
-			if status != c.status || (err != nil) != (status != 0) {
-				t.Fatalf("status %d, not %d: %v", status, c.status, err)
+			p, no := readOf(c.method, c.media, c.body)
+			if got := statusOf(no); got != c.status {
+				t.Fatalf("status %d, not %d: %v", got, c.status, no)
 			}
-			if err == nil && p.Query != "{a}" {
+			if no == nil && p.Query != "{a}" {
 				t.Errorf("read %q", p.Query)
 			}
 		})
@@ -188,7 +187,7 @@ func TestRead(t *testing.T) {
 }
 
 // readOf reads a request as the handler gets it.
-func readOf(method, media, body string) (graphql.RawParams, int, *gqlerror.Error) {
+func readOf(method, media, body string) (graphql.RawParams, *refusal) {
 	target := "/graphql"
 	var r *http.Request
 	if method == http.MethodGet {
@@ -202,7 +201,14 @@ func readOf(method, media, body string) (graphql.RawParams, int, *gqlerror.Error
 	}
 	w := httptest.NewRecorder()
 	r.Body = http.MaxBytesReader(w, r.Body, bodyMax)
-	return read(w, r)
+	return read(w, r, Compatible)
+}
+
+func statusOf(no *refusal) int {
+	if no == nil {
+		return 0
+	}
+	return no.status
 }
 
 func FuzzRead(f *testing.F) {
@@ -214,24 +220,33 @@ func FuzzRead(f *testing.F) {
 		if _, err := http.NewRequest(method, "/", nil); err != nil || method == "" {
 			t.Skip()
 		}
-		p, status, err := readOf(method, media, body)
-		if err == nil {
-			if strings.TrimSpace(p.Query) == "" || status != 0 {
+		p, no := readOf(method, media, body)
+		if no == nil {
+			if strings.TrimSpace(p.Query) == "" && len(p.Extensions) == 0 {
 				t.Errorf("took %q as a request", body)
 			}
 			return
 		}
-		if status < 400 || status > 499 || err.Extensions["code"] != "BAD_USER_INPUT" {
-			t.Errorf("%d %v", status, err)
+		if no.status < 400 || no.status > 499 || no.Code != fault.BadUserInput {
+			t.Errorf("%d %v", no.status, no)
 		}
-		if b, _ := json.Marshal(err); len(body) > 12 && strings.Contains(string(b), body) {
-			t.Errorf("echoes the request: %s", b)
+		if text := no.Text(fault.English); len(body) > 12 && strings.Contains(text, body) {
+			t.Errorf("echoes the request: %s", text)
 		}
 	})
 }
 
 // conn is a socket that does nothing.
-func conn() *strictConn { return &strictConn{live: map[string]bool{}} }
+func conn() *talk { return &talk{live: map[string]*operation{}} }
+
+// codeOf is the code with which a message ends a socket; 0: it does not.
+func codeOf(c *talk, message string) int {
+	_, why := c.judge([]byte(message))
+	if why == nil {
+		return 0
+	}
+	return int(why.code)
+}
 
 func TestJudge(t *testing.T) {
 	type say struct {
@@ -264,7 +279,10 @@ func TestJudge(t *testing.T) {
 					c.acked = true
 					continue
 				}
-				if code, _ := c.judge([]byte(s.message)); code != s.code {
+				if strings.Contains(s.message, `"complete"`) {
+					c.forget("1")
+				}
+				if code := codeOf(c, s.message); code != s.code {
 					t.Errorf("%s: %d, not %d", s.message, code, s.code)
 				}
 			}
@@ -273,7 +291,7 @@ func TestJudge(t *testing.T) {
 	c := conn()
 	c.acked = true
 	for i := range socketSubscriptionsMax + 1 {
-		code, _ := c.judge(fmt.Appendf(nil, `{"type":"subscribe","id":"%d"}`, i))
+		code := codeOf(c, fmt.Sprintf(`{"type":"subscribe","id":"%d"}`, i))
 		if want := map[bool]int{true: 4429}[i == socketSubscriptionsMax]; code != want {
 			t.Fatalf("subscription %d: %d", i+1, code)
 		}
@@ -290,9 +308,9 @@ func FuzzJudge(f *testing.F) {
 		c := conn()
 		c.acked = true
 		for range 2 {
-			code, reason := c.judge(message)
-			if code != 0 && (code < 4400 || code > 4499) || len(reason) > 123 || strings.ToValidUTF8(reason, "") != reason {
-				t.Errorf("%q: %d %q", message, code, reason)
+			_, why := c.judge(message)
+			if why != nil && (why.code < 4400 || why.code > 4499 || len(why.reason) > 123 || strings.ToValidUTF8(why.reason, "") != why.reason) {
+				t.Errorf("%q: %v", message, why)
 			}
 		}
 		if len(c.live) > 1 {
@@ -304,7 +322,7 @@ func FuzzJudge(f *testing.F) {
 // Requests are counted by the pattern of their route, never by their path, and live ones apart.
 func TestCounted(t *testing.T) {
 	var got []string
-	h := New(Options{
+	h, err := New(Options{
 		Log: slog.New(slog.DiscardHandler), Stop: t.Context(), Ready: func(context.Context) error { return errors.New("not yet") },
 		Request: func(route string, code int, _ time.Duration) { got = append(got, fmt.Sprintf("%s %d", route, code)) },
 	}, map[string]http.Handler{
@@ -315,6 +333,9 @@ func TestCounted(t *testing.T) {
 		}),
 		"GET /hint/{id}": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusEarlyHints) }),
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, path := range []string{"/healthz", "/readyz", "/panic/secret", "/late/secret", "/hint/secret", "/secret", "/graphql"} {
 		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, path, nil))
 	}

@@ -2,24 +2,22 @@ package gateway
 
 import (
 	"context"
+	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 	"github.com/vektah/gqlparser/v2/parser"
-)
 
-// guard refuses documents by their structure before they are validated: validation takes time that grows with the
-// square of a document's fields, and would be a way to keep the server busy.
-type guard struct {
-	cache graphql.Cache[*ast.QueryDocument] // what is in it has passed
-}
+	"github.com/guanxi-im/guanxi/internal/fault"
+)
 
 // Limits of a document.
 const (
 	bytesMax      = 64 << 10
 	tokensMax     = 4000
 	depthMax      = 12
+	nestMax       = 24 // with fragments, which are levels to whoever walks a document
 	aliasesMax    = 30
 	rootsMax      = 20
 	directivesMax = 20
@@ -28,59 +26,78 @@ const (
 	selectionsMax = 1000 // with every fragment spread
 )
 
-// ExtensionName is part of graphql.HandlerExtension.
-func (guard) ExtensionName() string { return "guard" }
+// Limits of variables. The contract allows lists of a hundred and once of a thousand; what is longer is not even coerced.
+const (
+	listMax     = 1000
+	valuesMax   = 20_000
+	variableMax = 20 // levels
+)
 
-// Validate is part of graphql.HandlerExtension.
-func (guard) Validate(graphql.ExecutableSchema) error { return nil }
-
-// MutateOperationParameters is part of graphql.OperationParameterMutator.
-func (g guard) MutateOperationParameters(ctx context.Context, p *graphql.RawParams) *gqlerror.Error {
-	if len(p.Query) > bytesMax {
-		return tooComplex("too many bytes")
+// weigh refuses a document by its structure before it is validated: validation takes time that grows with the square of a
+// document's fields, and would be a way to keep the server busy.
+func weigh(query string) *fault.Error {
+	if len(query) > bytesMax {
+		return tooLarge("query_bytes", bytesMax)
 	}
-	if _, ok := g.cache.Get(ctx, p.Query); ok {
-		return nil
-	}
-	doc, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: p.Query}, tokensMax)
+	doc, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: query}, tokensMax)
 	if err != nil || doc == nil {
-		return nil // the executor parses with the same limit, and says what is wrong
+		if err != nil && strings.Contains(err.Error(), "token limit") {
+			return tooLarge("query_tokens", tokensMax)
+		}
+		return nil // the executor parses it again, and says what is wrong
 	}
 	switch {
 	case len(doc.Operations) > operationsMax:
-		return tooComplex("too many operations")
+		return tooLarge("query_operations", operationsMax)
 	case len(doc.Fragments) > fragmentsMax:
-		return tooComplex("too many fragments")
+		return tooLarge("query_fragments", fragmentsMax)
 	}
 	w := weigher{doc: doc, known: map[string]weight{}, open: map[string]bool{}}
+	// Fragments that nothing spreads are validated all the same.
+	for _, f := range doc.Fragments {
+		if no := w.fragment(f.Name).judge(0); no != nil {
+			return no
+		}
+	}
 	for _, op := range doc.Operations {
-		t := w.set(op.SelectionSet)
-		switch {
-		case len(op.SelectionSet) > rootsMax:
-			return tooComplex("too many root fields")
-		case t.depth > depthMax:
-			return tooComplex("nested too deeply")
-		case t.aliases > aliasesMax:
-			return tooComplex("too many aliases")
-		case t.directives+len(op.Directives) > directivesMax:
-			return tooComplex("too many directives")
-		case t.selections > selectionsMax:
-			return tooComplex("too many fields")
+		if len(op.SelectionSet) > rootsMax {
+			return tooLarge("query_roots", rootsMax)
+		}
+		if no := w.set(op.SelectionSet).judge(len(op.Directives)); no != nil {
+			return no
 		}
 	}
 	return nil
 }
 
-func tooComplex(what string) *gqlerror.Error {
-	return coded("QUERY_TOO_COMPLEX", "the query is too large: "+what)
+// tooLarge is the fault of a document or its variables; the sentence names the limit.
+func tooLarge(key string, limit int) *fault.Error {
+	return &fault.Error{Code: fault.QueryTooComplex, Key: key, Args: []string{itoa(limit)}}
 }
 
 // weight is what a selection costs, every fragment counted where it is spread.
-type weight struct{ depth, aliases, directives, selections int }
+type weight struct{ depth, nest, aliases, directives, selections int }
+
+func (a weight) judge(directives int) *fault.Error {
+	switch {
+	case a.depth > depthMax:
+		return tooLarge("query_depth", depthMax)
+	case a.nest > nestMax:
+		return tooLarge("query_nest", nestMax)
+	case a.aliases > aliasesMax:
+		return tooLarge("query_aliases", aliasesMax)
+	case a.directives+directives > directivesMax:
+		return tooLarge("query_directives", directivesMax)
+	case a.selections > selectionsMax:
+		return tooLarge("query_selections", selectionsMax)
+	}
+	return nil
+}
 
 func (a *weight) add(b weight) {
 	const most = 1 << 30 // far above every limit, far below an overflow
 	a.depth = max(a.depth, b.depth)
+	a.nest = max(a.nest, b.nest)
 	a.aliases = min(a.aliases+b.aliases, most)
 	a.directives = min(a.directives+b.directives, most)
 	a.selections = min(a.selections+b.selections, most)
@@ -114,6 +131,7 @@ func (w weigher) set(ss ast.SelectionSet) (t weight) {
 			one = w.fragment(s.Name)
 			one.directives += len(s.Directives)
 		}
+		one.nest++
 		t.add(one)
 	}
 	return t
@@ -129,7 +147,78 @@ func (w weigher) fragment(name string) weight {
 	}
 	w.open[name] = true
 	t := w.set(f.SelectionSet)
+	t.directives += len(f.Directives)
 	delete(w.open, name)
 	w.known[name] = t
 	return t
+}
+
+// measure refuses variables by their size, before they are coerced.
+func measure(variables map[string]any) *fault.Error {
+	left := valuesMax
+	return measured(variables, variableMax, &left)
+}
+
+func measured(v any, levels int, left *int) *fault.Error {
+	*left--
+	if levels < 0 || *left < 0 {
+		return tooLarge("variables_large", valuesMax)
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		for _, one := range v {
+			if no := measured(one, levels-1, left); no != nil {
+				return no
+			}
+		}
+	case []any:
+		if len(v) > listMax {
+			return fault.New(fault.BadUserInput, "too_many", itoa(listMax), itoa(len(v)))
+		}
+		for _, one := range v {
+			if no := measured(one, levels-1, left); no != nil {
+				return no
+			}
+		}
+	}
+	return nil
+}
+
+// guard is the extension that lets a request in: its document is one that may be asked, and small enough, and so are its
+// variables.
+type guard struct {
+	known     *documents // parsed and validated already
+	persisted *persisted
+}
+
+// ExtensionName is part of graphql.HandlerExtension.
+func (guard) ExtensionName() string { return "guard" }
+
+// Validate is part of graphql.HandlerExtension.
+func (guard) Validate(graphql.ExecutableSchema) error { return nil }
+
+// MutateOperationParameters is part of graphql.OperationParameterMutator.
+func (g guard) MutateOperationParameters(ctx context.Context, p *graphql.RawParams) *gqlerror.Error {
+	if no := g.admit(ctx, p); no != nil {
+		return tell(ctx, no)
+	}
+	return nil
+}
+
+func (g guard) admit(ctx context.Context, p *graphql.RawParams) *fault.Error {
+	if no := afford(ctx, requestCost); no != nil {
+		return no
+	}
+	if no := g.find(ctx, p); no != nil {
+		return no
+	}
+	if _, ok := g.known.Get(ctx, p.Query); !ok {
+		if no := afford(ctx, unknownCost); no != nil {
+			return no
+		}
+		if no := weigh(p.Query); no != nil {
+			return no
+		}
+	}
+	return measure(p.Variables)
 }

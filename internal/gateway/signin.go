@@ -2,12 +2,10 @@ package gateway
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
-	"github.com/99designs/gqlgen/graphql/handler/transport"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"github.com/guanxi-im/guanxi/internal/fault"
@@ -26,7 +24,7 @@ func credentialOf(h http.Header) credential {
 }
 
 // ofSocket reads what connection_init carries, by the names of the headers, in whatever case.
-func ofSocket(p transport.InitPayload) (c credential) {
+func ofSocket(p map[string]any) (c credential) {
 	for name, v := range p {
 		text, _ := v.(string)
 		switch {
@@ -42,7 +40,7 @@ func ofSocket(p transport.InitPayload) (c credential) {
 func (c credential) given() bool { return c != credential{} }
 
 // signIn believes one credential; of two it is not clear who asks.
-func (o Options) signIn(ctx context.Context, c credential) (im.Session, error) {
+func (o *Options) signIn(ctx context.Context, c credential) (im.Session, error) {
 	if c.key != "" && c.authorization == "" {
 		return o.AuthenticateKey(ctx, c.key)
 	}
@@ -53,21 +51,28 @@ func (o Options) signIn(ctx context.Context, c credential) (im.Session, error) {
 	return o.Authenticate(ctx, strings.TrimSpace(token))
 }
 
-// bound ends a request in time. A stream lives as long as the session that opened it, and no longer than the server.
-func (o Options) bound(ctx context.Context, stream bool, at im.Session) (context.Context, context.CancelFunc) {
-	if !stream || at.Viewer.ID().IsZero() {
-		return context.WithTimeout(ctx, operationTime)
+// bound ends a request in time. A stream lives as long as the session that opened it.
+func (o *Options) bound(ctx context.Context, r *http.Request, at im.Session) (context.Context, context.CancelFunc) {
+	switch {
+	case isForm(r):
+		return context.WithTimeout(ctx, uploadTime)
+	case !wantsStream(r) || at.Viewer.ID().IsZero():
+		return context.WithTimeout(ctx, o.OperationTime)
 	}
-	ctx, cancel := context.WithCancel(o.Watch(ctx, at))
-	if !at.Until.IsZero() {
-		ctx, cancel = context.WithDeadline(ctx, at.Until)
-	}
-	context.AfterFunc(o.Stop, cancel)
-	return ctx, cancel
+	return o.during(ctx, at)
 }
 
-// turnAway answers a request whose token is not believed, or cannot be looked into.
-func (o Options) turnAway(w http.ResponseWriter, r *http.Request, err error) {
+// during is a context that ends with a session.
+func (o *Options) during(ctx context.Context, at im.Session) (context.Context, context.CancelFunc) {
+	ctx = o.Watch(ctx, at)
+	if at.Until.IsZero() {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, at.Until)
+}
+
+// turnAway answers a request whose credential is not believed, or cannot be looked into.
+func (o *Options) turnAway(w http.ResponseWriter, r *http.Request, err error) {
 	media := negotiate(r.Header.Get("Accept"))
 	if media == "" {
 		media = mediaJSON
@@ -75,24 +80,14 @@ func (o Options) turnAway(w http.ResponseWriter, r *http.Request, err error) {
 	status := http.StatusUnauthorized
 	if !fault.Is(err, fault.Unauthenticated) {
 		status = http.StatusServiceUnavailable
+	} else {
+		w.Header().Set("WWW-Authenticate", "Bearer")
 	}
-	refuse(w, media, status, resolvers.Presenter(o.Log)(r.Context(), err))
-}
-
-// initSocket signs a socket in. It lives as long as its session, and no longer than the server.
-func (o Options) initSocket(ctx context.Context, payload transport.InitPayload) (context.Context, *transport.InitPayload, error) {
-	at, err := o.signIn(ctx, ofSocket(payload))
-	if err != nil {
-		return transport.WithWebsocketCloseCode(ctx, 4403), nil, errors.New("Forbidden")
-	}
-	req := resolvers.RequestOf(ctx)
-	req.Viewer, req.Session = &at.Viewer, &at
-	ctx, _ = o.bound(resolvers.With(ctx, req), true, at) // the socket's own context ends with it
-	return transport.AppendCloseReason(transport.WithWebsocketCloseCode(ctx, 4403), "Session ended"), nil, nil
+	write(w, media, status, &graphql.Response{Errors: gqlerror.List{resolvers.Presenter(o.Log)(r.Context(), err)}})
 }
 
 // afresh reads the rights of whoever asks on a socket anew for each operation: they are those of now, not of when it was opened.
-func (o Options) afresh(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
+func (o *Options) afresh(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
 	req := resolvers.RequestOf(ctx)
 	if req.Session == nil {
 		return next(ctx)

@@ -2,32 +2,23 @@ package gateway
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"mime"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
-	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"github.com/guanxi-im/guanxi/internal/fault"
 )
 
-// Media types of answers.
-const (
-	mediaJSON    = "application/json"
-	mediaGraphQL = "application/graphql-response+json"
-)
-
-// post is GraphQL over HTTP for queries and mutations, as the compatible profile of its audit suite wants it: 200 for
-// any well-formed request that was answered as application/json. It echoes nothing of a request that it cannot read.
-type post struct{}
-
-// errorsMax bounds the errors of one answer.
-const errorsMax = 20
+// post is GraphQL over HTTP for queries and mutations. It echoes nothing of a request that it cannot read.
+type post struct{ profile Profile }
 
 // Supports is part of graphql.Transport.
 func (post) Supports(r *http.Request) bool { return r.Header.Get("Upgrade") == "" }
@@ -35,10 +26,9 @@ func (post) Supports(r *http.Request) bool { return r.Header.Get("Upgrade") == "
 // Do is part of graphql.Transport.
 func (t post) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
 	w.Header().Add("Vary", "Accept")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
 	media := negotiate(r.Header.Get("Accept"))
 	if media == "" {
-		refuse(w, mediaJSON, http.StatusNotAcceptable, coded("BAD_USER_INPUT", "this server answers "+mediaGraphQL+" and "+mediaJSON))
+		refuse(http.StatusNotAcceptable, fault.New(fault.BadUserInput, "not_acceptable", mediaGraphQL+", "+mediaJSON+", "+mediaStream)).send(w, r, mediaJSON)
 		return
 	}
 	var files spool
@@ -47,89 +37,127 @@ func (t post) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 	if isForm(r) {
 		take = files.read
 	}
-	p, status, fault := take(w, r)
-	if fault != nil {
-		refuse(w, media, status, fault)
+	p, no := take(w, r, t.profile)
+	if no != nil {
+		no.send(w, r, media)
 		return
 	}
-	op, errs := exec.CreateOperationContext(r.Context(), &p)
+	ctx := r.Context()
+	op, errs := exec.CreateOperationContext(ctx, &p)
+	billOf(op).head(w.Header())
 	if errs != nil {
-		status := http.StatusOK
-		if media == mediaGraphQL {
-			status = http.StatusBadRequest
-		}
-		refuse(w, media, status, exec.DispatchError(graphql.WithOperationContext(r.Context(), op), errs).Errors...)
+		a := exec.DispatchError(graphql.WithOperationContext(ctx, op), errs)
+		write(w, media, t.profile.refused(media, a.Errors), a)
 		return
 	}
-	switch kind := op.Doc.Operations.ForName(op.OperationName).Operation; {
+	switch kind := op.Operation.Operation; {
 	case r.Method == http.MethodGet && kind != ast.Query:
 		w.Header().Set("Allow", http.MethodPost)
-		refuse(w, media, http.StatusMethodNotAllowed, coded("BAD_USER_INPUT", "GET is for queries only"))
+		refuse(http.StatusMethodNotAllowed, fault.New(fault.BadUserInput, "get_reads")).send(w, r, media)
 		return
 	case kind == ast.Subscription:
-		refuse(w, media, http.StatusBadRequest, coded("BAD_USER_INPUT", "a subscription needs "+mediaStream+" or a "+protocol+" socket"))
+		refuse(t.profile.malformed(), fault.New(fault.BadUserInput, "subscription_transport", mediaStream, protocol)).send(w, r, media)
 		return
 	}
-	answers, ctx := exec.DispatchOperation(r.Context(), op)
-	answer := answers(ctx)
-	if len(answer.Errors) > errorsMax {
-		answer.Errors = answer.Errors[:errorsMax]
-	}
-	b, err := json.Marshal(answer)
-	if err != nil {
-		refuse(w, media, http.StatusInternalServerError, coded("INTERNAL", "internal error"))
+	answers, ctx := exec.DispatchOperation(ctx, op)
+	a := answers(ctx)
+	if a == nil { // its time was over before it began
+		refuse(http.StatusServiceUnavailable, fault.New(fault.DeadlineExceeded, "deadline")).send(w, r, media)
 		return
 	}
-	w.Header().Set("Content-Type", media+"; charset=utf-8")
-	_, _ = w.Write(b) // a client that hung up is no fault of ours
+	write(w, media, t.profile.answered(a.Errors), a)
+}
+
+// request is the parameters of a request of GraphQL over HTTP.
+type request struct {
+	graphql.RawParams
+	DocumentID string `json:"documentId"`
+}
+
+// documentKey is where the id of a document stands among the extensions, once it is read.
+const documentKey = "documentId"
+
+// params is the request as the machinery takes it.
+func (q request) params() graphql.RawParams {
+	p := q.RawParams
+	delete(p.Extensions, documentKey)
+	if q.DocumentID != "" {
+		if p.Extensions == nil {
+			p.Extensions = map[string]any{}
+		}
+		p.Extensions[documentKey] = q.DocumentID
+	}
+	return p
+}
+
+// empty reports whether the request names no document at all.
+func (q request) empty() bool {
+	return strings.TrimSpace(q.Query) == "" && q.DocumentID == "" && q.Extensions["persistedQuery"] == nil
 }
 
 // read takes the request apart.
-func read(w http.ResponseWriter, r *http.Request) (p graphql.RawParams, status int, fault *gqlerror.Error) {
-	bad := func(status int, what string) (graphql.RawParams, int, *gqlerror.Error) {
-		return graphql.RawParams{}, status, coded("BAD_USER_INPUT", what)
+func read(w http.ResponseWriter, r *http.Request, profile Profile) (graphql.RawParams, *refusal) {
+	bad := func(status int, f *fault.Error) (graphql.RawParams, *refusal) {
+		return graphql.RawParams{}, refuse(status, f)
 	}
-	p.ReadTime.Start = graphql.Now()
+	var q request
+	q.ReadTime.Start = graphql.Now()
 	switch r.Method {
 	case http.MethodGet:
-		q := r.URL.Query()
-		p.Query, p.OperationName = q.Get("query"), q.Get("operationName")
-		for name, into := range map[string]*map[string]any{"variables": &p.Variables, "extensions": &p.Extensions} {
-			if s := q.Get(name); s != "" && decode([]byte(s), into) != nil {
-				return bad(http.StatusBadRequest, name+" is no JSON object")
+		v := r.URL.Query()
+		q.Query, q.OperationName, q.DocumentID = v.Get("query"), v.Get("operationName"), v.Get(documentKey)
+		for name, into := range map[string]*map[string]any{"variables": &q.Variables, "extensions": &q.Extensions} {
+			if s := v.Get(name); s != "" && decode([]byte(s), into) != nil {
+				return bad(http.StatusBadRequest, fault.New(fault.BadUserInput, "parameter_json", name))
 			}
 		}
 	case http.MethodPost:
 		media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-		if charset := strings.ToLower(params["charset"]); err != nil || media != mediaJSON || charset != "" && charset != "utf-8" && charset != "utf8" {
+		if err != nil || media != mediaJSON || !isUTF8(params["charset"]) {
 			w.Header().Set("Accept-Post", mediaJSON)
-			return bad(http.StatusUnsupportedMediaType, "send "+mediaJSON)
+			return bad(http.StatusUnsupportedMediaType, fault.New(fault.BadUserInput, "media_type", mediaJSON))
 		}
 		b, err := io.ReadAll(r.Body)
 		if err != nil {
-			return bad(unread(err))
+			return graphql.RawParams{}, unread(err)
 		}
-		if decode(b, &p) != nil {
-			return bad(http.StatusBadRequest, "the request is no GraphQL request in JSON")
+		if err := decode(b, &q); err != nil {
+			return bad(profile.unreadable(err), fault.New(fault.BadUserInput, "body_json"))
 		}
-		p.Headers = r.Header
 	default:
-		w.Header().Set("Allow", "GET, POST")
-		return bad(http.StatusMethodNotAllowed, "use GET or POST")
+		w.Header().Set("Allow", "GET, POST, OPTIONS")
+		return bad(http.StatusMethodNotAllowed, fault.New(fault.BadUserInput, "method", "GET, POST"))
 	}
-	p.ReadTime.End = graphql.Now()
-	if strings.TrimSpace(p.Query) == "" {
-		return bad(http.StatusBadRequest, "query is missing")
+	q.Headers = r.Header
+	q.ReadTime.End = graphql.Now()
+	if q.empty() {
+		return bad(profile.malformed(), fault.New(fault.BadUserInput, "query_missing"))
 	}
-	return p, 0, nil
+	return q.params(), nil
+}
+
+// unreadable is the status of what could not be decoded: no JSON, or JSON of another shape.
+func (p Profile) unreadable(err error) int {
+	if shape := (*json.UnmarshalTypeError)(nil); errors.As(err, &shape) {
+		return p.malformed()
+	}
+	return http.StatusBadRequest
 }
 
 // unread says why a body could not be read.
-func unread(err error) (status int, what string) {
+func unread(err error) *refusal {
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		return http.StatusRequestEntityTooLarge, "a request has at most " + strconv.FormatInt(tooLarge.Limit, 10) + " bytes"
+		return refuse(http.StatusRequestEntityTooLarge, fault.New(fault.BadUserInput, "body_too_large", strconv.FormatInt(tooLarge.Limit, 10)))
 	}
-	return http.StatusBadRequest, "the request did not arrive whole"
+	if errors.Is(err, context.DeadlineExceeded) || isTimeout(err) {
+		return refuse(http.StatusRequestTimeout, fault.New(fault.BadUserInput, "body_slow"))
+	}
+	return refuse(http.StatusBadRequest, fault.New(fault.BadUserInput, "body_cut"))
+}
+
+func isTimeout(err error) bool {
+	var t interface{ Timeout() bool }
+	return errors.As(err, &t) && t.Timeout()
 }
 
 // decode reads exactly one JSON value, keeping numbers as they are.
@@ -143,64 +171,4 @@ func decode(b []byte, into any) error {
 		return errors.New("more than one value")
 	}
 	return nil
-}
-
-func refuse(w http.ResponseWriter, media string, status int, errs ...*gqlerror.Error) {
-	errs = errs[:min(len(errs), errorsMax)]
-	b, err := json.Marshal(map[string]any{"errors": errs})
-	if err != nil {
-		b = []byte(`{"errors":[{"message":"internal error","extensions":{"code":"INTERNAL"}}]}`)
-	}
-	w.Header().Set("Content-Type", media+"; charset=utf-8")
-	w.WriteHeader(status)
-	_, _ = w.Write(b)
-}
-
-func coded(code, message string) *gqlerror.Error {
-	return &gqlerror.Error{Message: message, Extensions: map[string]any{"code": code}}
-}
-
-// negotiate picks the media type for an Accept header, weights honoured; "" where none of ours will do.
-func negotiate(accept string) string {
-	if strings.TrimSpace(accept) == "" {
-		return mediaJSON
-	}
-	type offer struct {
-		media  string
-		weight float64
-	}
-	var offers []offer
-	for part := range strings.SplitSeq(accept, ",") {
-		media, params, err := mime.ParseMediaType(strings.TrimSpace(part))
-		if err != nil {
-			continue
-		}
-		weight := 1.0
-		if q, ok := params["q"]; ok {
-			if weight, err = strconv.ParseFloat(q, 64); err != nil {
-				continue
-			}
-		}
-		if charset := strings.ToLower(params["charset"]); weight > 0 && (charset == "" || charset == "utf-8" || charset == "utf8") {
-			offers = append(offers, offer{media, weight})
-		}
-	}
-	slices.SortStableFunc(offers, func(a, b offer) int {
-		switch {
-		case a.weight > b.weight:
-			return -1
-		case a.weight < b.weight:
-			return 1
-		}
-		return 0
-	})
-	for _, o := range offers {
-		switch o.media {
-		case mediaGraphQL:
-			return mediaGraphQL
-		case mediaJSON, "*/*", "application/*":
-			return mediaJSON
-		}
-	}
-	return ""
 }

@@ -12,8 +12,8 @@ import (
 	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
-	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"github.com/guanxi-im/guanxi/internal/fault"
 	"github.com/guanxi-im/guanxi/resolvers"
 )
 
@@ -58,42 +58,43 @@ func (s *spool) drop() {
 
 // read takes a request with files apart, as the GraphQL multipart request specification has it: operations, then map,
 // then the files that map names.
-func (s *spool) read(_ http.ResponseWriter, r *http.Request) (p graphql.RawParams, status int, fault *gqlerror.Error) {
-	bad := func(status int, what string) (graphql.RawParams, int, *gqlerror.Error) {
-		return graphql.RawParams{}, status, coded("BAD_USER_INPUT", what)
+func (s *spool) read(_ http.ResponseWriter, r *http.Request, profile Profile) (graphql.RawParams, *refusal) {
+	bad := func(status int, key string, args ...string) (graphql.RawParams, *refusal) {
+		return graphql.RawParams{}, refuse(status, &fault.Error{Code: fault.BadUserInput, Key: key, Args: args})
 	}
 	switch {
 	case resolvers.RequestOf(r.Context()).Viewer == nil:
-		return p, http.StatusUnauthorized, coded("UNAUTHENTICATED", "files are taken only from those who have signed in")
+		return graphql.RawParams{}, refuse(http.StatusUnauthorized, fault.New(fault.Unauthenticated, "unauthenticated"))
 	case !preflighted(r):
-		return bad(http.StatusBadRequest, "a request with files needs the header "+preflight[0])
+		return graphql.RawParams{}, refuse(http.StatusBadRequest, fault.New(fault.BadUserInput, "preflight", preflight[0]))
 	}
-	p.ReadTime.Start = graphql.Now()
+	var q request
+	q.ReadTime.Start = graphql.Now()
 	parts, err := r.MultipartReader()
 	if err != nil {
-		return bad(http.StatusBadRequest, "the request is no multipart form")
+		return graphql.RawParams{}, refuse(http.StatusBadRequest, fault.New(fault.BadUserInput, "form"))
 	}
 	operations, err := field(parts, "operations", bodyMax)
 	if err != nil {
-		return bad(unformed(err))
+		return graphql.RawParams{}, unformed(err)
 	}
-	if decode(operations, &p) != nil {
-		return bad(http.StatusBadRequest, "operations is no GraphQL request in JSON")
+	if err := decode(operations, &q); err != nil {
+		return bad(profile.unreadable(err), "form_json", "operations")
 	}
 	names, err := field(parts, "map", mapBytesMax)
 	if err != nil {
-		return bad(unformed(err))
+		return graphql.RawParams{}, unformed(err)
 	}
 	var places map[string][]string
-	if decode(names, &places) != nil {
-		return bad(http.StatusBadRequest, "map is no JSON object of lists of paths")
+	if err := decode(names, &places); err != nil {
+		return bad(profile.unreadable(err), "form_json", "map")
 	}
 	all := 0
 	for _, paths := range places {
 		all += len(paths)
 	}
 	if len(places) > filesMax || all > filesMax {
-		return bad(http.StatusBadRequest, "a request has at most "+strconv.Itoa(filesMax)+" files")
+		return bad(profile.malformed(), "form_many", itoa(filesMax))
 	}
 	for {
 		part, err := parts.NextPart()
@@ -101,42 +102,42 @@ func (s *spool) read(_ http.ResponseWriter, r *http.Request) (p graphql.RawParam
 			break
 		}
 		if err != nil {
-			return bad(unread(err))
+			return graphql.RawParams{}, unread(err)
 		}
 		paths, ok := places[part.FormName()]
 		delete(places, part.FormName())
 		if !ok {
-			return bad(http.StatusBadRequest, "a file that map does not name, or names no more")
+			return bad(profile.malformed(), "form_files")
 		}
 		f, size, err := s.keep(part)
 		if ours := (*fs.PathError)(nil); errors.As(err, &ours) {
-			return graphql.RawParams{}, http.StatusServiceUnavailable, coded("UNAVAILABLE", "the file could not be kept; try again soon")
+			return graphql.RawParams{}, refuse(http.StatusServiceUnavailable, &fault.Error{Code: fault.Unavailable, Key: "form_disk", Cause: err})
 		}
 		if err != nil {
-			return bad(unread(err))
+			return graphql.RawParams{}, unread(err)
 		}
 		for _, path := range paths {
 			file := graphql.Upload{File: io.NewSectionReader(f, 0, size), Filename: part.FileName(), Size: size, ContentType: part.Header.Get("Content-Type")}
-			if !put(p.Variables, path, file) {
-				return bad(http.StatusBadRequest, "map leads to no null of the variables")
+			if !put(q.Variables, path, file) {
+				return bad(profile.malformed(), "form_path")
 			}
 		}
 	}
 	if len(places) > 0 {
-		return bad(http.StatusBadRequest, "a file that map names is missing")
+		return bad(profile.malformed(), "form_files")
 	}
-	p.ReadTime.End = graphql.Now()
-	p.Headers = r.Header
-	if strings.TrimSpace(p.Query) == "" {
-		return bad(http.StatusBadRequest, "query is missing")
+	q.ReadTime.End = graphql.Now()
+	q.Headers = r.Header
+	if q.empty() {
+		return bad(profile.malformed(), "query_missing")
 	}
-	return p, 0, nil
+	return q.params(), nil
 }
 
 // unformed says why a field of a form could not be read.
-func unformed(err error) (status int, what string) {
+func unformed(err error) *refusal {
 	if errors.Is(err, errField) {
-		return http.StatusBadRequest, "a request with files begins with the fields operations and map, in this order and of moderate size"
+		return refuse(http.StatusBadRequest, fault.New(fault.BadUserInput, "form"))
 	}
 	return unread(err)
 }

@@ -11,8 +11,8 @@ import (
 	"testing"
 
 	"github.com/99designs/gqlgen/graphql"
-	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"github.com/guanxi-im/guanxi/internal/fault"
 	"github.com/guanxi-im/guanxi/internal/im"
 	"github.com/guanxi-im/guanxi/resolvers"
 )
@@ -33,7 +33,7 @@ func form(parts ...string) string {
 const taking = `{"query":"{a}","variables":{"file":null,"files":[null,null],"name":"n","in":{"file":null}}}`
 
 // formOf reads a form as the handler gets it.
-func formOf(body string, headers ...string) (p graphql.RawParams, files spool, status int, err *gqlerror.Error) {
+func formOf(body string, headers ...string) (p graphql.RawParams, files spool, no *refusal) {
 	r := httptest.NewRequest(http.MethodPost, "/graphql", strings.NewReader(body))
 	r.Header.Set("Content-Type", mediaForm+"; boundary=x")
 	for i := 0; i+1 < len(headers); i += 2 {
@@ -42,8 +42,8 @@ func formOf(body string, headers ...string) (p graphql.RawParams, files spool, s
 	r = r.WithContext(resolvers.With(r.Context(), resolvers.Request{Viewer: &im.Viewer{}}))
 	w := httptest.NewRecorder()
 	r.Body = http.MaxBytesReader(w, r.Body, bodyMax)
-	p, status, err = files.read(w, r)
-	return p, files, status, err
+	p, no = files.read(w, r, Compatible)
+	return p, files, no
 }
 
 func TestForm(t *testing.T) {
@@ -95,10 +95,10 @@ func TestForm(t *testing.T) {
 		"too much":               {form("operations", taking, "map", `{"0":["variables.file"]}`, "@0", strings.Repeat("x", bodyMax)), 413},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, files, status, err := formOf(c.body, preflight[0], "1")
+			_, files, no := formOf(c.body, preflight[0], "1")
 			files.drop()
-			if status != c.status || (err != nil) != (status != 0) {
-				t.Errorf("status %d, not %d: %v", status, c.status, err)
+			if got := statusOf(no); got != c.status {
+				t.Errorf("status %d, not %d: %v", got, c.status, no)
 			}
 		})
 	}
@@ -107,11 +107,11 @@ func TestForm(t *testing.T) {
 	}
 
 	// What arrives is what was sent, in each of its places, and nothing of a path.
-	p, files, _, fault := formOf(form("operations", taking, "map", `{"0":["variables.file","variables.files.0"],"1":["variables.in.file"]}`,
+	p, files, no := formOf(form("operations", taking, "map", `{"0":["variables.file","variables.files.0"],"1":["variables.in.file"]}`,
 		"@0", "甲,乙\r\n", "@1", ""), preflight[1], "1")
 	defer files.drop()
-	if fault != nil {
-		t.Fatal(fault)
+	if no != nil {
+		t.Fatal(no)
 	}
 	for path, want := range map[string]string{"file": "0.csv text/csv 甲,乙\r\n", "files": "0.csv text/csv 甲,乙\r\n", "in": "1.csv text/csv "} {
 		v := p.Variables[path]
@@ -128,8 +128,8 @@ func TestForm(t *testing.T) {
 		}
 	}
 	for _, headers := range [][]string{{}, {preflight[0], ""}, {"Origin", "https://evil.example"}} {
-		if _, _, status, err := formOf(form("operations", taking, "map", `{}`), headers...); status != http.StatusBadRequest || err == nil {
-			t.Errorf("without a preflight: %d", status)
+		if _, _, no := formOf(form("operations", taking, "map", `{}`), headers...); statusOf(no) != http.StatusBadRequest || no.Key != "preflight" {
+			t.Errorf("without a preflight: %v", no)
 		}
 	}
 }
@@ -139,16 +139,16 @@ func FuzzForm(f *testing.F) {
 	f.Add(form("operations", taking, "map", `{"0":["variables.files.1","variables.in.file"]}`, "@0", "a"))
 	f.Add("--x\r\n\r\n--x--")
 	f.Fuzz(func(t *testing.T, body string) {
-		p, files, status, err := formOf(body, preflight[0], "1")
+		p, files, no := formOf(body, preflight[0], "1")
 		files.drop()
-		if err == nil {
-			if status != 0 || strings.TrimSpace(p.Query) == "" {
+		if no == nil {
+			if strings.TrimSpace(p.Query) == "" && len(p.Extensions) == 0 {
 				t.Errorf("took %q as a request", body)
 			}
 			return
 		}
-		if status < 400 || status > 499 || err.Extensions["code"] != "BAD_USER_INPUT" {
-			t.Errorf("%d %v", status, err)
+		if no.status < 400 || no.status > 499 || no.Code != fault.BadUserInput {
+			t.Errorf("%d %v", no.status, no)
 		}
 	})
 }

@@ -1,0 +1,220 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"mime"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"github.com/guanxi-im/guanxi/internal/fault"
+	"github.com/guanxi-im/guanxi/resolvers"
+)
+
+// Media types of answers.
+const (
+	mediaJSON    = "application/json"
+	mediaGraphQL = "application/graphql-response+json"
+)
+
+// Profile says which statuses answers have.
+type Profile string
+
+// The profiles.
+const (
+	// Compatible is what clients and the audit suite of graphql-http expect: as application/json, every request that can be
+	// understood as one is answered with 200.
+	Compatible Profile = "compat"
+	// Draft is the newest draft of GraphQL over HTTP: the status tells of faults, whatever the media type.
+	Draft Profile = "draft"
+)
+
+// partial is the draft's status of data beside errors.
+const partial = 294
+
+// refusedWith is the draft's status of each code of a request that was not executed.
+var refusedWith = map[fault.Code]int{
+	fault.ParseFailed:            http.StatusBadRequest,
+	fault.ValidationFailed:       http.StatusUnprocessableEntity,
+	fault.BadUserInput:           http.StatusUnprocessableEntity,
+	fault.QueryTooComplex:        http.StatusUnprocessableEntity,
+	fault.PersistedQueryNotFound: http.StatusUnprocessableEntity,
+	fault.Unauthenticated:        http.StatusUnauthorized,
+	fault.Forbidden:              http.StatusForbidden,
+	fault.DocumentNotAllowed:     http.StatusForbidden,
+	fault.RateLimited:            http.StatusTooManyRequests,
+	fault.DeadlineExceeded:       http.StatusServiceUnavailable,
+	fault.Unavailable:            http.StatusServiceUnavailable,
+	fault.Internal:               http.StatusInternalServerError,
+}
+
+// refused is the status of a request that GraphQL refused to execute.
+func (p Profile) refused(media string, errs gqlerror.List) int {
+	var code fault.Code
+	if len(errs) > 0 {
+		text, _ := errs[0].Extensions["code"].(string)
+		code = fault.Code(text)
+	}
+	status, ok := refusedWith[code]
+	switch {
+	case !ok || status >= http.StatusInternalServerError:
+		return cmpStatus(status)
+	case p == Draft || media == mediaGraphQL && code == fault.RateLimited:
+		return status
+	case media == mediaGraphQL:
+		return http.StatusBadRequest
+	}
+	return http.StatusOK
+}
+
+func cmpStatus(status int) int {
+	if status == 0 {
+		return http.StatusInternalServerError
+	}
+	return status
+}
+
+// answered is the status of a request that was executed.
+func (p Profile) answered(errs gqlerror.List) int {
+	if p == Draft && len(errs) > 0 {
+		return partial
+	}
+	return http.StatusOK
+}
+
+// malformed is the status of a request that is no request of GraphQL over HTTP, although it is JSON.
+func (p Profile) malformed() int {
+	if p == Draft {
+		return http.StatusUnprocessableEntity
+	}
+	return http.StatusBadRequest
+}
+
+// refusal is why a request never reaches GraphQL, and the status of that.
+type refusal struct {
+	status int
+	*fault.Error
+}
+
+func refuse(status int, f *fault.Error) *refusal { return &refusal{status, f} }
+
+// tell makes a GraphQL error of a fault of the request itself, in the caller's language.
+func tell(ctx context.Context, f *fault.Error) *gqlerror.Error {
+	req := resolvers.RequestOf(ctx)
+	return &gqlerror.Error{Message: f.Text(req.Language), Extensions: map[string]any{"code": string(f.Code), "traceId": req.RequestID}}
+}
+
+// send answers a refusal.
+func (x *refusal) send(w http.ResponseWriter, r *http.Request, media string) {
+	if x.status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	}
+	write(w, media, x.status, &graphql.Response{Errors: gqlerror.List{tell(r.Context(), x.Error)}})
+}
+
+// write sends an answer. One without data has none in its JSON either: nothing was executed.
+func write(w http.ResponseWriter, media string, status int, a *graphql.Response) {
+	var b []byte
+	var err error
+	if a.Data == nil {
+		b, err = json.Marshal(struct {
+			Errors     gqlerror.List  `json:"errors"`
+			Extensions map[string]any `json:"extensions,omitempty"`
+		}{a.Errors, a.Extensions})
+	} else {
+		b, err = json.Marshal(a)
+	}
+	if err != nil {
+		status, b = http.StatusInternalServerError, []byte(`{"errors":[{"message":"internal error","extensions":{"code":"INTERNAL"}}]}`)
+	}
+	h := w.Header()
+	h.Set("Content-Type", media+"; charset=utf-8")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, _ = w.Write(b) // a client that hung up is no fault of ours
+}
+
+// Limits of an answer's errors: a document of a thousand faults is not worth a thousand sentences, and what a sentence of
+// the GraphQL machinery quotes of the document may be as long as that.
+const (
+	errorsMax  = 20
+	messageMax = 300
+)
+
+// tidy is an extension that bounds the errors of every answer, on whatever transport.
+type tidy struct{}
+
+// ExtensionName is part of graphql.HandlerExtension.
+func (tidy) ExtensionName() string { return "tidy" }
+
+// Validate is part of graphql.HandlerExtension.
+func (tidy) Validate(graphql.ExecutableSchema) error { return nil }
+
+// InterceptResponse is part of graphql.ResponseInterceptor.
+func (tidy) InterceptResponse(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
+	a := next(ctx)
+	if a == nil {
+		return nil
+	}
+	a.Errors = a.Errors[:min(len(a.Errors), errorsMax)]
+	for _, e := range a.Errors {
+		if len(e.Message) > messageMax {
+			e.Message = strings.ToValidUTF8(e.Message[:messageMax], "") + "…"
+		}
+	}
+	return a
+}
+
+// negotiate picks the media type for an Accept header, weights honoured; "" where none of ours will do.
+func negotiate(accept string) string {
+	if strings.TrimSpace(accept) == "" {
+		return mediaJSON
+	}
+	type offer struct {
+		media  string
+		weight float64
+	}
+	var offers []offer
+	for part := range strings.SplitSeq(accept, ",") {
+		media, params, err := mime.ParseMediaType(strings.TrimSpace(part))
+		if err != nil {
+			continue
+		}
+		weight := 1.0
+		if q, ok := params["q"]; ok {
+			if weight, err = strconv.ParseFloat(q, 64); err != nil {
+				continue
+			}
+		}
+		if weight > 0 && isUTF8(params["charset"]) {
+			offers = append(offers, offer{media, weight})
+		}
+	}
+	slices.SortStableFunc(offers, func(a, b offer) int {
+		switch {
+		case a.weight > b.weight:
+			return -1
+		case a.weight < b.weight:
+			return 1
+		}
+		return 0
+	})
+	for _, o := range offers {
+		switch o.media {
+		case mediaGraphQL:
+			return mediaGraphQL
+		case mediaJSON, "*/*", "application/*":
+			return mediaJSON
+		}
+	}
+	return ""
+}
+
+func isUTF8(charset string) bool {
+	return charset == "" || strings.EqualFold(charset, "utf-8") || strings.EqualFold(charset, "utf8")
+}
