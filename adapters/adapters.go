@@ -28,6 +28,10 @@ const (
 	BlockContact Action = "block_contact"
 	// BlacklistContact is what [Blacklister] carries out.
 	BlacklistContact Action = "blacklist"
+	IsolateMember    Action = "isolate"     // keep two members apart, both ways
+	GroupBlockMember Action = "group_block" // keep one member from mentioning another in one group
+	BlockDepartment  Action = "block_department"
+	BlockGroup       Action = "block_group"
 )
 
 // Feature is something that an organisation may or may not have opened on its platform.

@@ -757,6 +757,7 @@ var wordsInChinese = map[string]string{
 	TypeMember: "成员", TypeAccount: "账号", TypeContact: "外部联系人", TypeGroup: "群", TypeRelationship: "关系", TypeApproval: "审批",
 	TypePair: "双方", TypeAudit: "审计记录", TypeAlert: "告警", TypeDeparture: "离职流程", TypePolicy: "策略",
 	TypeIdentity: "个人账号关联", TypeWorkspace: "工作空间", TypeDirectory: "组织架构", TypeMessage: "消息", TypeArchive: "存档", TypeAPIKey: "服务密钥",
+	TypeDepartment: "部门",
 
 	OtherPlatform: "其他平台",
 
@@ -768,6 +769,8 @@ var wordsInChinese = map[string]string{
 	DutyUndo + ":" + UndoSameDay: "当日内可撤销", DutyUndo + ":" + UndoAnyTime: "随时可撤销", DutyUndo + ":": "%s内可撤销",
 	DutyUndoReview + ":": "撤销须经%s同意", DutyAlert + ":": "告警 %s", DutyExpire + ":": "审批 %s内未决即失效",
 	DutyCooldown + ":": "冷静期 %s", DutyUndoTrace + ":" + UndoNoTrace: "撤销后不留痕迹",
+	DutyCuts + ":" + string(im.ApprovalFlow): "阻断双方的审批流", DutyCloses + ":" + string(im.DocumentLibrary): "对方不能查看发起者部门的文档库",
+	DutyCuts + ":": "双向阻断 %s", DutyCloses + ":": "对对方关闭 %s",
 
 	im.ScopeAll: "全部", im.ScopeOwn: "本人的", im.ScopeFollows: "本人跟进的", im.ScopeIn: "本人所在的", im.ScopeInitiated: "本人发起的",
 	im.ScopeOwnDepartments: "本部门的", im.ScopeDepartmentsBelow: "本部门及下级部门的", im.ScopeOwnedBelow: "本部门及下级部门人员所有的",

@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -28,6 +29,8 @@ var arguments = map[string]func(arg string, roles []string) string{
 	},
 	DutyExpire:   func(arg string, _ []string) string { return duration(arg, "72h") },
 	DutyCooldown: func(arg string, _ []string) string { return duration(arg, "15m") },
+	DutyCuts:     channel,
+	DutyCloses:   channel,
 	DutyUndoTrace: func(arg string, _ []string) string {
 		if arg == UndoNoTrace {
 			return ""
@@ -46,6 +49,14 @@ var arguments = map[string]func(arg string, roles []string) string{
 		}
 		return ""
 	},
+}
+
+// channel checks the name of a channel that a duty closes.
+func channel(arg string, _ []string) string {
+	if slices.Contains(im.FurtherChannels, im.Channel(arg)) {
+		return ""
+	}
+	return fmt.Sprintf("one of %v", im.FurtherChannels)
 }
 
 func duration(arg, example string) string {

@@ -35,6 +35,7 @@ type Object struct {
 	Relation string // where he stands to the actor in the reporting line, at any distance: superior, subordinate or empty
 	// Of a member.
 	OwnsSharedGroup bool // he owns a group, on any workspace, that both are in
+	OtherDepartment bool // of a wish about him: he and the initiator share no department
 
 	// Of a group and of a wish to block in one: owner, admin, member, or empty for who is not in it.
 	ActorPlace string
@@ -178,6 +179,7 @@ var attributes = map[string]attribute{
 	"r.obj.ID":              ids(func(f *facts) string { return f.Object.ID }),
 	"r.obj.Relation":        words(func(f *facts) string { return f.Object.Relation }, "", Superior, Subordinate),
 	"r.obj.OwnsSharedGroup": flags(func(f *facts) bool { return f.Object.OwnsSharedGroup }),
+	"r.obj.OtherDepartment": flags(func(f *facts) bool { return f.Object.OtherDepartment }),
 	"r.obj.Importance":      words(func(f *facts) string { return f.Object.Importance }, "", im.NormalContact, im.KeyContact),
 	"r.obj.OpenValue":       numbers(func(f *facts) float64 { return f.Object.OpenValue }),
 	"r.obj.Verified":        flags(func(f *facts) bool { return f.Object.Verified }),

@@ -56,6 +56,7 @@ var attributeTexts = map[string]described{
 	"r.obj.ID":              {text: "what the action is about; compared with another id only"},
 	"r.obj.Relation":        {"where the target stands to the actor in the reporting line, at any distance", []string{TypeMember, TypeDeparture, TypeGroup}},
 	"r.obj.OwnsSharedGroup": {"the target owns a group that both are in", []string{TypeMember}},
+	"r.obj.OtherDepartment": {"the member who is to be kept away and the initiator share no department", []string{TypeMember}},
 	"r.obj.ActorPlace":      {"the actor's place in the group; empty: not in it", []string{TypeGroup, TypeMember}},
 	"r.obj.Place":           {"the place in the group of the member who is to be blocked", []string{TypeGroup, TypeMember}},
 	"r.obj.Importance":      {"how much the contact matters", []string{TypeContact}},
@@ -100,7 +101,7 @@ func fits(attribute, objectType string) bool {
 
 // asked is what actions are asked about; one that is not named here may be asked about any type.
 var asked = map[string][]string{
-	ActionBlock:                 {TypeMember, TypeContact},
+	ActionBlock:                 {TypeMember, TypeContact, TypeDepartment, TypeGroup},
 	ActionIsolate:               {TypeMember},
 	ActionBlacklist:             {TypeContact},
 	ActionGroupBlock:            {TypeMember},
@@ -205,6 +206,7 @@ var typeTexts = map[string]string{
 	TypeAccount:      "a member's account on a workspace",
 	TypeContact:      "an external contact, a customer",
 	TypeGroup:        "a chat group",
+	TypeDepartment:   "a department of the organisation, with all below it",
 	TypeRelationship: "a block, isolation, blacklisting or group block",
 	TypeApproval:     "a request that somebody has to agree to",
 	TypePair:         "two parties, of check_contact",
@@ -230,6 +232,8 @@ var dutyTexts = map[string]string{
 	DutyAlert:      "raises an alert of this kind, which the superiors of who did it may read; of what has a cool-down when that begins: alert:KEY_CONTACT_BLOCKED",
 	DutyExpire:     "how long an approval waits: expire:72h",
 	DutyCooldown:   "holds back what keeps somebody away: it takes effect so much later, if policy still allows it then, and can be cancelled until then: cooldown:15m",
+	DutyCuts:       "cuts a further channel between the two, both ways: cuts:APPROVAL_FLOW, which takes somebody who stands in",
+	DutyCloses:     "closes a further channel of the initiator to the target: closes:DOCUMENT_LIBRARY",
 	dutyScope:      "of the action read: which rows show: scope:own_departments",
 	dutyUnmask:     "of the action unmask: whose phone numbers and platform ids show whole: unmask:own",
 }
@@ -251,7 +255,7 @@ func Schema() Vocabulary {
 			Name: name, Type: [...]string{"word", "id", "number", "boolean", "roles", "names"}[a.kind], Values: a.words, Objects: d.objects, Description: d.text,
 		})
 	}
-	known := []string{dutyScope, dutyUnmask, DutyUndo, DutyUndoReview, DutyAlert, DutyExpire, DutyCooldown, DutyUndoTrace}
+	known := []string{dutyScope, dutyUnmask, DutyUndo, DutyUndoReview, DutyAlert, DutyExpire, DutyCooldown, DutyUndoTrace, DutyCuts, DutyCloses}
 	slices.Sort(known)
 	for _, list := range []struct {
 		to    *[]Word

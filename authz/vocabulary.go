@@ -74,6 +74,7 @@ const (
 	TypeAccount      = "account"
 	TypeContact      = "contact"
 	TypeGroup        = "group"
+	TypeDepartment   = "department"
 	TypeRelationship = "relationship"
 	TypeApproval     = "approval"
 	TypePair         = "pair" // two parties, of check_contact
@@ -93,7 +94,7 @@ const (
 
 var types = []string{
 	TypeMember, TypeAccount, TypeContact, TypeGroup, TypeRelationship, TypeApproval, TypePair, TypeAudit, TypeAlert, TypeDeparture, TypePolicy,
-	TypeBulk, TypeIdentity, TypeWorkspace, TypeDirectory, TypeMessage, TypeExport, TypeArchive, TypeAPIKey,
+	TypeBulk, TypeIdentity, TypeWorkspace, TypeDirectory, TypeMessage, TypeExport, TypeArchive, TypeAPIKey, TypeDepartment,
 }
 
 // Anyone is the role that every actor has, whatever the directory says of him: no guardrail misses a role that it has
@@ -175,6 +176,10 @@ const (
 	DutyExpire = "expire"
 	// DutyCooldown holds back what is made: it takes effect so much later, and can be cancelled until then.
 	DutyCooldown = "cooldown"
+	// DutyCuts closes a further channel between the two parties of a block, both ways, and DutyCloses one from the target to
+	// the initiator alone: cuts:APPROVAL_FLOW, closes:DOCUMENT_LIBRARY. Who cuts the flow of approvals names who stands in.
+	DutyCuts   = "cuts"
+	DutyCloses = "closes"
 
 	dutyScope  = "scope"
 	dutyUnmask = "unmask"

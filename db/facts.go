@@ -1,7 +1,11 @@
 package db
 
 import (
+	"bytes"
 	"context"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/guanxi-im/guanxi/internal/blocking"
@@ -36,82 +40,130 @@ func (s *Store) Answer(ctx context.Context, actor im.ID, key string) (*ledger.An
 // BlockFacts reads everything that a new relationship is decided on, in one round trip.
 func (s *Store) BlockFacts(ctx context.Context, q blocking.BlockQuery) (f blocking.BlockFacts, err error) {
 	me := q.Viewer.ID()
-	var found bool
+	he := me // the initiator
+	if !q.Initiator.IsZero() {
+		he = q.Initiator
+	}
+	seen := func(into **im.Member, id im.ID) stmt {
+		return new(builder).add("select "+memberColumns+" from members m where m.id = ? and ", id).visibleTo(q.Viewer, im.KindMember).
+			stmt(func(r row) error {
+				m, err := scanMember(r)
+				*into = &m
+				return err
+			})
+	}
 	var ss []stmt
 	if !q.Initiator.IsZero() {
-		ss = append(ss, new(builder).add("select 1 from members m where m.id = ? and ", q.Initiator).visibleTo(q.Viewer, im.KindMember).
-			stmt(func(r row) error { var one int; f.Initiator = true; return r.Scan(&one) }))
+		ss = append(ss, seen(&f.Initiator, q.Initiator))
 	}
-	place := func(r row) error {
-		var p blocking.Place
-		var a im.Account
-		err := r.Scan(&p.Workspace.ID, &p.Workspace.Name, &p.Workspace.Platform, &p.Workspace.Region, &p.Workspace.TimeZone,
-			&p.Workspace.CustomerContact, textOf(&a.Status), textOf(&a.StatusScope))
-		p.Standing = a.Standing()
-		f.Places = append(f.Places, p)
-		return err
+	if !q.Delegate.IsZero() {
+		ss = append(ss, seen(&f.Delegate, q.Delegate))
 	}
-	var member im.Member
-	var contact im.ExternalContact
+	if !q.GroupID.IsZero() {
+		ss = append(ss, new(builder).add("select "+groupColumns+" from groups g where g.id = ? and g.dissolved_at is null and ", q.GroupID).
+			visibleTo(q.Viewer, im.KindGroup).stmt(func(r row) error {
+			g, err := scanGroup(r)
+			f.Group = &g
+			return err
+		}),
+			stmt{text: "select gm.party_id, " + placeInGroup + ` from group_members gm join groups g on g.id = gm.group_id
+				where gm.group_id = ? and gm.left_at is null and gm.party_id in (?, ?)`, args: []any{q.GroupID, he, q.Target.ID},
+				scan: func(r row) error {
+					var party im.ID
+					var place string
+					err := r.Scan(&party, &place)
+					switch party {
+					case he:
+						f.InitiatorPlace = place
+					case q.Target.ID:
+						f.TargetPlace = place
+					}
+					return err
+				}})
+	}
+	places := func(where string, args ...any) stmt {
+		b := new(builder).add("select "+workspaceColumns+", ").account(me).add(", ").account(q.Initiator).add(", ").account(q.Delegate).
+			add(" from workspaces w where exists (select 1 from accounts a where a.member_id = ? and a.workspace_id = w.id) and ", he).
+			add(where, args...)
+		if !q.GroupID.IsZero() {
+			b.add(" and w.id = (select g.workspace_id from groups g where g.id = ?)", q.GroupID)
+		}
+		return b.add(" order by w.id").stmt(func(r row) error {
+			var p blocking.Place
+			var mine, his, theirs im.Account
+			err := r.Scan(&p.Workspace.ID, &p.Workspace.Name, &p.Workspace.Platform, &p.Workspace.Region, &p.Workspace.TimeZone,
+				&p.Workspace.CustomerContact, textOf(&mine.Status), textOf(&mine.StatusScope), textOf(&his.Status), textOf(&his.StatusScope),
+				textOf(&theirs.Status), textOf(&theirs.StatusScope))
+			p.Standing, p.InitiatorStanding, p.DelegateStanding = mine.Standing(), his.Standing(), theirs.Standing()
+			f.Places = append(f.Places, p)
+			return err
+		})
+	}
 	switch q.Target.Kind {
 	case im.KindMember:
 		ss = append(ss,
-			new(builder).add("select "+memberColumns+" from members m where m.id = ? and ", q.Target.ID).visibleTo(q.Viewer, im.KindMember).
-				stmt(one(&member, &found, scanMember)),
-			stmt{text: "select " + workspaceColumns + `, a.status, a.status_scope from accounts a join workspaces w on w.id = a.workspace_id
-				where a.member_id = ? and exists (select 1 from accounts t where t.member_id = ? and t.workspace_id = a.workspace_id)
-				order by w.id`, args: []any{me, q.Target.ID}, scan: place},
-			stmt{text: `with recursive line (id, step, from_target) as (
-				select m.manager_id, 1, m.id = ? from members m where m.id in (?, ?)
-				union all select m.manager_id, l.step + 1, l.from_target from line l join members m on m.id = l.id where l.step < ?)
-				select l.from_target from line l where (l.id = ? and not l.from_target) or (l.id = ? and l.from_target) limit 1`,
-				args: []any{q.Target.ID, me, q.Target.ID, lineMax, q.Target.ID, me},
-				scan: func(r row) error {
-					var fromTarget bool
-					err := r.Scan(&fromTarget)
-					f.Relation = "superior"
-					if fromTarget {
-						f.Relation = "subordinate"
-					}
-					return err
-				}},
+			seen(&f.Member, q.Target.ID),
+			places("exists (select 1 from accounts a where a.member_id = ? and a.workspace_id = w.id)", q.Target.ID),
+			relation(me, q.Target.ID, &f.Relation),
 			stmt{text: `select 1 from groups g join group_members a on a.group_id = g.id and a.party_id = ? and a.left_at is null
 				join group_members b on b.group_id = g.id and b.party_id = ? and b.left_at is null
 				where g.owner_id = ? and g.dissolved_at is null limit 1`,
 				args: []any{me, q.Target.ID, q.Target.ID},
 				scan: func(r row) error { var one int; f.OwnsSharedGroup = true; return r.Scan(&one) }},
+			stmt{text: "select not exists (select 1 from member_departments a join member_departments b on b.department_id = a.department_id " +
+				"where a.member_id = ? and b.member_id = ?)", args: []any{he, q.Target.ID},
+				scan: func(r row) error { return r.Scan(&f.OtherDepartment) }},
 			stmt{text: "select 1 from members m where m.id = ? and m.id in " + below, args: []any{q.Target.ID, me},
 				scan: func(r row) error { var one int; f.Below = true; return r.Scan(&one) }})
+		if he != me {
+			ss = append(ss, relation(he, q.Target.ID, &f.InitiatorRelation))
+		}
 	case im.KindContact:
 		ss = append(ss,
 			new(builder).add("select "+contactColumns+" from external_contacts c where c.id = ? and ", q.Target.ID).
-				visibleTo(q.Viewer, im.KindContact).stmt(one(&contact, &found, scanContact)),
-			stmt{text: "select " + workspaceColumns + `, a.status, a.status_scope from accounts a join workspaces w on w.id = a.workspace_id
-				join external_contacts c on c.workspace_id = w.id where a.member_id = ? and c.id = ?`,
-				args: []any{me, q.Target.ID}, scan: place},
+				visibleTo(q.Viewer, im.KindContact).stmt(func(r row) error {
+				c, err := scanContact(r)
+				f.Contact = &c
+				return err
+			}),
+			places("w.id = (select c.workspace_id from external_contacts c where c.id = ?)", q.Target.ID),
 			stmt{text: "select " + ownContact + " from external_contacts c where c.id = ?", args: []any{me, me, q.Target.ID},
 				scan: func(r row) error { return r.Scan(&f.OwnDepartment, &f.OwnPool) }},
 			stmt{text: "select coalesce(sum(o.amount), 0) from opportunities o where o.contact_id = ? and o.is_open and o.currency = ?",
 				args: []any{q.Target.ID, q.Currency},
 				scan: func(r row) error { return r.Scan(&f.OpenValue) }})
+	case im.KindGroup:
+		ss = append(ss,
+			new(builder).add("select g.name from groups g where g.id = ? and g.dissolved_at is null and ", q.Target.ID).visibleTo(q.Viewer, im.KindGroup).
+				stmt(func(r row) error { f.Found = true; return r.Scan(&f.Name) }),
+			places("w.id = (select g.workspace_id from groups g where g.id = ?)", q.Target.ID))
+	case im.KindDepartment:
+		ss = append(ss,
+			stmt{text: "select d.name from departments d where d.id = ?", args: []any{q.Target.ID},
+				scan: func(r row) error { f.Found = true; return r.Scan(&f.Name) }},
+			places("true"))
 	}
 	var standing []im.Relationship
-	ss = append(ss, stmt{text: "select " + relationshipColumns + ` from relationships r where r.initiator_id = ? and r.target_id = ?
-		and r.kind = ? and r.group_id is null and r.state in ` + liveStates, args: []any{me, q.Target.ID, q.Kind},
-		scan: func(r row) error {
-			rel, _, err := scanRelationship(r)
-			standing = append(standing, rel)
-			return err
-		}})
-	ss = append(ss, lately(me, q).stmt(func(r row) error { return r.Scan(&f.Blocks, &f.Blacklistings) }), departmentsOf(me, &f.Departments))
+	live := new(builder).add("select "+relationshipColumns+" from relationships r where r.initiator_id = ? and r.target_id = ? and r.kind = ? and r.state in "+
+		liveStates, he, q.Target.ID, q.Kind)
+	if q.GroupID.IsZero() {
+		live.add(" and r.group_id is null")
+	} else {
+		live.add(" and r.group_id = ?", q.GroupID)
+	}
+	ss = append(ss, live.stmt(func(r row) error {
+		rel, _, err := scanRelationship(r)
+		standing = append(standing, rel)
+		return err
+	}), lately(me, q).stmt(func(r row) error { return r.Scan(&f.Blocks, &f.Blacklistings) }), departmentsOf(me, &f.Departments))
 	if err := s.read(ctx, ss...); err != nil {
 		return f, unavailable(err, "read facts of a block")
 	}
 	switch {
-	case found && q.Target.Kind == im.KindMember:
-		f.Member = &member
-	case found:
-		f.Contact = &contact
+	case f.Member != nil:
+		f.Found, f.Name = true, f.Member.Name
+	case f.Contact != nil:
+		f.Found, f.Name = true, f.Contact.Name
 	}
 	for i := range f.Places {
 		for k := range standing {
@@ -121,6 +173,33 @@ func (s *Store) BlockFacts(ctx context.Context, q blocking.BlockQuery) (f blocki
 		}
 	}
 	return f, nil
+}
+
+// placeInGroup is which place a party of group g has there, as policy calls it.
+const placeInGroup = "case when gm.party_id = g.owner_id then 'owner' when gm.is_admin then 'admin' else 'member' end"
+
+// account adds a member's status and its scope on workspace w; both are null where he has no account there.
+func (q *builder) account(member im.ID) *builder {
+	const of = "(select a.%s from accounts a where a.workspace_id = w.id and a.member_id = ? order by a.id limit 1)"
+	return q.add(strings.Replace(of, "%s", "status", 1)+", "+strings.Replace(of, "%s", "status_scope", 1), member, member)
+}
+
+// relation reads where one member stands to another in the reporting line, at any distance.
+func relation(of, to im.ID, relation *string) stmt {
+	return stmt{text: `with recursive line (id, step, from_target) as (
+			select m.manager_id, 1, m.id = ? from members m where m.id in (?, ?)
+			union all select m.manager_id, l.step + 1, l.from_target from line l join members m on m.id = l.id where l.step < ?)
+			select l.from_target from line l where (l.id = ? and not l.from_target) or (l.id = ? and l.from_target) limit 1`,
+		args: []any{to, of, to, lineMax, to, of},
+		scan: func(r row) error {
+			var fromTarget bool
+			err := r.Scan(&fromTarget)
+			*relation = "superior"
+			if fromTarget {
+				*relation = "subordinate"
+			}
+			return err
+		}}
 }
 
 // ownContact is of contacts c, whether their owner is in one of the viewer's departments or below, and whether they lie in the
@@ -173,12 +252,11 @@ func (s *Store) relationshipFacts(ctx context.Context, v im.Viewer, which func(*
 	var f blocking.RelationshipFacts
 	var sealed box
 	found := false
-	q := new(builder).add("select "+relationshipColumns+", "+workspaceColumns+`,
-		(select a.status from accounts a where a.workspace_id = w.id and a.member_id = ? order by a.id limit 1),
-		(select a.status_scope from accounts a where a.workspace_id = w.id and a.member_id = ? order by a.id limit 1),
-		coalesce((select t.name from members t where t.id = r.target_id), (select t.name from external_contacts t where t.id = r.target_id), ''),
+	q := new(builder).add("select " + relationshipColumns + ", " + workspaceColumns + ", ").account(v.ID()).add(`,
+		coalesce((select t.name from members t where t.id = r.target_id), (select t.name from external_contacts t where t.id = r.target_id),
+			(select t.name from groups t where t.id = r.target_id), (select t.name from departments t where t.id = r.target_id), ''),
 		(select t.owner_id from external_contacts t where t.id = r.target_id)
-		from relationships r join workspaces w on w.id = r.workspace_id where `, v.ID(), v.ID())
+		from relationships r join workspaces w on w.id = r.workspace_id where `)
 	which(q)
 	if scoped {
 		q.add(" and ").visibleTo(v, im.KindRelationship)
@@ -248,13 +326,16 @@ func (s *Store) ApprovalFacts(ctx context.Context, v im.Viewer, id im.ID) (*bloc
 const activePerson = `m.employment = 'ACTIVE'
 	and exists (select 1 from accounts x where x.member_id = m.id and x.workspace_id = ? and x.status = 'ACTIVE' and x.status_scope = 'FULL')`
 
+// nobody is the id of nobody: not NULL, which is neither in a list nor not in it.
+var nobody = im.ID{15: 1}
+
 // Approvers resolves the roles of needs to active people, in one round trip.
 func (s *Store) Approvers(ctx context.Context, q blocking.ApproverQuery) (map[string][]im.ID, error) {
 	out := make(map[string][]im.ID)
 	var ss []stmt
 	for role, implying := range q.Roles {
 		b := new(builder).add("select m.id from members m where "+activePerson, q.WorkspaceID).
-			add(" and m.id <> ? and m.id <> ?", q.RequesterID, q.TargetID)
+			add(" and m.id not in ").in(slices.DeleteFunc([]im.ID{q.RequesterID, q.InitiatorID, q.TargetID, nobody}, im.ID.IsZero))
 		switch role {
 		case im.ManagerOfActor:
 			b.add(" and m.id = (select r.manager_id from members r where r.id = ?)", q.RequesterID)
@@ -269,8 +350,9 @@ func (s *Store) Approvers(ctx context.Context, q blocking.ApproverQuery) (map[st
 				where up.manager_id is not null and up.manager_id <> ?
 				and exists (select 1 from member_roles lead where lead.member_id = up.manager_id and lead.role in `, q.OwnerID, q.RequesterID).
 				add(roles, args...).add(") order by length(up.path) desc limit 1)")
-		default:
+		default: // whom no term names is not the one to say how his own people are dealt with
 			roles, args := in(implying)
+			b.add(" and m.id is distinct from (select t.manager_id from members t where t.id = ?)", q.TargetID)
 			b.add(" and exists (select 1 from member_roles mr where mr.member_id = m.id and mr.role in ").add(roles, args...).add(")")
 		}
 		if len(q.Only) > 0 {
@@ -290,48 +372,98 @@ func (s *Store) Approvers(ctx context.Context, q blocking.ApproverQuery) (map[st
 	return out, unavailable(s.read(ctx, ss...), "resolve approvers")
 }
 
-// CheckFacts reads what a contact check is answered from, in one round trip.
-func (s *Store) CheckFacts(ctx context.Context, q blocking.CheckQuery) (f blocking.CheckFacts, err error) {
-	party := func(b *builder, p im.Ref) *builder {
-		if p.Kind == im.KindContact {
-			return b.add("exists (select 1 from external_contacts c where c.id = ? and ", p.ID).visibleTo(q.Viewer, im.KindContact).add(")")
+// CheckFacts reads what contact checks are answered from, in one statement however many there are. Each look-up goes by an
+// index of what is in effect, so that it takes as long in a large company as in a small one.
+func (s *Store) CheckFacts(ctx context.Context, v im.Viewer, now time.Time, pairs []blocking.Pair) ([]blocking.CheckFacts, error) {
+	out := make([]blocking.CheckFacts, len(pairs))
+	if len(pairs) == 0 {
+		return out, nil
+	}
+	id := "?"
+	if s.eng.postgres() { // which does not guess the type
+		id = "cast(? as uuid)"
+	}
+	q := new(builder).add("with recursive p (i, from_id, to_id, workspace_id, group_id) as (")
+	for n := 1; n < 2*len(pairs) || n == 1; n *= 2 { // a power of two, so that few texts serve all lengths
+		for i := n / 2; i < n; i++ {
+			x := pairs[min(i, len(pairs)-1)]
+			if i > 0 {
+				q.add(" union all ")
+			}
+			q.add("select "+strconv.Itoa(i)+", "+id+", "+id+", "+id+", "+id, x.From.ID, x.To.ID, x.Workspace, x.Group)
 		}
-		return b.add("exists (select 1 from members m where m.id = ? and ", p.ID).visibleTo(q.Viewer, im.KindMember).add(")")
 	}
-	on := func(b *builder, p im.Ref) *builder {
-		if p.Kind == im.KindContact {
-			return b.add("exists (select 1 from external_contacts c where c.id = ? and c.workspace_id = w.id)", p.ID)
+	// side is who the two are, other is the other one; part is what they are and what they belong to.
+	q.add(`), side (i, from_target, id, other) as (select i, true, from_id, to_id from p union all select i, false, to_id, from_id from p),
+		up (i, from_target, id, other) as (
+			select s.i, s.from_target, md.department_id, s.other from side s join member_departments md on md.member_id = s.id
+			union select u.i, u.from_target, d.parent_id, u.other from up u join departments d on d.id = u.id where d.parent_id is not null),
+		part (i, from_target, id, other) as (
+			select i, from_target, id, other from side
+			union all select s.i, s.from_target, gm.group_id, s.other from side s join group_members gm on gm.party_id = s.id and gm.left_at is null
+			union all select i, from_target, id, other from up),
+		hit (i, from_target, id) as (
+			select x.i, x.from_target, r.id from part x join relationships r on r.target_id = x.id and r.initiator_id = x.other
+				where ` + inEffect + `
+			union select x.i, x.from_target, r.id from part x join relationships r on r.target_id = x.id and r.scope = 'WORKSPACE'
+				where ` + inEffect + `)
+		select p.i, `)
+	for n, end := range []string{"p.from_id", "p.to_id"} {
+		if n > 0 {
+			q.add(" and ")
 		}
-		return b.add("exists (select 1 from accounts a where a.member_id = ? and a.workspace_id = w.id)", p.ID)
+		q.add("(exists (select 1 from members m where m.id = "+end+" and ").visibleTo(v, im.KindMember)
+		q.add(") or exists (select 1 from external_contacts c where c.id = "+end+" and ").visibleTo(v, im.KindContact).add("))")
 	}
-	b := party(new(builder).add("select "), q.From).add(" and ")
-	b = party(b, q.To).add(", exists (select 1 from workspaces w where ")
-	b = on(on(b, q.From).add(" and "), q.To)
-	if !q.Workspace.IsZero() {
-		b.add(" and w.id = ?", q.Workspace)
+	q.add(" and (p.group_id is null or exists (select 1 from groups g where g.id = p.group_id and g.dissolved_at is null and ").
+		visibleTo(v, im.KindGroup).add(`)),
+		exists (select 1 from workspaces w where (p.workspace_id is null or w.id = p.workspace_id)
+			and (p.group_id is null or w.id = (select g.workspace_id from groups g where g.id = p.group_id)
+				and exists (select 1 from group_members gm where gm.group_id = p.group_id and gm.party_id = p.from_id and gm.left_at is null)
+				and exists (select 1 from group_members gm where gm.group_id = p.group_id and gm.party_id = p.to_id and gm.left_at is null))`)
+	for _, end := range []string{"p.from_id", "p.to_id"} {
+		q.add(" and (exists (select 1 from accounts a where a.member_id = " + end + ` and a.workspace_id = w.id)
+			or exists (select 1 from external_contacts c where c.id = ` + end + " and c.workspace_id = w.id))")
 	}
-	b.add("), exists (select 1 from members m where m.id in (?, ?) and m.id in "+below+")", q.From.ID, q.To.ID, q.Viewer.ID())
-
-	rels := new(builder).add("select "+relationshipColumns+", "+workspaceColumns+", ").visibleTo(q.Viewer, im.KindRelationship).
-		add(` from relationships r join workspaces w on w.id = r.workspace_id where r.target_id in (?, ?) and r.initiator_id <> r.target_id
-			and (r.initiator_id in (?, ?) or r.kind = 'BLACKLIST' and r.scope = 'WORKSPACE')`, q.From.ID, q.To.ID, q.From.ID, q.To.ID).
-		add(" and r.state in ('ACTIVE', 'UNDO_PENDING_APPROVAL') and (r.expires_at is null or r.expires_at > ?)", us(q.Now))
-	if !q.Workspace.IsZero() {
-		rels.add(" and r.workspace_id = ?", q.Workspace)
+	q.add(`), exists (select 1 from member_departments bm join departments bd on bd.id = bm.department_id
+				join member_departments vm on vm.member_id = ? join departments vd on vd.id = vm.department_id
+				where bm.member_id in (p.from_id, p.to_id) and substr(bd.path, 1, length(vd.path)) = vd.path),
+			null, null, null, null, null, null, null, null, null, null, null, null, false, false from p
+		union all select p.i, false, false, false, r.id, r.kind, r.target_kind, r.further, r.declared, r.group_id, `+workspaceColumns+", ", v.ID()).
+		visibleTo(v, im.KindRelationship).
+		add(`, hit.from_target from p join hit on hit.i = p.i join relationships r on r.id = hit.id join workspaces w on w.id = r.workspace_id
+			where (r.expires_at is null or r.expires_at > ?) and r.initiator_id <> r.target_id
+				and (p.workspace_id is null or r.workspace_id = p.workspace_id)
+				and (p.group_id is null or r.workspace_id = (select g.workspace_id from groups g where g.id = p.group_id)
+					and (r.group_id is null or r.group_id = p.group_id))`, us(now))
+	err := s.read(ctx, q.stmt(func(r row) error {
+		var i int
+		var head blocking.CheckFacts
+		var hit blocking.SeenRelationship
+		w := &hit.Workspace
+		var declared, licensed *bool
+		err := r.Scan(&i, &head.Visible, &head.Common, &head.Below, &hit.ID, textOf(&hit.Kind), textOf(&hit.Target.Kind), document{&hit.Further},
+			&declared, &hit.GroupID, &w.ID, textOf(&w.Name), textOf(&w.Platform), textOf(&w.Region), textOf(&w.TimeZone), &licensed,
+			&hit.Seen, &hit.FromTarget)
+		switch {
+		case err != nil || i >= len(pairs):
+		case hit.ID.IsZero():
+			out[i].Visible, out[i].Common, out[i].Below = head.Visible, head.Common, head.Below
+		default:
+			hit.Declared = declared != nil && *declared
+			hit.WorkspaceID, w.CustomerContact = w.ID, licensed != nil && *licensed
+			out[i].Active = append(out[i].Active, hit)
+		}
+		return err
+	}))
+	for _, f := range out {
+		slices.SortFunc(f.Active, func(a, b blocking.SeenRelationship) int { return bytes.Compare(a.ID[:], b.ID[:]) })
 	}
-	rels.add(" order by r.id")
-	err = s.read(ctx,
-		b.stmt(func(r row) error { return r.Scan(&f.Visible, &f.Common, &f.Below) }),
-		rels.stmt(func(r row) error {
-			var seen blocking.SeenRelationship
-			var err error
-			w := &seen.Workspace
-			seen.Relationship, _, err = scanRelationship(r, &w.ID, &w.Name, &w.Platform, &w.Region, &w.TimeZone, &w.CustomerContact, &seen.Seen)
-			f.Active = append(f.Active, seen)
-			return err
-		}))
-	return f, unavailable(err, "read contact check")
+	return out, unavailable(err, "read contact checks")
 }
+
+// inEffect is the relationships r in effect but for their end, as the indexes of them name the states.
+const inEffect = "r.state in ('ACTIVE', 'UNDO_PENDING_APPROVAL')"
 
 // Due reads what ran out, and what has cooled down.
 func (s *Store) Due(ctx context.Context, now time.Time, limit int) (expired, cooled, approvals []im.ID, err error) {

@@ -61,6 +61,14 @@ func (s *Store) WishFacts(ctx context.Context, q blocking.WishQuery) (map[im.ID]
 				change(owner, func(f *blocking.BlockFacts) { f.OwnsSharedGroup = true })
 				return err
 			}),
+			new(builder).add(`select m.id from members m where not exists (select 1 from member_departments a
+				join member_departments b on b.department_id = a.department_id where a.member_id = ? and b.member_id = m.id) and m.id in `, me).
+				in(q.Members).stmt(func(r row) error {
+				var m im.ID
+				err := r.Scan(&m)
+				change(m, func(f *blocking.BlockFacts) { f.OtherDepartment = true })
+				return err
+			}),
 			new(builder).add("select m.id from members m where m.id in "+below+" and m.id in ", me).in(q.Members).stmt(func(r row) error {
 				var m im.ID
 				err := r.Scan(&m)
@@ -105,29 +113,4 @@ func (s *Store) WishFacts(ctx context.Context, q blocking.WishQuery) (map[im.ID]
 		})
 	}
 	return out, unavailable(err, "read facts of wishes")
-}
-
-// GroupPlaces reads which place (authz.PlaceOwner …) each of these has in a group, and its workspace; zero where the viewer does
-// not see the group, or where it is gone.
-func (s *Store) GroupPlaces(ctx context.Context, v im.Viewer, group im.ID, of ...im.ID) (w im.ID, places map[im.ID]string, err error) {
-	places = map[im.ID]string{}
-	b := new(builder).add("select g.workspace_id, gm.party_id, gm.is_admin, g.owner_id from groups g "+
-		"left join group_members gm on gm.group_id = g.id and gm.left_at is null and gm.party_id in ").in(of).
-		add(" where g.id = ? and g.dissolved_at is null and ", group).visibleTo(v, im.KindGroup)
-	err = s.read(ctx, b.stmt(func(r row) error {
-		var party, owner im.ID
-		var admin *bool
-		err := r.Scan(&w, &party, &admin, &owner)
-		switch {
-		case party.IsZero():
-		case party == owner:
-			places[party] = "owner"
-		case admin != nil && *admin:
-			places[party] = "admin"
-		default:
-			places[party] = "member"
-		}
-		return err
-	}))
-	return w, places, unavailable(err, "read places in a group")
 }

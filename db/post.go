@@ -67,10 +67,11 @@ func (s *Store) Post(ctx context.Context, u ledger.Unit) error {
 	for i, r := range u.Relationships {
 		q := new(builder).add(`insert into relationships (id, workspace_id, kind, state, version, scope, source, initiator_id,
 			target_kind, target_id, group_id, reason, created_at, effective_at, expires_at, ended_at, enforcement, undo_terms, needs,
-			decision_id) select ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?`,
+			decision_id, further, delegate_id, requested_by, declared) select ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?`,
 			r.ID, r.WorkspaceID, r.Kind, r.State, r.Version, r.Scope, r.Source, r.InitiatorID,
 			r.Target.Kind, r.Target.ID, r.GroupID, w.seal(r.Target.ID, r.Reason, placeReason, r.ID), us(r.CreatedAt),
-			us(r.EffectiveAt), us(r.ExpiresAt), us(r.EndedAt), r.Enforcement, toJSON(r.Undo), toJSON(r.Needs), r.DecisionID)
+			us(r.EffectiveAt), us(r.ExpiresAt), us(r.EndedAt), r.Enforcement, toJSON(r.Undo), toJSON(r.Needs), r.DecisionID,
+			jsonOrNull(r.Further), r.DelegateID, r.RequestedBy, r.Declared)
 		insert := q.stmt(nil)
 		if c := u.Counted; c != nil && i == 0 { // the others are of the same command
 			insert = made(q.add(" where "), *c, nil).add(" = ?", c.N).stmt(nil)

@@ -10,7 +10,8 @@ import (
 )
 
 const relationshipColumns = `r.id, r.workspace_id, r.kind, r.state, r.version, r.scope, r.source, r.initiator_id, r.target_kind, r.target_id,
-	r.group_id, r.reason, r.created_at, r.effective_at, r.expires_at, r.ended_at, r.enforcement, r.undo_terms, r.needs, r.decision_id`
+	r.group_id, r.reason, r.created_at, r.effective_at, r.expires_at, r.ended_at, r.enforcement, r.undo_terms, r.needs, r.decision_id,
+	r.further, r.delegate_id, r.requested_by, r.declared`
 
 // scanRelationship reads a relationship and its sealed reason; more are the columns that follow.
 func scanRelationship(row row, more ...any) (im.Relationship, box, error) {
@@ -18,7 +19,8 @@ func scanRelationship(row row, more ...any) (im.Relationship, box, error) {
 	var sealed []byte
 	err := row.Scan(append([]any{&r.ID, &r.WorkspaceID, textOf(&r.Kind), textOf(&r.State), &r.Version, textOf(&r.Scope), textOf(&r.Source),
 		&r.InitiatorID, textOf(&r.Target.Kind), &r.Target.ID, &r.GroupID, blob{&sealed}, stamp{&r.CreatedAt}, stamp{&r.EffectiveAt},
-		stamp{&r.ExpiresAt}, stamp{&r.EndedAt}, textOf(&r.Enforcement), document{&r.Undo}, document{&r.Needs}, &r.DecisionID}, more...)...)
+		stamp{&r.ExpiresAt}, stamp{&r.EndedAt}, textOf(&r.Enforcement), document{&r.Undo}, document{&r.Needs}, &r.DecisionID,
+		document{&r.Further}, &r.DelegateID, &r.RequestedBy, &r.Declared}, more...)...)
 	return r, box{sealed: sealed, place: placeReason, row: r.ID}, err
 }
 

@@ -97,6 +97,14 @@ func (d document) Scan(src any) error {
 	return fmt.Errorf("db: JSON from %T", src)
 }
 
+// jsonOrNull is toJSON of a list, NULL where it is empty.
+func jsonOrNull[T any](list []T) any {
+	if len(list) == 0 {
+		return nil
+	}
+	return toJSON(list)
+}
+
 // toJSON is for values of our own types, which always marshal.
 func toJSON(v any) string {
 	b, err := json.Marshal(v)

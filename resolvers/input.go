@@ -33,6 +33,12 @@ func (c *collect) any(path string, id *string) im.ID {
 	return v
 }
 
+func (c *collect) target(path, id string) im.Ref {
+	v, err := c.ids.target(path, id)
+	c.keep(err)
+	return v
+}
+
 func (c *collect) party(path, id string) im.Ref {
 	v, err := c.ids.party(path, id)
 	c.keep(err)
@@ -57,12 +63,16 @@ func blockInput(in model.BlockInput) (blocking.BlockInput, error) {
 	c := collect{ids: ids{fault.InvalidInput}}
 	out := blocking.BlockInput{
 		Initiator: c.optional("initiatorId", in.InitiatorID, im.KindMember),
-		Target:    c.party("targetId", in.TargetID),
+		Target:    c.target("targetId", in.TargetID),
 		Kind:      im.RelationshipKind(in.Kind),
+		GroupID:   c.optional("groupId", in.GroupID, im.KindGroup),
 		Scope:     im.RelationshipScope(value(in.Scope)),
 		Source:    im.Source(value(in.Source)),
 		Reason:    im.Text(in.Reason),
 		ExpiresAt: when(in.ExpiresAt),
+
+		DelegateID: c.optional("approvalDelegateId", in.ApprovalDelegateID, im.KindMember),
+		Declared:   value(in.DeclaredOnly),
 	}
 	if out.Source == "" {
 		out.Source = im.FromAPI
@@ -75,8 +85,8 @@ func blockInput(in model.BlockInput) (blocking.BlockInput, error) {
 
 func checkInput(in model.ContactCheckInput) (blocking.CheckInput, error) {
 	c := collect{ids: ids{fault.BadUserInput}}
-	return blocking.CheckInput{From: c.party("fromId", in.FromID), To: c.party("toId", in.ToID), Channel: im.Channel(in.Channel),
-		Workspace: c.optional("workspaceId", in.WorkspaceID, im.KindWorkspace)}, c.err
+	return blocking.CheckInput{Channel: im.Channel(in.Channel), Pair: blocking.Pair{From: c.party("fromId", in.FromID), To: c.party("toId", in.ToID),
+		Workspace: c.optional("workspaceId", in.WorkspaceID, im.KindWorkspace), Group: c.optional("groupId", in.GroupID, im.KindGroup)}}, c.err
 }
 
 func memberKey(id, employeeNo, accountName *string) (by directory.MemberKey, err error) {

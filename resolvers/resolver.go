@@ -109,6 +109,20 @@ func (x ids) party(path, id string) (im.Ref, error) {
 	return ref, nil
 }
 
+// target reads the id of something that can be kept away.
+func (x ids) target(path, id string) (im.Ref, error) {
+	ref, ok := nodeid.Decode(id)
+	switch ref.Kind {
+	case im.KindMember, im.KindContact, im.KindGroup, im.KindDepartment:
+	default:
+		ok = false
+	}
+	if !ok {
+		return im.Ref{}, x.bad(path, id, "member, contact, group or department")
+	}
+	return ref, nil
+}
+
 // any reads an id of any kind.
 func (x ids) any(path string, id *string) (im.ID, error) {
 	if id == nil {

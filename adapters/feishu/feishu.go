@@ -19,5 +19,10 @@ func init() {
 		Organisation: true,
 		Rules:        rules,
 		Docs:         "https://open.feishu.cn/document/",
+		Enforces:     map[adapters.Action]adapters.Enforcement{adapters.BlockContact: adapters.Unsupported, adapters.BlacklistContact: adapters.Unsupported},
+		Notes: map[adapters.Action]string{
+			adapters.BlockContact:     "Feishu has no customers.",
+			adapters.BlacklistContact: "Feishu has no customers.",
+		},
 	})
 }

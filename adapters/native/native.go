@@ -32,6 +32,8 @@ func description() adapters.Description {
 			adapters.BlockMember:      adapters.Native,
 			adapters.BlockContact:     adapters.Native,
 			adapters.BlacklistContact: adapters.Native,
+			adapters.IsolateMember:    adapters.Native,
+			adapters.GroupBlockMember: adapters.Native,
 		},
 	}
 }

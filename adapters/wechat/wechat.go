@@ -19,5 +19,7 @@ func init() {
 		Title:        "WeChat (微信)",
 		Organisation: false,
 		Rules:        rules,
+		Enforces: map[adapters.Action]adapters.Enforcement{adapters.BlockContact: adapters.Unsupported, adapters.BlacklistContact: adapters.Unsupported,
+			adapters.IsolateMember: adapters.Unsupported, adapters.GroupBlockMember: adapters.Unsupported},
 	})
 }

@@ -521,7 +521,7 @@ func (ec *executionContext) unmarshalInputGroupFilter(ctx context.Context, obj a
 
 // region    **************************** object.gotpl ****************************
 
-var groupImplementors = []string{"Group", "Node"}
+var groupImplementors = []string{"Group", "Node", "BlockTarget"}
 
 func (ec *executionContext) _Group(ctx context.Context, sel ast.SelectionSet, obj *view.Group) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, groupImplementors)

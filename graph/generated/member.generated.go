@@ -1254,7 +1254,7 @@ func (ec *executionContext) _Account(ctx context.Context, sel ast.SelectionSet, 
 	return out
 }
 
-var departmentImplementors = []string{"Department", "Node"}
+var departmentImplementors = []string{"Department", "Node", "BlockTarget"}
 
 func (ec *executionContext) _Department(ctx context.Context, sel ast.SelectionSet, obj *view.Department) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, departmentImplementors)

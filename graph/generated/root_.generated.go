@@ -460,27 +460,31 @@ type ComplexityRoot struct {
 	}
 
 	Relationship struct {
-		Approvals   func(childComplexity int) int
-		CreatedAt   func(childComplexity int) int
-		Decision    func(childComplexity int) int
-		Delivery    func(childComplexity int) int
-		EffectiveAt func(childComplexity int) int
-		Effects     func(childComplexity int) int
-		EndedAt     func(childComplexity int) int
-		Enforcement func(childComplexity int) int
-		ExpiresAt   func(childComplexity int) int
-		ID          func(childComplexity int) int
-		Initiator   func(childComplexity int) int
-		Kind        func(childComplexity int) int
-		NotRestored func(childComplexity int) int
-		Reason      func(childComplexity int) int
-		Scope       func(childComplexity int) int
-		Source      func(childComplexity int) int
-		State       func(childComplexity int) int
-		Target      func(childComplexity int) int
-		Undo        func(childComplexity int) int
-		Version     func(childComplexity int) int
-		Workspace   func(childComplexity int) int
+		ApprovalDelegate func(childComplexity int) int
+		Approvals        func(childComplexity int) int
+		CreatedAt        func(childComplexity int) int
+		Decision         func(childComplexity int) int
+		DeclaredOnly     func(childComplexity int) int
+		Delivery         func(childComplexity int) int
+		EffectiveAt      func(childComplexity int) int
+		Effects          func(childComplexity int) int
+		EndedAt          func(childComplexity int) int
+		Enforcement      func(childComplexity int) int
+		ExpiresAt        func(childComplexity int) int
+		Group            func(childComplexity int) int
+		ID               func(childComplexity int) int
+		Initiator        func(childComplexity int) int
+		Kind             func(childComplexity int) int
+		NotRestored      func(childComplexity int) int
+		Reason           func(childComplexity int) int
+		RequestedBy      func(childComplexity int) int
+		Scope            func(childComplexity int) int
+		Source           func(childComplexity int) int
+		State            func(childComplexity int) int
+		Target           func(childComplexity int) int
+		Undo             func(childComplexity int) int
+		Version          func(childComplexity int) int
+		Workspace        func(childComplexity int) int
 	}
 
 	RelationshipChange struct {
@@ -2420,6 +2424,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Query.Workspaces(childComplexity), true
 
+	case "Relationship.approvalDelegate":
+		if e.ComplexityRoot.Relationship.ApprovalDelegate == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Relationship.ApprovalDelegate(childComplexity), true
 	case "Relationship.approvals":
 		if e.ComplexityRoot.Relationship.Approvals == nil {
 			break
@@ -2438,6 +2448,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Relationship.Decision(childComplexity), true
+	case "Relationship.declaredOnly":
+		if e.ComplexityRoot.Relationship.DeclaredOnly == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Relationship.DeclaredOnly(childComplexity), true
 	case "Relationship.delivery":
 		if e.ComplexityRoot.Relationship.Delivery == nil {
 			break
@@ -2474,6 +2490,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Relationship.ExpiresAt(childComplexity), true
+	case "Relationship.group":
+		if e.ComplexityRoot.Relationship.Group == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Relationship.Group(childComplexity), true
 	case "Relationship.id":
 		if e.ComplexityRoot.Relationship.ID == nil {
 			break
@@ -2504,6 +2526,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Relationship.Reason(childComplexity), true
+	case "Relationship.requestedBy":
+		if e.ComplexityRoot.Relationship.RequestedBy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Relationship.RequestedBy(childComplexity), true
 	case "Relationship.scope":
 		if e.ComplexityRoot.Relationship.Scope == nil {
 			break
@@ -4001,10 +4029,10 @@ extend type Query {
 	{Name: "../schema/relationship.graphqls", Input: `"Two parties may stand in a relationship: members, and contacts outside."
 union Party = Member | ExternalContact
 
-"Whom a relationship is aimed at."
-union BlockTarget = Member | ExternalContact
+"Whom a relationship is aimed at. Whole departments and groups only where policy allows it."
+union BlockTarget = Member | ExternalContact | Group | Department
 
-"One block or blacklisting, on one workspace."
+"One block, isolation, blacklisting or group block, on one workspace."
 type Relationship implements Node @authorize(action: "read") {
   "Opaque id."
   id: ID!
@@ -4024,6 +4052,14 @@ type Relationship implements Node @authorize(action: "read") {
   initiator: Member
   "Whom it is aimed at."
   target: BlockTarget
+  "Of a GROUP_BLOCK: the group in which it holds."
+  group: Group
+  "Who asked for it; another person than the initiator where policy allows acting for somebody."
+  requestedBy: Member
+  "Who takes over the approvals that it cuts on its platform."
+  approvalDelegate: Member
+  "A person did it in the platform's own client; here it is only written down, and nothing is carried out."
+  declaredOnly: Boolean!
   "Why, in the initiator's words."
   reason: String!
   "When it was asked for."
@@ -4054,8 +4090,12 @@ type Relationship implements Node @authorize(action: "read") {
 enum RelationshipKind {
   "One-way (单向屏蔽): the target's direct messages to the initiator are stopped; history stays readable."
   BLOCK
+  "Two-way (双向隔离): the dialogue of two members is cut both ways, and what was said is no longer for them to read."
+  ISOLATION
   "External contact on the blacklist (黑名单): the dialogue is cut both ways, the contact's status is BLACKLISTED, and platforms that know tags lose them."
   BLACKLIST
+  "Inside one group (群内屏蔽): the target can no longer mention the initiator there; announcements stay visible."
+  GROUP_BLOCK
 }
 
 "Where a relationship stands. Clients must bear values that they do not know yet."
@@ -4098,6 +4138,16 @@ enum RelationshipSource {
   CONSOLE
   "A program."
   API
+  "A call for many at once. Set by the gateway alone, as are those below."
+  BULK_API
+  "A file of many."
+  IMPORT
+  "The command line."
+  CLI
+  "Somebody's departure."
+  DEPARTURE
+  "A rule about risks."
+  RISK_RULE
 }
 
 "How far something is really carried out (执行程度)."
@@ -4180,26 +4230,36 @@ enum Channel {
   GROUP_MENTION
   "Reading what a group was told."
   GROUP_ANNOUNCEMENT
+  "Reading the documents of the other's department, on platforms that have them."
+  DOCUMENT_LIBRARY
+  "A request of one that the other decides, in the platform's own approvals."
+  APPROVAL_FLOW
 }
 
 "A wish for a relationship."
 input BlockInput {
   "Defaults to the caller; another member only where policy allows acting for them."
   initiatorId: ID
-  "A member or contact."
+  "A member or contact; where policy allows it a department or group."
   targetId: ID!
   "What it shall do."
   kind: RelationshipKind!
   "Default: INITIATOR_VIEW."
   scope: RelationshipScope
-  "Where it is asked for."
+  "Where it is asked for: one of the first four."
   source: RelationshipSource = API
   "Member targets: the workspaces to act on; default all that both have accounts on."
   workspaceIds: [ID!]
+  "Of a GROUP_BLOCK, and needed there: the group."
+  groupId: ID
   "Why; up to 2000 characters."
   reason: String!
   "When it shall end by itself."
   expiresAt: DateTime
+  "Who takes over the approvals that it cuts: needed where it cuts any, as on DingTalk between people of different departments."
+  approvalDelegateId: ID
+  "Only write down a block that a person made in a client of a platform without a call for it."
+  declaredOnly: Boolean = false
   "The same key and the same input get the first answer again; another input is IDEMPOTENCY_KEY_REUSED."
   idempotencyKey: String
 }
@@ -4266,7 +4326,7 @@ type ContactCheck {
   because: [Relationship!]!
 }
 
-"Without workspaceId: all workspaces that both are on; allowed is then true only where none of them refuses."
+"Without workspaceId and groupId: all workspaces that both are on, and all their groups; allowed is then true only where none of them refuses."
 input ContactCheckInput {
   "Who reaches out: a member or contact."
   fromId: ID!
@@ -4274,6 +4334,8 @@ input ContactCheckInput {
   toId: ID!
   "How."
   channel: Channel!
+  "In which group, of the channels of groups: both must be in it."
+  groupId: ID
   "Where."
   workspaceId: ID
 }
@@ -5163,6 +5225,14 @@ func (ec *executionContext) childFields_Relationship(ctx context.Context, field 
 		return ec.fieldContext_Relationship_initiator(ctx, field)
 	case "target":
 		return ec.fieldContext_Relationship_target(ctx, field)
+	case "group":
+		return ec.fieldContext_Relationship_group(ctx, field)
+	case "requestedBy":
+		return ec.fieldContext_Relationship_requestedBy(ctx, field)
+	case "approvalDelegate":
+		return ec.fieldContext_Relationship_approvalDelegate(ctx, field)
+	case "declaredOnly":
+		return ec.fieldContext_Relationship_declaredOnly(ctx, field)
 	case "reason":
 		return ec.fieldContext_Relationship_reason(ctx, field)
 	case "createdAt":

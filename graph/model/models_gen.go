@@ -40,20 +40,26 @@ type AuditFilter struct {
 type BlockInput struct {
 	// Defaults to the caller; another member only where policy allows acting for them.
 	InitiatorID *string `json:"initiatorId,omitempty"`
-	// A member or contact.
+	// A member or contact; where policy allows it a department or group.
 	TargetID string `json:"targetId"`
 	// What it shall do.
 	Kind RelationshipKind `json:"kind"`
 	// Default: INITIATOR_VIEW.
 	Scope *RelationshipScope `json:"scope,omitempty"`
-	// Where it is asked for.
+	// Where it is asked for: one of the first four.
 	Source *RelationshipSource `json:"source,omitempty"`
 	// Member targets: the workspaces to act on; default all that both have accounts on.
 	WorkspaceIds []string `json:"workspaceIds,omitempty"`
+	// Of a GROUP_BLOCK, and needed there: the group.
+	GroupID *string `json:"groupId,omitempty"`
 	// Why; up to 2000 characters.
 	Reason string `json:"reason"`
 	// When it shall end by itself.
 	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
+	// Who takes over the approvals that it cuts: needed where it cuts any, as on DingTalk between people of different departments.
+	ApprovalDelegateID *string `json:"approvalDelegateId,omitempty"`
+	// Only write down a block that a person made in a client of a platform without a call for it.
+	DeclaredOnly *bool `json:"declaredOnly,omitempty"`
 	// The same key and the same input get the first answer again; another input is IDEMPOTENCY_KEY_REUSED.
 	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
 }
@@ -68,7 +74,7 @@ type Capability struct {
 	Note *string `json:"note,omitempty"`
 }
 
-// Without workspaceId: all workspaces that both are on; allowed is then true only where none of them refuses.
+// Without workspaceId and groupId: all workspaces that both are on, and all their groups; allowed is then true only where none of them refuses.
 type ContactCheckInput struct {
 	// Who reaches out: a member or contact.
 	FromID string `json:"fromId"`
@@ -76,6 +82,8 @@ type ContactCheckInput struct {
 	ToID string `json:"toId"`
 	// How.
 	Channel Channel `json:"channel"`
+	// In which group, of the channels of groups: both must be in it.
+	GroupID *string `json:"groupId,omitempty"`
 	// Where.
 	WorkspaceID *string `json:"workspaceId,omitempty"`
 }
@@ -580,6 +588,10 @@ const (
 	ChannelGroupMention Channel = "GROUP_MENTION"
 	// Reading what a group was told.
 	ChannelGroupAnnouncement Channel = "GROUP_ANNOUNCEMENT"
+	// Reading the documents of the other's department, on platforms that have them.
+	ChannelDocumentLibrary Channel = "DOCUMENT_LIBRARY"
+	// A request of one that the other decides, in the platform's own approvals.
+	ChannelApprovalFlow Channel = "APPROVAL_FLOW"
 )
 
 var AllChannel = []Channel{
@@ -588,11 +600,13 @@ var AllChannel = []Channel{
 	ChannelGroupMessage,
 	ChannelGroupMention,
 	ChannelGroupAnnouncement,
+	ChannelDocumentLibrary,
+	ChannelApprovalFlow,
 }
 
 func (e Channel) IsValid() bool {
 	switch e {
-	case ChannelDirectMessage, ChannelMessageHistory, ChannelGroupMessage, ChannelGroupMention, ChannelGroupAnnouncement:
+	case ChannelDirectMessage, ChannelMessageHistory, ChannelGroupMessage, ChannelGroupMention, ChannelGroupAnnouncement, ChannelDocumentLibrary, ChannelApprovalFlow:
 		return true
 	}
 	return false
@@ -1288,18 +1302,24 @@ type RelationshipKind string
 const (
 	// One-way (单向屏蔽): the target's direct messages to the initiator are stopped; history stays readable.
 	RelationshipKindBlock RelationshipKind = "BLOCK"
+	// Two-way (双向隔离): the dialogue of two members is cut both ways, and what was said is no longer for them to read.
+	RelationshipKindIsolation RelationshipKind = "ISOLATION"
 	// External contact on the blacklist (黑名单): the dialogue is cut both ways, the contact's status is BLACKLISTED, and platforms that know tags lose them.
 	RelationshipKindBlacklist RelationshipKind = "BLACKLIST"
+	// Inside one group (群内屏蔽): the target can no longer mention the initiator there; announcements stay visible.
+	RelationshipKindGroupBlock RelationshipKind = "GROUP_BLOCK"
 )
 
 var AllRelationshipKind = []RelationshipKind{
 	RelationshipKindBlock,
+	RelationshipKindIsolation,
 	RelationshipKindBlacklist,
+	RelationshipKindGroupBlock,
 }
 
 func (e RelationshipKind) IsValid() bool {
 	switch e {
-	case RelationshipKindBlock, RelationshipKindBlacklist:
+	case RelationshipKindBlock, RelationshipKindIsolation, RelationshipKindBlacklist, RelationshipKindGroupBlock:
 		return true
 	}
 	return false
@@ -1410,6 +1430,16 @@ const (
 	RelationshipSourceConsole RelationshipSource = "CONSOLE"
 	// A program.
 	RelationshipSourceAPI RelationshipSource = "API"
+	// A call for many at once. Set by the gateway alone, as are those below.
+	RelationshipSourceBulkAPI RelationshipSource = "BULK_API"
+	// A file of many.
+	RelationshipSourceImport RelationshipSource = "IMPORT"
+	// The command line.
+	RelationshipSourceCli RelationshipSource = "CLI"
+	// Somebody's departure.
+	RelationshipSourceDeparture RelationshipSource = "DEPARTURE"
+	// A rule about risks.
+	RelationshipSourceRiskRule RelationshipSource = "RISK_RULE"
 )
 
 var AllRelationshipSource = []RelationshipSource{
@@ -1417,11 +1447,16 @@ var AllRelationshipSource = []RelationshipSource{
 	RelationshipSourceChat,
 	RelationshipSourceConsole,
 	RelationshipSourceAPI,
+	RelationshipSourceBulkAPI,
+	RelationshipSourceImport,
+	RelationshipSourceCli,
+	RelationshipSourceDeparture,
+	RelationshipSourceRiskRule,
 }
 
 func (e RelationshipSource) IsValid() bool {
 	switch e {
-	case RelationshipSourceContactList, RelationshipSourceChat, RelationshipSourceConsole, RelationshipSourceAPI:
+	case RelationshipSourceContactList, RelationshipSourceChat, RelationshipSourceConsole, RelationshipSourceAPI, RelationshipSourceBulkAPI, RelationshipSourceImport, RelationshipSourceCli, RelationshipSourceDeparture, RelationshipSourceRiskRule:
 		return true
 	}
 	return false

@@ -117,7 +117,7 @@ func TestPolicyCommands(t *testing.T) {
 		{"diff shipped", 2, nil},
 		{"diff shipped /nowhere", 2, []string{"no such file"}},
 
-		{"matrix --platform wecom --action block", 0, []string{"wecom          anyone  employee", "block member   ✘       ✘         ✘        ✔"}},
+		{"matrix --platform wecom --action block", 0, []string{"wecom             anyone  employee", "block member      ✘       ✘         ✘        ✔"}},
 		{"matrix --platform wecom --action blacklist", 0, []string{"blacklist contact  ✘       (✔)"}},
 		{"matrix --json --platform wecom --action request_archive_access", 0, []string{`"tiers": [`, `"role": "legal"`}},
 		{"matrix --platform wecon", 2, []string{`there is no "wecon"`}},

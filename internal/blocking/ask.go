@@ -104,8 +104,8 @@ func (s *Service) sees(ctx context.Context, v im.Viewer, person, target im.Ref) 
 	if target.Kind != im.KindMember && target.Kind != im.KindContact {
 		target = person
 	}
-	f, err := s.store.CheckFacts(ctx, CheckQuery{Viewer: v, From: person, To: target, Now: s.o.Now()})
-	return f.Visible, err
+	f, err := s.store.CheckFacts(ctx, v, s.o.Now(), []Pair{{From: person, To: target}})
+	return err == nil && f[0].Visible, err
 }
 
 // ask1 asks one question, with facts put in the place of what is known.
@@ -183,19 +183,12 @@ func (s *Service) wayToAsk(in AskInput) (func(ctx context.Context, actor im.View
 func (s *Service) askWish(ctx context.Context, actor im.Viewer, in AskInput) (x inquiry, err error) {
 	kind := map[string]im.RelationshipKind{authz.ActionBlock: im.Block, authz.ActionIsolate: im.Isolation, authz.ActionBlacklist: im.Blacklist,
 		authz.ActionGroupBlock: im.GroupBlock}[in.Action]
-	wished := BlockInput{Target: in.Target, Kind: kind}
-	f, err := s.store.BlockFacts(ctx, BlockQuery{Viewer: actor, Target: in.Target, Kind: kind, Currency: s.o.Currency, Now: in.At})
-	if err != nil || f.Member == nil && f.Contact == nil {
+	wished := BlockInput{Target: in.Target, Kind: kind, GroupID: in.GroupID}
+	q := s.query(actor, wished)
+	q.Now = in.At
+	f, err := s.store.BlockFacts(ctx, q)
+	if err != nil || missing(wished, f) != nil {
 		return x, err
-	}
-	object := wish(wished, actor.ID(), f)
-	if !in.GroupID.IsZero() {
-		w, place, err := s.store.GroupPlaces(ctx, actor, in.GroupID, actor.ID(), in.Target.ID)
-		if err != nil || w.IsZero() {
-			return x, err
-		}
-		object.ActorPlace, object.Place = place[actor.ID()], place[in.Target.ID]
-		in.WorkspaceID = w
 	}
 	if !in.WorkspaceID.IsZero() {
 		wished.WorkspaceIDs = []im.ID{in.WorkspaceID}
@@ -205,20 +198,17 @@ func (s *Service) askWish(ctx context.Context, actor im.Viewer, in AskInput) (x 
 		return x, fault.New(fault.BadUserInput, miss.Key)
 	}
 	for _, p := range places {
-		q := wishQuestion(actor, wished, f, p)
-		q.object = object
-		x.questions = append(x.questions, q)
+		x.questions = append(x.questions, s.wishQuestion(actor, wished, f, p))
 	}
-	_, owner := f.target()
-	x.approvers = ApproverQuery{TargetID: in.Target.ID, OwnerID: owner, GroupID: in.GroupID}
+	x.approvers = ApproverQuery{TargetID: in.Target.ID, OwnerID: f.owner(), GroupID: in.GroupID}
 	return x, nil
 }
 
 // askCheck gathers what a contact check between the actor and another is decided on.
 func (s *Service) askCheck(ctx context.Context, actor im.Viewer, in AskInput) (x inquiry, err error) {
-	f, err := s.store.CheckFacts(ctx, CheckQuery{Viewer: actor, From: actor.Ref(), To: in.Target, Workspace: in.WorkspaceID, Now: in.At})
-	if err == nil && f.Visible {
-		x.questions = []question{checkQuestion(actor, in.Target, true, f)}
+	f, err := s.store.CheckFacts(ctx, actor, in.At, []Pair{{From: actor.Ref(), To: in.Target, Workspace: in.WorkspaceID}})
+	if err == nil && f[0].Visible {
+		x.questions = []question{checkQuestion(actor, in.Target, true, f[0])}
 	}
 	return x, err
 }

@@ -12,16 +12,20 @@ import (
 	"github.com/guanxi-im/guanxi/internal/ledger"
 )
 
-// BlockInput asks for a block (单向屏蔽) or a blacklisting (黑名单).
+// BlockInput asks to keep somebody away: a block (单向屏蔽), an isolation (双向隔离), a blacklisting (黑名单) or a group
+// block (群内屏蔽).
 type BlockInput struct {
 	Initiator    im.ID // zero: the caller
 	Target       im.Ref
 	Kind         im.RelationshipKind
+	GroupID      im.ID                // of a group block
 	Scope        im.RelationshipScope // empty: the platform's own
 	Source       im.Source
 	WorkspaceIDs []im.ID // empty: all that both are on
 	Reason       im.Text
 	ExpiresAt    time.Time
+	DelegateID   im.ID // who takes over the approvals that it cuts
+	Declared     bool  // only write down what a person did in the platform's own client
 }
 
 // Block makes a relationship on each workspace, as far as policy allows it there: ACTIVE at once, STAGED for a cool-down, or
@@ -30,67 +34,101 @@ func (s *Service) Block(ctx context.Context, c Call, in BlockInput) (Result, err
 	if res, refused, err := s.persons(ctx, c, actionOf(in.Kind), in.Target); refused || err != nil {
 		return res, err
 	}
-	return s.run(ctx, "block", c, in, func(ctx context.Context) (res Result, u ledger.Unit, err error) {
-		fail := func(f *fault.Error) (Result, ledger.Unit, error) {
-			return Result{Faults: []*fault.Error{f}}, ledger.Unit{}, nil
-		}
-		if f := s.checkBlock(in); f != nil {
-			return fail(f)
-		}
-		q := BlockQuery{Viewer: c.Viewer, Target: in.Target, Kind: in.Kind, Currency: s.o.Currency, Now: s.o.Now()}
-		if in.Initiator != c.Viewer.ID() {
-			q.Initiator = in.Initiator
-		}
-		facts, err := s.store.BlockFacts(ctx, q)
+	return s.run(ctx, "block", c, in, func(ctx context.Context) (Result, ledger.Unit, error) { return s.wish(ctx, c, in) })
+}
+
+// wish works out what a wish to keep somebody away comes to, on each workspace: what is answered, and what is to be written.
+func (s *Service) wish(ctx context.Context, c Call, in BlockInput) (res Result, u ledger.Unit, err error) {
+	fail := func(f *fault.Error) (Result, ledger.Unit, error) {
+		return Result{Faults: []*fault.Error{f}}, ledger.Unit{}, nil
+	}
+	if in.Initiator == c.Viewer.ID() {
+		in.Initiator = im.ID{}
+	}
+	if f := s.checkBlock(c, in); f != nil {
+		return fail(f)
+	}
+	q := s.query(c.Viewer, in)
+	facts, err := s.store.BlockFacts(ctx, q)
+	if err != nil {
+		return res, u, err
+	}
+	if f := missing(in, facts); f != nil {
+		return fail(f)
+	}
+	places, f := pick(facts, in)
+	if f != nil {
+		return fail(f)
+	}
+	for _, p := range places {
+		part, f, err := s.wishAt(ctx, &u, c, in, q, facts, p)
 		if err != nil {
-			return res, u, err
+			return Result{}, u, err
 		}
-		if !q.Initiator.IsZero() && !facts.Initiator {
-			f := fault.New(fault.NotFound, "not_found_member")
-			f.Path = []string{"initiatorId"}
-			return fail(f)
+		if part != nil {
+			res.Parts = append(res.Parts, *part)
 		}
-		if facts.Member == nil && facts.Contact == nil {
-			f := fault.New(fault.NotFound, "not_found_target")
-			f.Path = []string{"targetId"}
-			return fail(f)
-		}
-		places, f := pick(facts, in)
 		if f != nil {
-			return fail(f)
+			res.Faults = append(res.Faults, f)
 		}
-		for _, p := range places {
-			if f := s.offered(p.Workspace, in); f != nil {
-				res.Faults = append(res.Faults, f)
-				continue
-			}
-			part, f, err := s.blockAt(ctx, &u, c, in, q, facts, p)
-			if err != nil {
-				return Result{}, u, err
-			}
-			res.Parts = append(res.Parts, part)
-			if f != nil {
-				res.Faults = append(res.Faults, f)
-			}
-		}
-		return res, u, nil
-	})
+	}
+	return res, u, nil
+}
+
+// query asks for what a wish is decided on.
+func (s *Service) query(v im.Viewer, in BlockInput) BlockQuery {
+	return BlockQuery{Viewer: v, Initiator: in.Initiator, Target: in.Target, Kind: in.Kind, GroupID: in.GroupID, Delegate: in.DelegateID,
+		Currency: s.o.Currency, Now: s.o.Now()}
 }
 
 // checkBlock checks what needs no facts.
-func (s *Service) checkBlock(in BlockInput) *fault.Error {
+func (s *Service) checkBlock(c Call, in BlockInput) *fault.Error {
 	if f := checkText("reason", in.Reason, true); f != nil {
 		return f
 	}
-	if !in.ExpiresAt.IsZero() && !in.ExpiresAt.After(s.o.Now()) {
-		return fault.Input("expiresAt", "expiry_past")
+	initiator := in.Initiator
+	if initiator.IsZero() {
+		initiator = c.Viewer.ID()
 	}
-	if in.Kind == im.Blacklist && in.Target.Kind != im.KindContact {
+	switch member := in.Target.Kind == im.KindMember; {
+	case !in.ExpiresAt.IsZero() && !in.ExpiresAt.After(s.o.Now()):
+		return fault.Input("expiresAt", "expiry_past")
+	case in.Kind == im.Blacklist && in.Target.Kind != im.KindContact:
 		return fault.Input("targetId", "blacklist_contact")
+	case (in.Kind == im.Isolation || in.Kind == im.GroupBlock) && !member:
+		return fault.Input("targetId", "members_only")
+	case (in.Kind == im.GroupBlock) == in.GroupID.IsZero():
+		return fault.Input("groupId", "group_block_group")
+	case in.Kind == im.GroupBlock && in.Scope == im.WorkspaceScope:
+		return fault.Input("scope", "group_block_scope")
+	case !in.Source.Nameable():
+		return fault.Input("source", "source_ours")
+	case !in.DelegateID.IsZero() && (in.DelegateID == initiator || in.DelegateID == in.Target.ID):
+		return fault.Input("approvalDelegateId", "delegate_party")
 	}
 	for i, w := range in.WorkspaceIDs {
 		if slices.Contains(in.WorkspaceIDs[:i], w) {
 			return fault.Input("workspaceIds", "workspace_twice")
+		}
+	}
+	return nil
+}
+
+// missing says what a wish names and the viewer does not see.
+func missing(in BlockInput, f BlockFacts) *fault.Error {
+	for _, n := range []struct {
+		named     bool
+		path, key string
+	}{
+		{!in.Initiator.IsZero() && f.Initiator == nil, "initiatorId", "not_found_member"},
+		{!f.Found, "targetId", "not_found_target"},
+		{!in.GroupID.IsZero() && f.Group == nil, "groupId", "not_found_group"},
+		{!in.DelegateID.IsZero() && f.Delegate == nil, "approvalDelegateId", "not_found_member"},
+	} {
+		if n.named {
+			miss := fault.New(fault.NotFound, n.key)
+			miss.Path = []string{n.path}
+			return miss
 		}
 	}
 	return nil
@@ -117,8 +155,11 @@ func pick(f BlockFacts, in BlockInput) ([]Place, *fault.Error) {
 
 // offered checks that there is such a thing on a workspace at all: what there is not is not for policy to decide.
 func (s *Service) offered(w im.Workspace, in BlockInput) (f *fault.Error) {
+	e := s.o.Platforms.Enforcement(w, in.Kind, in.Target.Kind)
 	switch {
-	case s.o.Platforms.Enforcement(w, in.Kind, in.Target.Kind) == im.EnforcedUnsupported:
+	case in.Declared && (e == im.EnforcedNative || e == im.EnforcedEmulated):
+		f = fault.Input("declaredOnly", "declared_carried_out")
+	case e == im.EnforcedUnsupported:
 		f = fault.New(fault.Unsupported, "unsupported")
 	case !s.o.Platforms.Enabled(w, in.Kind, in.Target.Kind):
 		f = fault.New(fault.NotEnabled, "not_enabled")
@@ -129,21 +170,36 @@ func (s *Service) offered(w im.Workspace, in BlockInput) (f *fault.Error) {
 	return f
 }
 
-// wish is a wished relationship as policy sees it.
-func wish(in BlockInput, viewer im.ID, f BlockFacts) authz.Object {
+// enforcement is how far a wish will be carried out on a workspace.
+func (s *Service) enforcement(w im.Workspace, in BlockInput) im.Enforcement {
+	if in.Declared {
+		return im.EnforcedRecorded
+	}
+	return s.o.Platforms.Enforcement(w, in.Kind, in.Target.Kind)
+}
+
+// object is a wished relationship as policy sees it.
+func (s *Service) object(v im.Viewer, in BlockInput, f BlockFacts, p Place) authz.Object {
 	o := authz.Object{Type: string(in.Target.Kind), ID: in.Target.ID.String(), Relation: f.Relation, OwnsSharedGroup: f.OwnsSharedGroup,
-		OpenValue: float64(f.OpenValue) / 100, Scope: string(in.Scope), Below: f.Below, OnBehalf: !in.Initiator.IsZero() && in.Initiator != viewer}
+		OtherDepartment: f.OtherDepartment, OpenValue: float64(f.OpenValue) / 100, Scope: string(in.Scope), Below: f.Below,
+		ActorPlace: f.InitiatorPlace, Place: f.TargetPlace}
 	if f.Contact != nil {
 		o.Importance, o.Verified, o.OwnDepartment = string(f.Contact.Importance), f.Contact.Verified, f.OwnDepartment
-		o.OwnPool, o.Mine = f.OwnPool, f.Contact.OwnerID == viewer
+		o.OwnPool, o.Mine = f.OwnPool, f.Contact.OwnerID == v.ID()
+	}
+	if m := f.Initiator; m != nil {
+		auditors := s.o.Policy.Engine().Implying(auditor)
+		o.OnBehalf = true
+		o.Initiator = authz.Initiator{ID: m.ID.String(), Relation: f.InitiatorRelation, Status: p.InitiatorStanding, Employment: string(m.Employment),
+			Auditor: slices.ContainsFunc(m.Roles, func(r string) bool { return slices.Contains(auditors, r) })}
 	}
 	return o
 }
 
 // wishQuestion is whether the viewer may have a wished relationship on a workspace.
-func wishQuestion(v im.Viewer, in BlockInput, f BlockFacts, p Place) question {
+func (s *Service) wishQuestion(v im.Viewer, in BlockInput, f BlockFacts, p Place) question {
 	q := question{action: actionOf(in.Kind), viewer: v, standing: p.Standing, workspace: p.Workspace, target: in.Target,
-		object: wish(in, v.ID(), f), recentBlocks: f.Blocks, departments: f.Departments}
+		object: s.object(v, in, f, p), recentBlocks: f.Blocks, departments: f.Departments}
 	switch {
 	case in.Kind == im.Block && in.Target.Kind == im.KindContact:
 		q.recentBlocks++
@@ -165,6 +221,9 @@ const atOnce = 100
 // counted is what must still be counted when the decision d of a question is written down; nil where it would be the same
 // had the viewer done some more meanwhile.
 func (s *Service) counted(ctx context.Context, q BlockQuery, f BlockFacts, asked question, d im.Decision) (*ledger.Counted, error) {
+	if q.Kind != im.Block && q.Kind != im.Blacklist { // nobody counts the others
+		return nil, nil
+	}
 	blocks, blacklistings := q.Counts()
 	n := ledger.Counted{InitiatorID: asked.viewer.ID(), Kind: im.Block, Since: blocks, N: f.Blocks}
 	asked.recentBlocks += atOnce
@@ -182,72 +241,134 @@ func (s *Service) counted(ctx context.Context, q BlockQuery, f BlockFacts, asked
 	return &n, nil
 }
 
-// target is the other party's name and, of a contact, its owner.
-func (f BlockFacts) target() (name string, owner im.ID) {
+// owner is whose the target is, where it is a contact.
+func (f BlockFacts) owner() (owner im.ID) {
 	if f.Contact != nil {
-		return f.Contact.Name, f.Contact.OwnerID
+		return f.Contact.OwnerID
 	}
-	return f.Member.Name, im.ID{}
+	return im.ID{}
 }
 
-// blockAt works the block out on one workspace.
-func (s *Service) blockAt(ctx context.Context, u *ledger.Unit, c Call, in BlockInput, q BlockQuery, facts BlockFacts, p Place) (Part, *fault.Error, error) {
-	name, owner := facts.target()
+// wishAt works a wish out on one workspace. Nil: it was not decided there, and the fault says why.
+func (s *Service) wishAt(ctx context.Context, u *ledger.Unit, c Call, in BlockInput, q BlockQuery, facts BlockFacts, p Place) (*Part, *fault.Error, error) {
+	if f := s.offered(p.Workspace, in); f != nil {
+		return nil, f, nil
+	}
 	action := actionOf(in.Kind)
-	asked := wishQuestion(c.Viewer, in, facts, p)
+	asked := s.wishQuestion(c.Viewer, in, facts, p)
 	d, err := s.decide(ctx, asked)
 	if err != nil {
-		return Part{}, nil, err
+		return nil, nil, err
+	}
+	r := s.wished(c.Viewer, in, d, p)
+	if f := delegate(r, facts, p); f != nil && d.Outcome != im.Deny {
+		return nil, f, nil
 	}
 	counted, err := s.counted(ctx, q, facts, asked, d)
 	if err != nil {
-		return Part{}, nil, err
+		return nil, nil, err
 	}
-	part := Part{WorkspaceID: p.Workspace.ID, Target: in.Target, Kind: in.Kind,
-		Enforcement: s.o.Platforms.Enforcement(p.Workspace, in.Kind, in.Target.Kind)}
+	part := &Part{WorkspaceID: p.Workspace.ID, Target: in.Target, Kind: in.Kind, Enforcement: r.Enforcement}
 	var candidates []im.Candidate
 	if d.Outcome == im.Review {
-		d.Needs, candidates, err = s.resolve(ctx, d.Needs, ApproverQuery{RequesterID: c.Viewer.ID(), TargetID: in.Target.ID,
-			OwnerID: owner, WorkspaceID: p.Workspace.ID})
-		if err != nil {
-			return Part{}, nil, err
+		if d.Needs, candidates, err = s.resolve(ctx, d.Needs, approvers(r, facts.owner(), c.Viewer.ID())); err != nil {
+			return nil, nil, err
 		}
+		r.Needs = d.Needs
 	}
 	part.Decision = d
 	u.Decisions = append(u.Decisions, d)
+	note := func(subject im.Ref) {
+		u.Events = append(u.Events, s.event(c, action, d, subject, facts.Name, in.Target.ID, in.Reason))
+	}
 	if d.Outcome == im.Deny {
-		u.Events = append(u.Events, s.event(c, action, d, in.Target, name, in.Target.ID, in.Reason))
+		note(in.Target)
 		return part, denied(d), nil
 	}
-	now := s.o.Now()
 	if p.Live != nil {
-		if p.Live.StateAt(now) != im.Expired {
-			u.Events = append(u.Events, s.event(c, action, d, im.Ref{Kind: im.KindRelationship, ID: p.Live.ID}, name, in.Target.ID, in.Reason))
-			return part, on(p.Workspace.ID, d, inTheWay("conflict_live", im.Ref{Kind: im.KindRelationship, ID: p.Live.ID})), nil
+		live := im.Ref{Kind: im.KindRelationship, ID: p.Live.ID}
+		if p.Live.StateAt(s.o.Now()) != im.Expired {
+			note(live)
+			return part, on(p.Workspace.ID, d, inTheWay("conflict_live", live)), nil
 		}
 		if err := s.expire(ctx, u, p.Live.ID); err != nil { // makes room for its successor
-			return Part{}, nil, err
+			return nil, nil, err
 		}
-	}
-	r := im.Relationship{ID: s.o.IDs.New(), WorkspaceID: p.Workspace.ID, Kind: in.Kind, Version: 1, Scope: in.Scope,
-		Source: in.Source, InitiatorID: c.Viewer.ID(), Target: in.Target, Reason: in.Reason, CreatedAt: now,
-		ExpiresAt: in.ExpiresAt, Enforcement: part.Enforcement, Undo: authz.UndoTerms(d.Obligations, now, p.Workspace.TimeZone), DecisionID: d.ID, Needs: d.Needs}
-	if r.Scope == "" {
-		r.Scope = im.InitiatorView
 	}
 	if d.Outcome == im.Review {
 		r.State = im.PendingApproval
 		part.Approval = s.ask(u, c, action, r, d, candidates)
 	} else {
-		start(&r, d.Obligations, now)
+		start(&r, d.Obligations, r.CreatedAt)
 		s.carryOut(u, r, d.Obligations)
 	}
 	u.Counted = counted
 	u.Relationships = append(u.Relationships, r)
-	u.Changes = append(u.Changes, im.RelationshipChange(s.o.IDs.New(), now, r, ""))
-	u.Events = append(u.Events, s.event(c, action, d, im.Ref{Kind: im.KindRelationship, ID: r.ID}, name, in.Target.ID, in.Reason))
+	u.Changes = append(u.Changes, im.RelationshipChange(s.o.IDs.New(), r.CreatedAt, r, ""))
+	note(im.Ref{Kind: im.KindRelationship, ID: r.ID})
 	part.Relationship, part.Effective = &r, true
 	return part, nil, nil
+}
+
+// wished is the relationship that a wish would make by a decision, before it stands anywhere.
+func (s *Service) wished(v im.Viewer, in BlockInput, d im.Decision, p Place) im.Relationship {
+	now := s.o.Now()
+	r := im.Relationship{ID: s.o.IDs.New(), WorkspaceID: p.Workspace.ID, Kind: in.Kind, Version: 1, Scope: in.Scope, Source: in.Source,
+		InitiatorID: v.ID(), Target: in.Target, GroupID: in.GroupID, Reason: in.Reason, CreatedAt: now, ExpiresAt: in.ExpiresAt,
+		Enforcement: s.enforcement(p.Workspace, in), Undo: authz.UndoTerms(d.Obligations, now, p.Workspace.TimeZone), DecisionID: d.ID,
+		Further: further(d.Obligations), Declared: in.Declared}
+	if !in.Initiator.IsZero() {
+		r.InitiatorID, r.RequestedBy = in.Initiator, v.ID()
+	}
+	if r.Scope == "" {
+		r.Scope = im.InitiatorView
+	}
+	if cutsApprovals(r) {
+		r.DelegateID = in.DelegateID
+	}
+	return r
+}
+
+// further is the channels that a decision closes besides those of the kind.
+func further(o im.Obligations) (out []im.Reach) {
+	add := func(c string, fromTarget bool) {
+		e := im.Reach{Channel: im.Channel(c), FromTarget: fromTarget}
+		if !slices.Contains(out, e) {
+			out = append(out, e)
+		}
+	}
+	for _, c := range o.Args(authz.DutyCloses) {
+		add(c, true)
+	}
+	for _, c := range o.Args(authz.DutyCuts) {
+		add(c, true)
+		add(c, false)
+	}
+	return out
+}
+
+// cutsApprovals reports whether requests between the two no longer reach who decides them.
+func cutsApprovals(r im.Relationship) bool { return r.Stops(im.ApprovalFlow, true) }
+
+// delegate checks who takes over the approvals that a wished relationship cuts.
+func delegate(r im.Relationship, f BlockFacts, p Place) (miss *fault.Error) {
+	switch {
+	case !cutsApprovals(r):
+		return nil
+	case f.Delegate == nil:
+		miss = fault.Input("approvalDelegateId", "delegate_required")
+	case f.Delegate.Employment != im.Employed || p.DelegateStanding != string(im.AccountActive):
+		miss = fault.Input("approvalDelegateId", "delegate_inactive")
+	default:
+		return nil
+	}
+	miss.Workspace = p.Workspace.ID
+	return miss
+}
+
+// approvers asks who may agree to something about a relationship.
+func approvers(r im.Relationship, owner, requester im.ID) ApproverQuery {
+	return ApproverQuery{RequesterID: requester, InitiatorID: r.InitiatorID, TargetID: r.Target.ID, OwnerID: owner, GroupID: r.GroupID, WorkspaceID: r.WorkspaceID}
 }
 
 // start puts a relationship that policy lets be where it goes: into effect at once, or into a cool-down, of which one is
@@ -278,7 +399,8 @@ func (s *Service) carryOut(u *ledger.Unit, r im.Relationship, o im.Obligations) 
 
 // Duties are what this use-case fulfils of what policy may oblige to.
 func Duties() []string {
-	return []string{authz.DutyUndo, authz.DutyUndoReview, authz.DutyUndoTrace, authz.DutyAlert, authz.DutyExpire, authz.DutyCooldown}
+	return []string{authz.DutyUndo, authz.DutyUndoReview, authz.DutyUndoTrace, authz.DutyAlert, authz.DutyExpire, authz.DutyCooldown, authz.DutyCuts,
+		authz.DutyCloses}
 }
 
 // resolve turns needs into people. A need whose people are worked out from the facts and of whom there is none falls
@@ -312,6 +434,7 @@ func (s *Service) resolve(ctx context.Context, needs []im.Need, q ApproverQuery)
 // Roles that the use-case itself knows.
 const (
 	admin       = "admin"
+	auditor     = "auditor"
 	deptManager = "dept_manager"
 )
 
@@ -355,6 +478,13 @@ func (s *Service) ask(u *ledger.Unit, c Call, action string, r im.Relationship, 
 // bind is what an approval stands for: all of the request that decides what is carried out. The reason is not part
 // of it, so that no trace of it is left when a person is erased.
 func (s *Service) bind(action string, r im.Relationship) []byte {
-	return s.store.Fingerprint([]byte(strings.Join([]string{action, r.ID.String(), r.WorkspaceID.String(), string(r.Kind), string(r.Scope),
-		r.InitiatorID.String(), string(r.Target.Kind), r.Target.ID.String(), r.GroupID.String(), r.ExpiresAt.UTC().Format(time.RFC3339Nano)}, "|")))
+	what := []string{action, r.ID.String(), r.WorkspaceID.String(), string(r.Kind), string(r.Scope),
+		r.InitiatorID.String(), string(r.Target.Kind), r.Target.ID.String(), r.GroupID.String(), r.ExpiresAt.UTC().Format(time.RFC3339Nano)}
+	if !r.DelegateID.IsZero() { // left out where there is none, as requests of earlier versions have it
+		what = append(what, r.DelegateID.String())
+	}
+	if r.Declared {
+		what = append(what, "declared")
+	}
+	return s.store.Fingerprint([]byte(strings.Join(what, "|")))
 }

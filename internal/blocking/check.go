@@ -10,11 +10,11 @@ import (
 	"github.com/guanxi-im/guanxi/internal/page"
 )
 
-// CheckInput asks whether From may reach To on a channel.
+// CheckInput asks whether From may reach To on a channel: on all workspaces and in all groups that both are in and none of
+// which may refuse, or on the one named.
 type CheckInput struct {
-	From, To  im.Ref
-	Channel   im.Channel
-	Workspace im.ID // zero: all that both are on, of which none may refuse
+	Pair
+	Channel im.Channel
 }
 
 // Check is the answer. Because names only what the viewer may read: of a refusal with nothing to name, more is not
@@ -25,51 +25,79 @@ type Check struct {
 	Because     []im.Relationship
 }
 
-// ContactCheck answers whether one party may reach another now; nil where the viewer may not see both. Whoever is
-// neither of the two nor above them is refused (FORBIDDEN): the answer would tell who blocked whom.
-func (s *Service) ContactCheck(ctx context.Context, c Call, in CheckInput) (*Check, error) {
-	f, err := s.store.CheckFacts(ctx, CheckQuery{Viewer: c.Viewer, From: in.From, To: in.To, Workspace: in.Workspace, Now: s.o.Now()})
-	if err != nil || !f.Visible {
-		return nil, err
+// ContactChecks answers whether parties may reach each other now, in the order of the question: nil where the viewer may not
+// see both. Whoever is neither of the two nor above them is refused (FORBIDDEN): the answer would tell who blocked whom.
+func (s *Service) ContactChecks(ctx context.Context, c Call, in []CheckInput) ([]*Check, error) {
+	pairs := make([]Pair, len(in))
+	for i, x := range in {
+		pairs[i] = x.Pair
 	}
-	me := c.Viewer.ID()
-	d, err := s.decide(ctx, checkQuestion(c.Viewer, in.To, in.From.ID == me || in.To.ID == me, f))
+	facts, err := s.store.CheckFacts(ctx, c.Viewer, s.o.Now(), pairs)
 	if err != nil {
 		return nil, err
 	}
-	if d.Outcome != im.Allow {
-		return nil, s.forbid(ctx, c, d)
-	}
-	if err := s.sample(ctx, d); err != nil {
-		return nil, err
-	}
-	if !f.Common {
-		return nil, fault.New(fault.BadUserInput, "no_common_account")
-	}
-	out := &Check{Allowed: true}
+	out, me := make([]*Check, len(in)), c.Viewer.ID()
 	var seen []im.ID
-	for _, r := range f.Active {
-		if !im.Stops(r.Kind, in.Channel, r.Target == in.From) {
+	for i, f := range facts {
+		if !f.Visible {
 			continue
 		}
-		out.Allowed = false
-		if r.Seen {
-			seen = append(seen, r.ID)
-			out.Enforcement = s.o.Platforms.ChannelEnforcement(r.Workspace, r.Kind, r.Target.Kind)
-		}
-	}
-	if len(seen) > 0 {
-		rels, err := s.store.Relationships(ctx, c.Viewer, seen)
+		d, err := s.decide(ctx, checkQuestion(c.Viewer, in[i].To, in[i].From.ID == me || in[i].To.ID == me, f))
 		if err != nil {
 			return nil, err
 		}
-		for _, id := range seen {
-			if r, ok := rels[id]; ok {
-				out.Because = append(out.Because, r)
+		if d.Outcome != im.Allow {
+			return nil, s.forbid(ctx, c, d)
+		}
+		if err := s.sample(ctx, d); err != nil {
+			return nil, err
+		}
+		switch {
+		case f.Common:
+		case !in[i].Group.IsZero():
+			return nil, fault.New(fault.BadUserInput, "no_common_group")
+		default:
+			return nil, fault.New(fault.BadUserInput, "no_common_account")
+		}
+		out[i] = &Check{Allowed: true}
+		for _, r := range f.Active {
+			if !r.Stops(in[i].Channel, r.FromTarget) {
+				continue
+			}
+			out[i].Allowed = false
+			if r.Seen {
+				seen = append(seen, r.ID)
+				out[i].Because = append(out[i].Because, r.Relationship)
+				out[i].Enforcement = s.o.Platforms.ChannelEnforcement(r.Workspace, r.Relationship, in[i].Channel)
 			}
 		}
 	}
-	return out, nil
+	if len(seen) == 0 {
+		return out, nil
+	}
+	whole, err := s.store.Relationships(ctx, c.Viewer, seen)
+	for _, check := range out {
+		if check == nil {
+			continue
+		}
+		because := check.Because
+		check.Because = nil
+		for _, r := range because {
+			if r, ok := whole[r.ID]; ok {
+				check.Because = append(check.Because, r)
+			}
+		}
+	}
+	return out, err
+}
+
+// ContactCheck is one of ContactChecks.
+func (s *Service) ContactCheck(ctx context.Context, c Call, in CheckInput) (*Check, error) {
+	out, err := s.ContactChecks(ctx, c, []CheckInput{in})
+	if err != nil {
+		return nil, err
+	}
+	return out[0], nil
 }
 
 // checkQuestion is whether somebody may ask for a contact check; party: he is one of the two.

@@ -107,8 +107,7 @@ func (s *Service) end(ctx context.Context, c Call, in EndInput, e ending) (Resul
 		}
 		var candidates []im.Candidate
 		if d.Outcome == im.Review {
-			d.Needs, candidates, err = s.resolve(ctx, asMade(d.Needs, e.asks(r)), ApproverQuery{RequesterID: c.Viewer.ID(), TargetID: r.Target.ID,
-				OwnerID: f.OwnerID, WorkspaceID: r.WorkspaceID})
+			d.Needs, candidates, err = s.resolve(ctx, asMade(d.Needs, e.asks(r)), approvers(r, f.OwnerID, c.Viewer.ID()))
 			if err != nil {
 				return res, u, err
 			}
@@ -287,7 +286,7 @@ func (s *Service) takeEffect(ctx context.Context, u *ledger.Unit, id im.ID) erro
 		return err
 	}
 	r := review{s: s, ctx: ctx, u: u, f: ApprovalFacts{Subject: *f,
-		Approval: im.Approval{Action: actionOf(f.Relationship.Kind), RequestedBy: f.Relationship.InitiatorID}}}
+		Approval: im.Approval{Action: actionOf(f.Relationship.Kind), RequestedBy: f.Relationship.Requester()}}}
 	as, err := s.store.ApprovalsOf(ctx, []im.ID{id})
 	if err != nil {
 		return err
@@ -314,7 +313,7 @@ func (s *Service) takeEffect(ctx context.Context, u *ledger.Unit, id im.ID) erro
 	case !agreed:
 		f.Relationship.Needs = again.Needs
 		rel := s.move(u, *f, im.PendingApproval, again)
-		s.ask(u, Call{Viewer: im.Viewer{Member: im.Member{ID: rel.InitiatorID}}}, r.f.Approval.Action, rel, again, candidates)
+		s.ask(u, Call{Viewer: im.Viewer{Member: im.Member{ID: rel.Requester()}}}, r.f.Approval.Action, rel, again, candidates)
 	default:
 		f.Relationship.EffectiveAt = s.o.Now()
 		s.carryOut(u, s.move(u, *f, im.Active, again), again.Obligations)

@@ -34,7 +34,7 @@ func (s *Service) May(ctx context.Context, v im.Viewer, targets []im.Ref) (map[i
 	out := make(map[im.ID][]string, len(targets))
 	for id, f := range facts {
 		target := im.Ref{Kind: kinds[id], ID: id}
-		for _, kind := range []im.RelationshipKind{im.Block, im.Blacklist} {
+		for _, kind := range []im.RelationshipKind{im.Block, im.Isolation, im.Blacklist} {
 			may, err := s.mayWish(ctx, v, BlockInput{Target: target, Kind: kind}, f)
 			if err != nil {
 				return nil, err
@@ -49,14 +49,14 @@ func (s *Service) May(ctx context.Context, v im.Viewer, targets []im.Ref) (map[i
 
 // mayWish reports whether policy lets a wish through, perhaps with somebody's agreement, on any workspace.
 func (s *Service) mayWish(ctx context.Context, v im.Viewer, in BlockInput, f BlockFacts) (bool, error) {
-	if in.Kind == im.Blacklist && in.Target.Kind != im.KindContact {
+	if in.Kind == im.Blacklist && in.Target.Kind != im.KindContact || in.Kind == im.Isolation && in.Target.Kind != im.KindMember {
 		return false, nil
 	}
 	for _, p := range f.Places {
 		if s.offered(p.Workspace, in) != nil {
 			continue
 		}
-		d, err := s.o.Policy.Engine().Decide(ctx, wishQuestion(v, in, f, p).request())
+		d, err := s.o.Policy.Engine().Decide(ctx, s.wishQuestion(v, in, f, p).request())
 		if err != nil || d.Outcome != im.Deny {
 			return err == nil, err
 		}

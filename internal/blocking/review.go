@@ -3,6 +3,7 @@ package blocking
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/guanxi-im/guanxi/authz"
 	"github.com/guanxi-im/guanxi/internal/approval"
@@ -182,8 +183,8 @@ func (r *review) move(to im.RelationshipState) {
 // an account that was frozen, takes a verdict's weight away.
 func (r *review) mayAgree(needs []im.Need, people ...im.ID) ([][]string, error) {
 	rel := r.f.Subject.Relationship
-	q := ApproverQuery{Roles: map[string][]string{}, RequesterID: r.f.Approval.RequestedBy, TargetID: rel.Target.ID, OwnerID: r.f.Subject.OwnerID,
-		WorkspaceID: rel.WorkspaceID, Managers: r.s.o.Policy.Engine().Implying(deptManager), Only: people, Limit: len(people)}
+	q := approvers(rel, r.f.Subject.OwnerID, r.f.Approval.RequestedBy)
+	q.Roles, q.Managers, q.Only, q.Limit = map[string][]string{}, r.s.o.Policy.Engine().Implying(deptManager), people, len(people)
 	for _, n := range needs {
 		q.Roles[n.Role] = r.s.implying(n.Role)
 	}
@@ -227,8 +228,8 @@ func (r *review) stillAgreed(again *im.Decision, people []im.ID) (candidates []i
 		return nil, true, nil
 	}
 	rel := r.f.Subject.Relationship
-	again.Needs, candidates, err = r.s.resolve(r.ctx, asMade(again.Needs, wayOf(r.f.Approval.Action).asks(rel)), ApproverQuery{
-		RequesterID: r.f.Approval.RequestedBy, TargetID: rel.Target.ID, OwnerID: r.f.Subject.OwnerID, WorkspaceID: rel.WorkspaceID})
+	again.Needs, candidates, err = r.s.resolve(r.ctx, asMade(again.Needs, wayOf(r.f.Approval.Action).asks(rel)),
+		approvers(rel, r.f.Subject.OwnerID, r.f.Approval.RequestedBy))
 	if err == nil {
 		enough, err = r.met(again.Needs, people)
 	}
@@ -317,18 +318,33 @@ func (r *review) decideAgain(rel im.Relationship) (im.Decision, error) {
 	}
 	// Policy judges the target whether or not the requester may still see it.
 	seeing := requester
-	seeing.Scopes = map[im.Kind]im.Scope{im.KindMember: {im.ScopeAll}, im.KindContact: {im.ScopeAll}}
-	facts, err := r.s.store.BlockFacts(r.ctx, BlockQuery{Viewer: seeing, Target: rel.Target, Kind: rel.Kind, Currency: r.s.o.Currency, Made: &rel})
+	seeing.Scopes = map[im.Kind]im.Scope{im.KindMember: {im.ScopeAll}, im.KindContact: {im.ScopeAll}, im.KindGroup: {im.ScopeAll}}
+	in := wishOf(rel)
+	q := r.s.query(seeing, in)
+	q.Now, q.Made = time.Time{}, &rel
+	facts, err := r.s.store.BlockFacts(r.ctx, q)
 	if err != nil {
 		return im.Decision{}, err
 	}
 	at := Place{Workspace: r.f.Subject.Workspace}
 	for _, p := range facts.Places {
-		if p.Workspace.ID == rel.WorkspaceID && !gone {
-			at.Standing = p.Standing
+		if p.Workspace.ID == rel.WorkspaceID {
+			at = p
 		}
 	}
-	return r.s.decide(r.ctx, wishQuestion(requester, BlockInput{Target: rel.Target, Kind: rel.Kind, Scope: scopeWish(rel)}, facts, at))
+	if gone {
+		at.Standing = ""
+	}
+	return r.s.decide(r.ctx, r.s.wishQuestion(requester, in, facts, at))
+}
+
+// wishOf is the wish that a relationship was made by.
+func wishOf(r im.Relationship) BlockInput {
+	in := BlockInput{Target: r.Target, Kind: r.Kind, GroupID: r.GroupID, Scope: scopeWish(r), DelegateID: r.DelegateID, Declared: r.Declared}
+	if !r.RequestedBy.IsZero() {
+		in.Initiator = r.InitiatorID
+	}
+	return in
 }
 
 // scopeWish is the scope as it was asked for: the ordinary one needs no asking.

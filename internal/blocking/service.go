@@ -318,7 +318,7 @@ func (s *Service) intend(u *ledger.Unit, kind string, r im.Relationship) {
 	now := s.o.Now()
 	i := im.Intent{ID: s.o.IDs.New(), Key: kind + ":" + r.ID.String() + ":" + strconv.Itoa(r.Version), Kind: kind, WorkspaceID: r.WorkspaceID,
 		Subject: im.Ref{Kind: im.KindRelationship, ID: r.ID}, TargetID: r.Target.ID, State: im.DeliveryNotNeeded, CreatedAt: now, SettledAt: now}
-	if s.o.Platforms.Delivers(r.WorkspaceID, r.Kind) {
+	if !r.Declared && s.o.Platforms.Delivers(r.WorkspaceID, r.Kind) {
 		i.State, i.NextTryAt, i.SettledAt = im.DeliveryPending, now, time.Time{}
 	}
 	u.Intents = append(u.Intents, i)

@@ -26,9 +26,6 @@ type Store interface {
 	BlockFacts(ctx context.Context, q BlockQuery) (BlockFacts, error)
 	// WishFacts is BlockFacts of many targets, as far as policy is concerned.
 	WishFacts(ctx context.Context, q WishQuery) (map[im.ID]BlockFacts, error)
-	// GroupPlaces reads which place (authz.PlaceOwner …) each of these has in a group, and its workspace; zero where the
-	// viewer does not see the group.
-	GroupPlaces(ctx context.Context, v im.Viewer, group im.ID, of ...im.ID) (workspace im.ID, places map[im.ID]string, err error)
 	// RelationshipFacts reads what a command on an existing relationship is decided on; nil where the viewer may
 	// not see it. The zero viewer is the gateway itself and sees everything.
 	RelationshipFacts(ctx context.Context, v im.Viewer, id im.ID) (*RelationshipFacts, error)
@@ -36,7 +33,8 @@ type Store interface {
 	ApprovalFacts(ctx context.Context, v im.Viewer, id im.ID) (*ApprovalFacts, error)
 	// Approvers resolves the roles of needs to active people.
 	Approvers(ctx context.Context, q ApproverQuery) (map[string][]im.ID, error)
-	CheckFacts(ctx context.Context, q CheckQuery) (CheckFacts, error)
+	// CheckFacts reads what contact checks are answered from, in one statement, in the order of the question.
+	CheckFacts(ctx context.Context, v im.Viewer, now time.Time, pairs []Pair) ([]CheckFacts, error)
 	// Due reads, oldest first, live relationships whose time ran out, those whose cool-down is over, and pending approvals
 	// whose time ran out.
 	Due(ctx context.Context, now time.Time, limit int) (expired, cooled, approvals []im.ID, err error)
@@ -69,6 +67,8 @@ type BlockQuery struct {
 	Initiator im.ID // another person for whom the viewer acts; zero: nobody
 	Target    im.Ref
 	Kind      im.RelationshipKind
+	GroupID   im.ID  // of a group block
+	Delegate  im.ID  // who is to take over approvals; zero: nobody
 	Currency  string // the company's own: open value counts in it
 	Now       time.Time
 	// Made is the relationship where there is one already and it is decided again: what the viewer did of late is then
@@ -90,16 +90,25 @@ const recently = 10 * time.Minute
 
 // BlockFacts is what is known of a pair.
 type BlockFacts struct {
-	Initiator       bool                // the other person is there, as far as the viewer may see
-	Member          *im.Member          // the target, where it is a member whom the viewer may see
-	Contact         *im.ExternalContact // the target, where it is a contact whom the viewer may see
+	Initiator       *im.Member          // the other person, where the viewer may see him
+	Delegate        *im.Member          // who is to take over approvals, where the viewer may see him
+	Group           *im.Group           // of a group block, where the viewer may see it
+	Found           bool                // the target is there, and the viewer may see it
+	Name            string              // of the target
+	Member          *im.Member          // the target, where it is a member
+	Contact         *im.ExternalContact // the target, where it is a contact
 	Places          []Place             // workspaces that both are on
 	Relation        string              // where the target stands to the viewer: superior, subordinate or neither
 	OwnsSharedGroup bool                // the target owns a group that both are in
-	OwnDepartment   bool                // the contact's owner is in one of the viewer's departments, or below
-	OwnPool         bool                // the contact lies in the pool of one of the viewer's departments
-	Below           bool                // the member is in one of the viewer's departments, or below
-	OpenValue       int64               // of the contact's open opportunities, in hundredths of the company's currency
+	OtherDepartment bool                // the target is a member and shares no department with the initiator
+	// Where the target stands to the other person.
+	InitiatorRelation string
+	// Whose place is which (authz.PlaceOwner …) in the group of a group block.
+	InitiatorPlace, TargetPlace string
+	OwnDepartment               bool  // the contact's owner is in one of the viewer's departments, or below
+	OwnPool                     bool  // the contact lies in the pool of one of the viewer's departments
+	Below                       bool  // the member is in one of the viewer's departments, or below
+	OpenValue                   int64 // of the contact's open opportunities, in hundredths of the company's currency
 	// What the viewer has made of late, besides what is asked for now: blocks of contacts, those of a bulk left out, and
 	// blacklistings.
 	Blocks, Blacklistings int
@@ -110,6 +119,8 @@ type BlockFacts struct {
 type Place struct {
 	Workspace im.Workspace
 	Standing  string // of the viewer's account there
+	// Of the accounts of the other person, and of who is to take over approvals.
+	InitiatorStanding, DelegateStanding string
 	// Live is the relationship of the same kind that stands between the two already.
 	Live *im.Relationship
 }
@@ -137,7 +148,8 @@ type ApproverQuery struct {
 	// map to nothing.
 	Roles       map[string][]string
 	RequesterID im.ID    // never an approver
-	TargetID    im.ID    // never an approver
+	InitiatorID im.ID    // never an approver
+	TargetID    im.ID    // never an approver; nor is his manager, but where a term names him
 	OwnerID     im.ID    // of the contact: for owner_dept_manager
 	GroupID     im.ID    // for group_owner
 	WorkspaceID im.ID    // whoever is not active there is no approver
@@ -146,27 +158,27 @@ type ApproverQuery struct {
 	Limit       int      // people for each role
 }
 
-// CheckQuery asks whether one party may reach another.
-type CheckQuery struct {
-	Viewer    im.Viewer
+// Pair is two parties of whom one may want to reach the other.
+type Pair struct {
 	From, To  im.Ref
 	Workspace im.ID // zero: all that both are on
-	Now       time.Time
+	Group     im.ID // zero: all groups
 }
 
 // CheckFacts is what a contact check is answered from.
 type CheckFacts struct {
-	Visible bool // the viewer may see both parties
-	Common  bool // both are on the workspace, or on any where none was named
+	Visible bool // the viewer may see both parties, and the group that was named
+	Common  bool // both are on the workspace and in the group, or on any where none was named
 	Below   bool // one of the two is below the viewer
 	Active  []SeenRelationship
 }
 
-// SeenRelationship is an active relationship between the two, and whether the viewer may read it.
+// SeenRelationship is an active relationship between the two, as far as checks go, and whether the viewer may read it.
 type SeenRelationship struct {
 	im.Relationship
-	Workspace im.Workspace
-	Seen      bool
+	Workspace  im.Workspace
+	Seen       bool
+	FromTarget bool // who reaches out is its target, or belongs to it
 }
 
 // RelationshipFilter narrows a list of relationships; zero fields do not.

@@ -18,6 +18,7 @@ const (
 	wecom    = "wecom-hq"
 	dingtalk = "dingtalk-hq"
 	feishu   = "feishu-hq"
+	wechat   = "wechat-personal"
 )
 
 const (
@@ -105,6 +106,7 @@ func (b *builder) addWorkspaces() {
 		{wecom, "wecom", true},
 		{dingtalk, "dingtalk", false},
 		{feishu, "feishu", false},
+		{wechat, "wechat", false},
 	} {
 		id := b.ids.New()
 		b.workspaces[w.name] = id

@@ -249,7 +249,8 @@ func TestWorkspaces(t *testing.T) {
 	for _, w := range []struct {
 		name, platform string
 		contact        bool
-	}{{"native", "native", false}, {"wecom-hq", "wecom", true}, {"dingtalk-hq", "dingtalk", false}, {"feishu-hq", "feishu", false}} {
+	}{{"native", "native", false}, {"wecom-hq", "wecom", true}, {"dingtalk-hq", "dingtalk", false}, {"feishu-hq", "feishu", false},
+		{"wechat-personal", "wechat", false}} {
 		want = append(want, fmt.Sprint(w.name, w.platform, "CN", "Asia/Shanghai", w.contact))
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -299,6 +300,9 @@ func TestAccounts(t *testing.T) {
 		case department == "研发部" || department == "信息部":
 			want = append(want, "feishu-hq")
 		}
+		if slices.Contains([]string{"004", "005"}, m.EmployeeNo) {
+			want = append(want, "wechat-personal")
+		}
 		if diff := cmp.Diff(want, got[m.EmployeeNo]); diff != "" {
 			t.Errorf("%s (-want +got)\n%s", m.AccountName, diff)
 		}
@@ -309,7 +313,7 @@ func TestCounts(t *testing.T) {
 	c := newCompany()
 	for what, n := range map[string][2]int{
 		"members": {len(c.Members), 60}, "departments": {len(c.Departments), 9}, "contacts": {len(c.Contacts), 700},
-		"groups": {len(c.Groups), 30}, "follows": {len(c.Follows), 700}, "workspaces": {len(c.Workspaces), 4},
+		"groups": {len(c.Groups), 30}, "follows": {len(c.Follows), 700}, "workspaces": {len(c.Workspaces), 5},
 	} {
 		if n[0] != n[1] {
 			t.Errorf("%s: got %d, want %d", what, n[0], n[1])

@@ -61,8 +61,14 @@ func (p person) workspaces() []string {
 	if head || slices.Contains([]string{"研发部", "信息部"}, p.department) {
 		on = append(on, feishu)
 	}
+	if slices.Contains(personal, p.no) {
+		on = append(on, wechat)
+	}
 	return on
 }
+
+// personal are those who use a personal account at work.
+var personal = []string{"004", "005"}
 
 // in are the employee numbers of a department and those below it.
 func in(department string) []string {

@@ -3,6 +3,7 @@ package im
 import (
 	"bytes"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -153,11 +154,28 @@ func TestStateAt(t *testing.T) {
 
 // What stops, and that nothing else does.
 func TestStops(t *testing.T) {
-	for _, c := range []Channel{DirectMessage, MessageHistory, GroupMessage, GroupMention, GroupAnnouncement} {
-		for _, fromTarget := range []bool{false, true} {
-			if got, want := Stops(Block, c, fromTarget), c == DirectMessage && fromTarget; got != want {
-				t.Errorf("a block stops %s (from target: %t): %t", c, fromTarget, got)
+	closed := []Reach{{Channel: DocumentLibrary, FromTarget: true}}
+	for _, c := range []struct {
+		r    Relationship
+		want string
+	}{
+		{Relationship{Kind: Block}, "DIRECT_MESSAGE from"},
+		{Relationship{Kind: Block, Further: closed}, "DIRECT_MESSAGE from, DOCUMENT_LIBRARY from"},
+		{Relationship{Kind: Isolation}, "DIRECT_MESSAGE from, DIRECT_MESSAGE to, MESSAGE_HISTORY from, MESSAGE_HISTORY to, GROUP_MENTION from, GROUP_MENTION to"},
+		{Relationship{Kind: Blacklist}, "DIRECT_MESSAGE from, DIRECT_MESSAGE to"},
+		{Relationship{Kind: GroupBlock}, "GROUP_MENTION from"},
+		{Relationship{}, ""},
+	} {
+		var got []string
+		for _, channel := range []Channel{DirectMessage, MessageHistory, GroupMessage, GroupMention, GroupAnnouncement, DocumentLibrary, ApprovalFlow} {
+			for _, way := range []string{"from", "to"} {
+				if c.r.Stops(channel, way == "from") {
+					got = append(got, string(channel)+" "+way)
+				}
 			}
+		}
+		if s := strings.Join(got, ", "); s != c.want {
+			t.Errorf("%s stops %s; want %s", c.r.Kind, s, c.want)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package im
 
 import (
 	"log/slog"
+	"slices"
 	"time"
 )
 
@@ -68,13 +69,24 @@ const (
 // Source is where a relationship was asked for.
 type Source string
 
-// The sources that a caller may name; the gateway alone sets others.
+// The sources. A caller may name the first of them; the gateway alone sets the others.
 const (
 	FromContactList Source = "CONTACT_LIST"
 	FromChat        Source = "CHAT"
 	FromConsole     Source = "CONSOLE"
 	FromAPI         Source = "API"
+
+	FromBulk      Source = "BULK_API"
+	FromImport    Source = "IMPORT"
+	FromCLI       Source = "CLI"
+	FromDeparture Source = "DEPARTURE"
+	FromRiskRule  Source = "RISK_RULE"
 )
+
+// Nameable reports whether a caller may say that a relationship was asked for there.
+func (s Source) Nameable() bool {
+	return s == FromContactList || s == FromChat || s == FromConsole || s == FromAPI
+}
 
 // Enforcement (执行程度) is how far a platform really carries an effect out.
 type Enforcement string
@@ -118,9 +130,14 @@ const (
 	GroupMessage      Channel = "GROUP_MESSAGE"
 	GroupMention      Channel = "GROUP_MENTION"
 	GroupAnnouncement Channel = "GROUP_ANNOUNCEMENT"
+	DocumentLibrary   Channel = "DOCUMENT_LIBRARY" // the documents of the other's department
+	ApprovalFlow      Channel = "APPROVAL_FLOW"    // requests that one makes and the other decides, on the platform
 )
 
-// Relationship (关系) is one block, isolation or blacklisting on one workspace.
+// FurtherChannels are those that a relationship closes only where the platform's rules say so.
+var FurtherChannels = []Channel{DocumentLibrary, ApprovalFlow}
+
+// Relationship (关系) is one block, isolation, blacklisting or group block on one workspace.
 type Relationship struct {
 	ID          ID
 	WorkspaceID ID
@@ -140,6 +157,11 @@ type Relationship struct {
 	Enforcement Enforcement
 	Undo        UndoTerms
 	DecisionID  ID // the decision that it rests on
+	// Further is the channels that it closes besides those of its kind, as the platform's rules said when it was made.
+	Further     []Reach `json:",omitempty"`
+	DelegateID  ID      `json:",omitzero"`  // who takes over the approvals that it cuts
+	RequestedBy ID      `json:",omitzero"`  // who asked for it, where that was not the initiator
+	Declared    bool    `json:",omitempty"` // a person did it in the platform's own client; here it is only written down
 	// Needs is who had to agree to it; empty for one that nobody had to review. A later lift asks the same.
 	Needs []Need
 }
@@ -150,6 +172,22 @@ func (r Relationship) StateAt(t time.Time) RelationshipState {
 		return Expired
 	}
 	return r.State
+}
+
+// Requester is who asked for it.
+func (r Relationship) Requester() ID {
+	if r.RequestedBy.IsZero() {
+		return r.InitiatorID
+	}
+	return r.RequestedBy
+}
+
+// Effects is what it does: as its kind, and what the platform's rules add.
+func (r Relationship) Effects() []Reach { return append(Effects(r.Kind), r.Further...) }
+
+// Stops reports whether it closes the channel in the given direction.
+func (r Relationship) Stops(c Channel, fromTarget bool) bool {
+	return slices.ContainsFunc(r.Effects(), func(e Reach) bool { return e.Channel == c && e.FromTarget == fromTarget && !e.Allowed })
 }
 
 // UndoTerms are the terms on which a relationship can be taken back, frozen when it is made: a later change of
@@ -180,27 +218,30 @@ func Effects(k RelationshipKind) []Reach {
 		return []Reach{{Channel: c, FromTarget: true, Allowed: allowed}, {Channel: c, Allowed: allowed}}
 	}
 	var out []Reach
+	add := func(more ...Reach) { out = append(out, more...) }
 	switch k {
 	case Block:
-		out = append(out, Reach{Channel: DirectMessage, FromTarget: true}, Reach{Channel: DirectMessage, Allowed: true})
-		out = append(out, both(MessageHistory, true)...)
-		out = append(out, both(GroupMessage, true)...)
-		out = append(out, Reach{Channel: GroupMention, FromTarget: true, Allowed: true})
-		out = append(out, both(GroupAnnouncement, true)...)
+		add(Reach{Channel: DirectMessage, FromTarget: true}, Reach{Channel: DirectMessage, Allowed: true})
+		add(both(MessageHistory, true)...)
+		add(both(GroupMessage, true)...)
+		add(Reach{Channel: GroupMention, FromTarget: true, Allowed: true})
+		add(both(GroupAnnouncement, true)...)
+	case Isolation: // what was said is for the auditor, and for whom a grant lets read it
+		add(both(DirectMessage, false)...)
+		add(both(MessageHistory, false)...)
+		add(both(GroupMessage, true)...)
+		add(both(GroupMention, false)...)
+		add(both(GroupAnnouncement, true)...)
 	case Blacklist:
-		out = append(out, both(DirectMessage, false)...)
-		out = append(out, both(MessageHistory, true)...)
-		out = append(out, both(GroupMessage, true)...)
+		add(both(DirectMessage, false)...)
+		add(both(MessageHistory, true)...)
+		add(both(GroupMessage, true)...)
+	case GroupBlock: // in its group
+		add(both(DirectMessage, true)...)
+		add(both(MessageHistory, true)...)
+		add(both(GroupMessage, true)...)
+		add(Reach{Channel: GroupMention, FromTarget: true})
+		add(both(GroupAnnouncement, true)...)
 	}
 	return out
-}
-
-// Stops reports whether a relationship of this kind closes the channel in the given direction.
-func Stops(k RelationshipKind, c Channel, fromTarget bool) bool {
-	for _, e := range Effects(k) {
-		if e.Channel == c && e.FromTarget == fromTarget {
-			return !e.Allowed
-		}
-	}
-	return false
 }

@@ -119,13 +119,16 @@ func (c *Connections) Enforcement(w im.Workspace, kind im.RelationshipKind, targ
 	return im.Enforcement(e)
 }
 
-// ChannelEnforcement says how far the ways between the two parties of a relationship are really closed: there an
-// action that is emulated as a whole may be merely recorded.
-func (c *Connections) ChannelEnforcement(w im.Workspace, kind im.RelationshipKind, target im.Kind) im.Enforcement {
-	if e, ok := c.Platform(w.Platform).channels[actionOf(kind, target)]; ok && c.byID[w.ID] != nil {
+// ChannelEnforcement says how far a channel between the two parties of a relationship is really closed: an action that is
+// emulated as a whole may stop no message, and no adapter closes further channels yet.
+func (c *Connections) ChannelEnforcement(w im.Workspace, r im.Relationship, channel im.Channel) im.Enforcement {
+	if r.Declared || slices.Contains(im.FurtherChannels, channel) {
+		return im.EnforcedRecorded
+	}
+	if e, ok := c.Platform(w.Platform).channels[actionOf(r.Kind, r.Target.Kind)]; ok && c.byID[w.ID] != nil {
 		return im.Enforcement(e)
 	}
-	return c.Enforcement(w, kind, target)
+	return c.Enforcement(w, r.Kind, r.Target.Kind)
 }
 
 // Note explains the enforcement of a relationship to people; empty where there is nothing to explain.
@@ -162,12 +165,18 @@ func actionOf(kind im.RelationshipKind, target im.Kind) adapters.Action {
 	switch {
 	case kind == im.Blacklist:
 		return adapters.BlacklistContact
+	case kind == im.Isolation:
+		return adapters.IsolateMember
+	case kind == im.GroupBlock:
+		return adapters.GroupBlockMember
+	case kind == im.Block && target == im.KindDepartment:
+		return adapters.BlockDepartment
+	case kind == im.Block && target == im.KindGroup:
+		return adapters.BlockGroup
 	case kind == im.Block && target == im.KindContact:
 		return adapters.BlockContact
-	case kind == im.Block:
-		return adapters.BlockMember
 	}
-	return adapters.Action(kind) // no adapter has a word for it yet
+	return adapters.BlockMember
 }
 
 // Health is how the connection of a workspace does.

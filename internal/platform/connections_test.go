@@ -64,10 +64,13 @@ func TestEnforcement(t *testing.T) {
 		{elsewhere, member, "RECORDED RECORDED true false"},
 		{held, member, "UNSUPPORTED UNSUPPORTED true false"},
 		{held, contact, "RECORDED RECORDED true false"},
-		{own, [2]string{"ISOLATION", "member"}, "RECORDED RECORDED true false"}, // for which there is no word yet
+		{own, [2]string{"ISOLATION", "member"}, "NATIVE NATIVE true false"},
+		{own, [2]string{"GROUP_BLOCK", "member"}, "NATIVE NATIVE true false"},
+		{own, [2]string{"BLOCK", "department"}, "RECORDED RECORDED true false"},
+		{far, [2]string{"ISOLATION", "member"}, "RECORDED RECORDED true false"},
 	} {
 		kind, target := im.RelationshipKind(row.what[0]), im.Kind(row.what[1])
-		got := fmt.Sprint(c.Enforcement(row.w, kind, target), " ", c.ChannelEnforcement(row.w, kind, target), " ", c.Enabled(row.w, kind, target), c.Delivers(row.w.ID, kind))
+		got := fmt.Sprint(c.Enforcement(row.w, kind, target), " ", c.ChannelEnforcement(row.w, im.Relationship{Kind: kind, Target: im.Ref{Kind: target}}, im.DirectMessage), " ", c.Enabled(row.w, kind, target), c.Delivers(row.w.ID, kind))
 		expect(t, fmt.Sprint(row.w.Name, " ", row.what), got, row.want)
 	}
 	for _, row := range []struct {
@@ -75,7 +78,7 @@ func TestEnforcement(t *testing.T) {
 		capabilities string
 		noted        bool
 	}{
-		{own, "blacklist NATIVE, block_contact NATIVE, block_member NATIVE", false},
+		{own, "blacklist NATIVE, block_contact NATIVE, block_member NATIVE, group_block NATIVE, isolate NATIVE", false},
 		{far, "blacklist EMULATED", true},
 		{unlicensed, "", false},
 		{near, "blacklist NATIVE", false},

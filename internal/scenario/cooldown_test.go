@@ -357,7 +357,7 @@ func TestRestrictedDepartment(t *testing.T) {
 			"p, acme.all_others, native, anyone, block, *, '总部' in r.sub.Departments && !('人事部' in r.sub.Departments), deny, ,")
 		zheng, qin := c.person("zhenglan009"), c.person("qinlang014")
 		says := func(p person, target, where string) string {
-			o := p.block(target, on(where))
+			o := p.block(target, on(where), with("approvalDelegateId", c.member("chenguang001")))
 			must(t, p.account+" on "+where, len(o.Results), 1)
 			return o.Results[0].Decision.Outcome + " " + o.Results[0].Decision.rules()
 		}

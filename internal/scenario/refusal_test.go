@@ -98,7 +98,7 @@ func TestOrderOfRefusals(t *testing.T) {
 func TestTwoWorkspaces(t *testing.T) {
 	onEach(t, func(t *testing.T, c company) {
 		wang := c.person("wangfang004")
-		for _, how := range [][]how{{on("native", "wecom-hq")}, {}, {on("wecom-hq", "native")}} { // none named: all that both are on
+		for _, how := range [][]how{{on("native", "wecom-hq")}, {on("wecom-hq", "native")}} {
 			o := wang.block("liqiang005", how...)
 			must(t, "codes", o.codes(), "POLICY_DENIED")
 			must(t, "results", len(o.Results), 2)

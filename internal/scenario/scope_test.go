@@ -198,7 +198,7 @@ func TestMasks(t *testing.T) {
 			id := a.Get("node.platformId")
 			if contacts[k.whom] == "" {
 				id = a.Get("node.accounts.0.platformId")
-				must(t, name+": accounts", len(a.Get("node.accounts").([]any)), 2)
+				must(t, name+": accounts", len(a.Get("node.accounts").([]any)) >= 2, true)
 			}
 			want := any(nil)
 			if k.whole {

@@ -62,6 +62,7 @@ func (r *Relationship) Scope() model.RelationshipScope { return model.Relationsh
 func (r *Relationship) Source() model.RelationshipSource {
 	return model.RelationshipSource(r.row.Source)
 }
+func (r *Relationship) DeclaredOnly() bool    { return r.row.Declared }
 func (r *Relationship) Reason() string        { return string(r.row.Reason) }
 func (r *Relationship) CreatedAt() time.Time  { return r.row.CreatedAt }
 func (r *Relationship) ExpiresAt() *time.Time { return at(r.row.ExpiresAt) }
@@ -89,6 +90,15 @@ func (r *Relationship) Initiator(ctx context.Context) (*Member, error) {
 func (r *Relationship) Target(ctx context.Context) (BlockTarget, error) {
 	n := next(r.b, "Relationship.target", &r.b.shown.relationships, func(n *Batch, r *Relationship) { n.announceNode(r.row.Target) })
 	return n.target(ctx, r.row.Target)
+}
+func (r *Relationship) Group(ctx context.Context) (*Group, error) {
+	return to(ctx, r.b, "Relationship.group", &r.b.shown.relationships, groups, r, func(r *Relationship) im.ID { return r.row.GroupID })
+}
+func (r *Relationship) RequestedBy(ctx context.Context) (*Member, error) {
+	return to(ctx, r.b, "Relationship.requestedBy", &r.b.shown.relationships, members, r, func(r *Relationship) im.ID { return r.row.Requester() })
+}
+func (r *Relationship) ApprovalDelegate(ctx context.Context) (*Member, error) {
+	return to(ctx, r.b, "Relationship.approvalDelegate", &r.b.shown.relationships, members, r, func(r *Relationship) im.ID { return r.row.DelegateID })
 }
 func (r *Relationship) Decision(ctx context.Context) (*Decision, error) {
 	return to(ctx, r.b, "Relationship.decision", &r.b.shown.relationships, decisions, r, func(r *Relationship) im.ID { return r.row.DecisionID })
@@ -133,7 +143,7 @@ func (r *Relationship) Effects(ctx context.Context) ([]*Effect, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.b.effects(ctx, r.row.WorkspaceID, r.row.Kind, r.row.InitiatorID, r.row.Target, failed)
+	return r.b.effects(ctx, r.row, failed)
 }
 
 // NotRestored says of each thing that an undo could not put back why.
@@ -158,22 +168,21 @@ type Effect struct {
 	note        string
 }
 
-// effects are what a relationship of a kind does, or would do; failed says that the platform did not let it happen.
-func (b *Batch) effects(ctx context.Context, workspace im.ID, k im.RelationshipKind, initiator im.ID, target im.Ref, failed bool) ([]*Effect, error) {
-	w, err := b.workspace(ctx, workspace)
+// effects are what a relationship does, or would do; failed says that the platform did not let it happen.
+func (b *Batch) effects(ctx context.Context, r im.Relationship, failed bool) ([]*Effect, error) {
+	w, err := b.workspace(ctx, r.WorkspaceID)
 	if err != nil || w == nil {
 		return nil, err
 	}
-	e, note := b.src.Platforms.ChannelEnforcement(w.row, k, target.Kind), b.src.Platforms.Note(w.row, k, target.Kind)
-	if failed {
-		e = im.EnforcedRecorded
-	}
-	me := im.Ref{Kind: im.KindMember, ID: initiator}
+	me, note := im.Ref{Kind: im.KindMember, ID: r.InitiatorID}, b.src.Platforms.Note(w.row, r.Kind, r.Target.Kind)
 	out := []*Effect{}
-	for _, r := range im.Effects(k) {
-		x := &Effect{b, r, me, target, e, note}
-		if r.FromTarget {
-			x.from, x.to = target, me
+	for _, reach := range r.Effects() {
+		x := &Effect{b, reach, me, r.Target, b.src.Platforms.ChannelEnforcement(w.row, r, reach.Channel), note}
+		if failed {
+			x.enforcement = im.EnforcedRecorded
+		}
+		if reach.FromTarget {
+			x.from, x.to = r.Target, me
 		}
 		out = append(out, x)
 	}

@@ -124,7 +124,7 @@ func (r *BlockResult) Effects(ctx context.Context) ([]*Effect, error) {
 	if !r.part.Effective {
 		return []*Effect{}, nil
 	}
-	return r.b.effects(ctx, r.part.WorkspaceID, r.part.Kind, r.part.Relationship.InitiatorID, r.part.Target, false)
+	return r.b.effects(ctx, *r.part.Relationship, false)
 }
 
 func (r *BlockResult) Undo() *model.UndoTerms {
@@ -307,14 +307,19 @@ func (v *Viewer) Service() *string {
 
 func (v *Viewer) Roles() []string { return append([]string{}, v.b.viewer.Roles...) }
 
+// May is what policy could allow on the platforms that the viewer has an account on.
 func (v *Viewer) May(ctx context.Context) ([]string, error) {
-	all, err := v.b.workspaces.get(ctx, true)
+	accounts, err := v.b.accountsOf.get(ctx, v.b.viewer.Member.ID)
 	if err != nil {
 		return nil, err
 	}
 	var platforms []string
-	for _, w := range all {
-		if !slices.Contains(platforms, w.row.Platform) {
+	for _, a := range accounts {
+		w, err := a.Workspace(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if w != nil && !slices.Contains(platforms, w.row.Platform) {
 			platforms = append(platforms, w.row.Platform)
 		}
 	}

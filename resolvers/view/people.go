@@ -27,6 +27,8 @@ func (b *Batch) Member(m im.Member) *Member {
 func (*Member) IsNode()                          {}
 func (*Member) IsParty()                         {}
 func (*Member) IsBlockTarget()                   {}
+func (*Group) IsBlockTarget()                    {}
+func (*Department) IsBlockTarget()               {}
 func (m *Member) key() im.ID                     { return m.row.ID }
 func (m *Member) ID() string                     { return id(im.KindMember, m.row.ID) }
 func (m *Member) Name() string                   { return m.row.Name }

@@ -140,6 +140,7 @@ func members(b *Batch) *lazy[im.ID, *Member]                { return &b.members 
 func departments(b *Batch) *lazy[im.ID, *Department]        { return &b.departments }
 func services(b *Batch) *lazy[im.ID, im.Service]            { return &b.services }
 func decisions(b *Batch) *lazy[im.ID, *Decision]            { return &b.decisions }
+func groups(b *Batch) *lazy[im.ID, *Group]                  { return &b.groups }
 func subjects(b *Batch) *lazy[im.ID, *Relationship]         { return &b.subjects }
 func departmentsOf(b *Batch) *lazy[im.ID, []*Department]    { return &b.departmentsOf }
 func accountsOf(b *Batch) *lazy[im.ID, []*Account]          { return &b.accountsOf }
@@ -372,8 +373,11 @@ func (b *Batch) party(ctx context.Context, r im.Ref) (Party, error) {
 }
 
 func (b *Batch) target(ctx context.Context, r im.Ref) (BlockTarget, error) {
-	p, err := b.party(ctx, r)
-	t, _ := p.(BlockTarget)
+	if r.ID.IsZero() {
+		return nil, nil
+	}
+	n, err := b.Node(ctx, r)
+	t, _ := n.(BlockTarget)
 	return t, err
 }
 
