@@ -276,9 +276,9 @@ func anyKey[V any](rnd *rand.Rand, m map[im.ID]V) im.ID {
 var invariants = map[string]string{
 	"two live ones of a pair": `select count(*) from (select 1 from relationships where state in ('PENDING_APPROVAL', 'STAGED', 'ACTIVE', 'UNDO_PENDING_APPROVAL')
 		group by initiator_id, target_id, workspace_id, kind having count(*) > 1)`,
-	"a version without its change": `select count(*) from relationships r where version <> (select count(*) from changes c where c.relationship_id = r.id)`,
-	"a change that does not follow from another": `select count(*) from changes c where previous_state is not null and not exists (select 1 from changes b
-		where b.relationship_id = c.relationship_id and b.snapshot ->> 'Version' = c.snapshot ->> 'Version' - 1 and b.snapshot ->> 'State' = c.previous_state)`,
+	"a version without its change": `select count(*) from relationships r where version <> (select count(*) from changes c where c.kind = 'relationship' and c.subject_id = r.id)`,
+	"a change that does not follow from another": `select count(*) from changes c where c.kind = 'relationship' and previous_state is not null and not exists (select 1 from changes b
+		where b.subject_id = c.subject_id and b.snapshot ->> 'Version' = c.snapshot ->> 'Version' - 1 and b.snapshot ->> 'State' = c.previous_state)`,
 	"a pending relationship without an approval that waits": `select count(*) from relationships r where state = 'PENDING_APPROVAL' and
 		(select count(*) from approvals a where a.subject_id = r.id and a.state = 'PENDING') <> 1`,
 	"an approval that waits on what ended": `select count(*) from approvals a join relationships r on r.id = a.subject_id
@@ -287,7 +287,7 @@ var invariants = map[string]string{
 	"an ended approval without its end": `select count(*) from approvals where (ended_at is null) <> (state = 'PENDING')`,
 	"a command without its event": `select count(*) from decisions d where not exists (select 1 from approvals a where a.final_decision_id = d.id) and
 		(select count(*) from audit_events e where e.decision_id = d.id and (e.actor_id is not null or e.action = 'relationship.activate')) <> 1`,
-	"a step without its event": `select count(*) from relationships r where (select count(*) from changes c where c.relationship_id = r.id) <>
+	"a step without its event": `select count(*) from relationships r where (select count(*) from changes c where c.kind = 'relationship' and c.subject_id = r.id) <>
 		(select count(*) from audit_events e where e.action = 'block' and e.subject_id = r.id and e.decision_id = r.decision_id)
 		+ (select count(*) from audit_events e where e.action like 'relationship.%' and e.subject_id = r.id)
 		+ (r.state in ('LIFTED', 'CANCELLED') and not exists (select 1 from audit_events e where e.action in ('relationship.lift', 'relationship.cancel')

@@ -307,19 +307,20 @@ func (v *Viewer) Service() *string {
 
 func (v *Viewer) Roles() []string { return append([]string{}, v.b.viewer.Roles...) }
 
-// May is what policy could allow on the platforms that the viewer has an account on.
+// May is what policy could allow on the platforms that the viewer has an account on; a service is on all.
 func (v *Viewer) May(ctx context.Context) ([]string, error) {
 	accounts, err := v.b.accountsOf.get(ctx, v.b.viewer.Member.ID)
 	if err != nil {
 		return nil, err
 	}
+	all, err := v.b.workspaces.get(ctx, true)
+	if err != nil {
+		return nil, err
+	}
 	var platforms []string
-	for _, a := range accounts {
-		w, err := a.Workspace(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if w != nil && !slices.Contains(platforms, w.row.Platform) {
+	for _, w := range all {
+		on := slices.ContainsFunc(accounts, func(a *Account) bool { return a.row.WorkspaceID == w.row.ID })
+		if (on || v.b.viewer.IsService()) && !slices.Contains(platforms, w.row.Platform) {
 			platforms = append(platforms, w.row.Platform)
 		}
 	}
