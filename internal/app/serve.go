@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"slices"
 	"sync"
@@ -34,6 +35,7 @@ import (
 	"github.com/guanxi-im/guanxi/internal/im"
 	"github.com/guanxi-im/guanxi/internal/live"
 	"github.com/guanxi-im/guanxi/internal/metrics"
+	"github.com/guanxi-im/guanxi/internal/outbound"
 	"github.com/guanxi-im/guanxi/internal/platform"
 	"github.com/guanxi-im/guanxi/internal/policy"
 	"github.com/guanxi-im/guanxi/resolvers"
@@ -91,6 +93,9 @@ func (p *program) run(ctx context.Context, cfg config.Config) error {
 	defer func() { _ = s.store.Close() }()
 	made, err := s.prepare(ctx)
 	if err != nil {
+		return err
+	}
+	if err := s.readKeys(ctx); err != nil {
 		return err
 	}
 	sims := &sims{}
@@ -198,9 +203,14 @@ func (s *server) secrets() (*envelope.Master, error) {
 		s.trust = identity.Demo(time.Now)
 		return envelope.Demo(), nil
 	}
-	secret, err := s.cfg.Auth.Secret()
-	faults := []error{err}
-	s.trust = identity.Options{Secret: secret, Issuer: s.cfg.Auth.Issuer, Audience: s.cfg.Auth.Audience, Leeway: s.cfg.Auth.Leeway, Now: time.Now}
+	var faults []error
+	s.trust = identity.Options{Issuer: s.cfg.Auth.Issuer, Audience: s.cfg.Auth.Audience, Leeway: s.cfg.Auth.Leeway,
+		Claim: s.cfg.Auth.AccountClaim, Keys: s.issuersKeys(), Now: time.Now, Log: s.log}
+	if s.cfg.Auth.SecretFile != "" {
+		var err error
+		s.trust.Secret, err = s.cfg.Auth.Secret()
+		faults = append(faults, err)
+	}
 	if s.trust.IsDemo() {
 		faults = append(faults, errors.New("auth: the demo's secret and issuer are known to everybody; set others"))
 	}
@@ -213,6 +223,44 @@ func (s *server) secrets() (*envelope.Master, error) {
 		return nil, err
 	}
 	return envelope.Open(keyset)
+}
+
+// issuersKeys is the key set of the issuer, not read yet; nil where there is none.
+func (s *server) issuersKeys() *identity.KeySet {
+	a := s.cfg.Auth
+	o := identity.KeySetOptions{Refresh: a.JWKSRefresh, Keep: a.JWKSKeep, Now: time.Now, Log: s.log}
+	switch {
+	case a.JWKSURL != "":
+		at, err := url.Parse(a.JWKSURL)
+		if err != nil { // it was looked at when settings were read
+			return nil
+		}
+		client := outbound.Client(outbound.Options{Hosts: []string{at.Hostname()}, Networks: s.cfg.Outbound.Networks})
+		o.Read = func(ctx context.Context) ([]byte, error) {
+			return outbound.Get(ctx, client, a.JWKSURL, identity.KeySetMax)
+		}
+	case a.JWKSFile != "":
+		o.Read = func(context.Context) ([]byte, error) { return a.JWKS() }
+	default:
+		return nil
+	}
+	return identity.NewKeySet(o)
+}
+
+// readKeys reads the issuer's keys for the first time. A file must be sound; an issuer that is away now may be back soon, and
+// until then the server is not ready.
+func (s *server) readKeys(ctx context.Context) error {
+	if s.trust.Keys == nil {
+		return nil
+	}
+	err := s.trust.Keys.Refresh(ctx)
+	if err != nil && s.cfg.Auth.JWKSFile != "" {
+		return usageError{fmt.Errorf("auth.jwks_file: %w", err)}
+	}
+	if err != nil {
+		s.log.WarnContext(ctx, "the keys of the issuer cannot be read yet", "error", err)
+	}
+	return nil
 }
 
 // connect opens the platforms of the workspaces.
@@ -272,6 +320,11 @@ func (s *server) ready(ctx context.Context) error {
 	if err := s.store.Ping(ctx); err != nil {
 		return err
 	}
+	if s.trust.Keys != nil && s.trust.Secret == nil {
+		if err := s.trust.Keys.Ready(); err != nil {
+			return err
+		}
+	}
 	return s.rules.Agrees(ctx)
 }
 
@@ -328,6 +381,9 @@ func (s *server) background(ctx context.Context, sims *sims, marks *audit.Keeper
 	others.Go(func() { s.hub.Run(ctx) })
 	others.Go(func() { s.store.Listen(ctx, func() { s.hub.Wake(); s.who.Wake() }) })
 	others.Go(func() { s.who.Run(ctx) })
+	if s.trust.Keys != nil {
+		others.Go(func() { s.trust.Keys.Run(ctx) })
+	}
 	others.Go(func() { s.send.Run(ctx) })
 	others.Go(func() { s.rules.Run(ctx) })
 	others.Go(func() { s.keepLog(ctx) })

@@ -42,6 +42,7 @@ type Config struct {
 	Log        Log
 	Auth       Auth       // empty with Demo, which brings its own
 	Encryption Encryption // likewise
+	Outbound   Outbound
 	Audit      Audit
 	// Workspaces says how workspaces are connected to their platforms, by the workspace's name. Empty with Demo.
 	Workspaces map[string]Connection
@@ -90,12 +91,22 @@ type Log struct {
 	Format string // text or json
 }
 
-// Auth says whose tokens are believed.
+// Auth says whose tokens are believed: those signed with the secret, or by a key of the issuer's set.
 type Auth struct {
-	SecretFile string        // holds the HS256 secret
-	Issuer     string        // a token's iss must equal it
-	Audience   string        // and its aud hold it
-	Leeway     time.Duration // by how much clocks may differ when a token's times are judged
+	SecretFile   string        // holds the HS256 secret
+	Issuer       string        // a token's iss must equal it
+	Audience     string        // and its aud hold it
+	Leeway       time.Duration // by how much clocks may differ when a token's times are judged
+	AccountClaim string        // the claim that names the account
+	JWKSURL      string        // where the issuer's key set is
+	JWKSFile     string        // or the file that it is in
+	JWKSRefresh  time.Duration // how often it is read
+	JWKSKeep     time.Duration // how long it is good while it cannot be read
+}
+
+// Outbound says where requests may go that the gateway makes.
+type Outbound struct {
+	Networks []netip.Prefix // ranges that are nobody's on the internet, and may be asked all the same
 }
 
 // Encryption says where the master key is.
@@ -212,6 +223,9 @@ func (a Auth) Secret() ([]byte, error) {
 	return []byte(text), nil
 }
 
+// JWKS reads the key set that is in a file.
+func (a Auth) JWKS() ([]byte, error) { return read(a.JWKSFile) }
+
 // Keyset reads the keyset. Its keys are not looked at.
 func (e Encryption) Keyset() ([]byte, error) {
 	b, err := read(e.KeysetFile)
@@ -285,8 +299,24 @@ func (c Config) faults(given func(setting) bool) Faults {
 				fault(s.path, "", "nothing without demo")
 			}
 		}
-		if _, err := c.Auth.Secret(); c.Auth.SecretFile == "" || err != nil {
-			fault("auth.secret_file", redact(c.Auth.SecretFile), "a file with at least 32 bytes of secret"+because(err))
+		switch {
+		case c.Auth.SecretFile != "":
+			if _, err := c.Auth.Secret(); err != nil {
+				fault("auth.secret_file", redact(c.Auth.SecretFile), "a file with at least 32 bytes of secret"+because(err))
+			}
+		case c.Auth.JWKSURL == "" && c.Auth.JWKSFile == "":
+			fault("auth.secret_file", "", "one of auth.secret_file, auth.jwks_url and auth.jwks_file")
+		}
+		if c.Auth.JWKSFile != "" {
+			if c.Auth.JWKSURL != "" {
+				fault("auth.jwks_file", c.Auth.JWKSFile, "either auth.jwks_url or auth.jwks_file")
+			}
+			if _, err := read(c.Auth.JWKSFile); err != nil {
+				fault("auth.jwks_file", c.Auth.JWKSFile, "a file with a JSON Web Key Set"+because(err))
+			}
+		}
+		if c.Auth.JWKSKeep < c.Auth.JWKSRefresh {
+			fault("auth.jwks_keep", c.Auth.JWKSKeep.String(), "no less than auth.jwks_refresh")
 		}
 		if c.Auth.Issuer == "" {
 			fault("auth.issuer", "", "the issuer of the tokens to believe")

@@ -97,6 +97,8 @@ func TestDefaults(t *testing.T) {
 			Issuer:     "https://sso.example.com",
 			Audience:   "guanxi",
 			Leeway:     30 * time.Second,
+
+			AccountClaim: "sub", JWKSRefresh: 5 * time.Minute, JWKSKeep: time.Hour,
 		},
 		Encryption:    Encryption{lookup(environ, "GUANXI_ENCRYPTION_KEYSET_FILE")},
 		Audit:         Audit{CheckpointEvery: time.Minute},
@@ -140,7 +142,8 @@ func TestEverySetting(t *testing.T) {
 		Limits:        Limits{Limit{1, 2, 3}, Limit{4, 0, 0}, map[string]Limit{"auditor": {5, 6, 7}, "it": {8, 9, 10}}},
 		Documents:     Documents{policies, "log"},
 		ShutdownDelay: 2 * time.Second,
-		Explorer:      true, Log: Log{slog.LevelWarn, "json"}, Auth: Auth{secret, "0123", "im", time.Minute},
+		Explorer:      true, Log: Log{slog.LevelWarn, "json"}, Auth: Auth{secret, "0123", "im", time.Minute, "preferred_username",
+			"https://sso.example.com/keys", "", 10 * time.Second, 2 * time.Hour}, Outbound: Outbound{[]netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}},
 		Encryption: Encryption{keyset}, Audit: Audit{"/var/log/guanxi/checkpoints", secret, time.Second}, Currency: "EUR", ShutdownGrace: 0,
 	}
 	tests := map[string]struct {
@@ -172,6 +175,11 @@ auth:
   issuer: 0123
   audience: im
   leeway: 1m
+  account_claim: preferred_username
+  jwks_url: https://sso.example.com/keys
+  jwks_refresh: 10s
+  jwks_keep: 2h
+outbound.networks: 10.1.0.0/16
 encryption.keyset_file: %s
 audit: {checkpoint_file: /var/log/guanxi/checkpoints, signing_key_file: %s, checkpoint_every: 1s}
 currency: EUR
@@ -184,7 +192,8 @@ shutdown_grace: 0s
 			"GUANXI_HTTP_TRUSTED_PROXIES=10.0.0.0/8,::1", "GUANXI_LIMITS_EVERYONE=1/2/3", "GUANXI_LIMITS_STRANGERS=4/0/0",
 			"GUANXI_LIMITS_ROLES=auditor=5/6/7,it=8/9/10", "GUANXI_DOCUMENTS_PATH=" + policies, "GUANXI_DOCUMENTS_MODE=log",
 			"GUANXI_SHUTDOWN_DELAY=2s", "GUANXI_EXPLORER=true", "GUANXI_LOG_LEVEL=warn", "GUANXI_LOG_FORMAT=json", "GUANXI_AUTH_SECRET_FILE=" + secret,
-			"GUANXI_AUTH_ISSUER=0123", "GUANXI_AUTH_AUDIENCE=im", "GUANXI_AUTH_LEEWAY=1m",
+			"GUANXI_AUTH_ISSUER=0123", "GUANXI_AUTH_AUDIENCE=im", "GUANXI_AUTH_LEEWAY=1m", "GUANXI_AUTH_ACCOUNT_CLAIM=preferred_username",
+			"GUANXI_AUTH_JWKS_URL=https://sso.example.com/keys", "GUANXI_AUTH_JWKS_REFRESH=10s", "GUANXI_AUTH_JWKS_KEEP=2h", "GUANXI_OUTBOUND_NETWORKS=10.1.0.0/16",
 			"GUANXI_ENCRYPTION_KEYSET_FILE=" + keyset, "GUANXI_AUDIT_CHECKPOINT_FILE=/var/log/guanxi/checkpoints",
 			"GUANXI_AUDIT_SIGNING_KEY_FILE=" + secret, "GUANXI_AUDIT_CHECKPOINT_EVERY=1s", "GUANXI_CURRENCY=EUR", "GUANXI_SHUTDOWN_GRACE=0s",
 		}},
@@ -194,7 +203,8 @@ shutdown_grace: 0s
 			"--http-live-max=7", "--http-origins=https://a.example", "--http-origins=http://b.example:8080",
 			"--http-trusted-proxies=10.0.0.0/8", "--http-trusted-proxies=::1", "--limits-everyone=1/2/3", "--limits-strangers=4/0/0",
 			"--limits-roles=auditor=5/6/7,it=8/9/10", "--documents-path=" + policies, "--documents-mode=log", "--shutdown-delay=2s", "--explorer", "--log-level=warn", "--log-format=json", "--auth-secret-file=" + secret,
-			"--auth-issuer=0123", "--auth-audience=im", "--auth-leeway=1m",
+			"--auth-issuer=0123", "--auth-audience=im", "--auth-leeway=1m", "--auth-account-claim=preferred_username",
+			"--auth-jwks-url=https://sso.example.com/keys", "--auth-jwks-refresh=10s", "--auth-jwks-keep=2h", "--outbound-networks=10.1.0.0/16",
 			"--encryption-keyset-file=" + keyset, "--audit-checkpoint-file=/var/log/guanxi/checkpoints", "--audit-signing-key-file=" + secret,
 			"--audit-checkpoint-every=1s", "--currency=EUR", "--shutdown-grace=0s", "--json",
 		}},
@@ -419,13 +429,18 @@ func TestValues(t *testing.T) {
 		"listen": {"127.0.0.1:0", ":8080", "[::1]:65535", "gateway.example.com:80", "guanxi-0:443", "[fe80::1%eth0]:80"},
 		"db": {"sqlite:guanxi.db", "sqlite:/var/lib/guanxi.db", "sqlite::memory:", "postgres://u:p@h:5432/db?sslmode=require",
 			"postgres:///db?host=/run/postgresql"},
-		"log.level":      {"debug", "info", "warn", "error"},
-		"log.format":     {"text", "json"},
-		"auth.leeway":    {"0s", "90s", "5m"},
-		"currency":       {"CNY", "EUR", "JPY"},
-		"shutdown_grace": {"0s", "1h"},
-		"demo":           {"false", "0"},
-		"explorer":       {"true", "false"},
+		"log.level":   {"debug", "info", "warn", "error"},
+		"log.format":  {"text", "json"},
+		"auth.leeway": {"0s", "90s", "5m"},
+		"auth.jwks_url": {"https://sso.example.com/keys", "https://10.0.0.1:8443/keys?x=1", "http://127.0.0.1:1/keys", "http://localhost/keys",
+			"http://[::1]:8080/keys"},
+		"auth.jwks_refresh": {"1s", "1h"},
+		"auth.jwks_keep":    {"5m", "24h"},
+		"outbound.networks": {"10.0.0.1", "10.0.0.0/8,fd00::/8"},
+		"currency":          {"CNY", "EUR", "JPY"},
+		"shutdown_grace":    {"0s", "1h"},
+		"demo":              {"false", "0"},
+		"explorer":          {"true", "false"},
 	}
 	goodInDemo := []string{"wecom=http://127.0.0.1:8081", "wecom=http://localhost:1/", "wecom=http://[::1]:1,feishu=http://127.0.0.2:1"}
 	badInDemo := []string{"wecom", "wecom=", "http://127.0.0.1:1", "=http://127.0.0.1:1", "wecom=127.0.0.1:1", "wecom=https://127.0.0.1:1",
@@ -435,14 +450,19 @@ func TestValues(t *testing.T) {
 	bad := map[string][]string{
 		"listen": {"8080", "localhost", "localhost:", "localhost:65536", "localhost:-1", "localhost:http", "256.1.1.1:80",
 			"127.1:80", "::1:80", "a b:80", "-a:80", "http://localhost:80"},
-		"db":             {"guanxi.db", "sqlite:", "sqlite::memry:", "mysql://h/db", "postgres://h:p%zz@h/db", "sqlite3:x"},
-		"log.level":      {"INFO", "warning", "info+1", "trace"},
-		"log.format":     {"JSON", "logfmt"},
-		"auth.leeway":    {"30", "-1s", "5m1s", "soon"},
-		"currency":       {"cny", "RMB", "CN", "¥"},
-		"shutdown_grace": {"10", "-1s", "61m"},
-		"demo":           {"maybe", "on"},
-		"explorer":       {"yes"},
+		"db":          {"guanxi.db", "sqlite:", "sqlite::memry:", "mysql://h/db", "postgres://h:p%zz@h/db", "sqlite3:x"},
+		"log.level":   {"INFO", "warning", "info+1", "trace"},
+		"log.format":  {"JSON", "logfmt"},
+		"auth.leeway": {"30", "-1s", "5m1s", "soon"},
+		"auth.jwks_url": {"http://sso.example.com/keys", "sso.example.com/keys", "file:///keys", "https://", "https://u:p@sso.example.com/keys",
+			"https://sso.example.com/keys#x", "ftp://sso.example.com/"},
+		"auth.jwks_refresh": {"0s", "999ms", "61m", "5"},
+		"auth.jwks_keep":    {"0s", "25h"},
+		"outbound.networks": {"x", "10.0.0.0/33", "localhost"},
+		"currency":          {"cny", "RMB", "CN", "¥"},
+		"shutdown_grace":    {"10", "-1s", "61m"},
+		"demo":              {"maybe", "on"},
+		"explorer":          {"yes"},
 	}
 	for _, text := range goodInDemo {
 		if _, err := load(t, []string{"--demo"}, []string{"GUANXI_SIM=" + text}, ""); err != nil {

@@ -181,6 +181,45 @@ var settings = []setting{
 		valid: atMost(5 * time.Minute),
 	},
 	{
+		path: "auth.account_claim", fallback: "sub",
+		usage:    "claim of a token that names the account",
+		expected: "the name of a claim",
+		field:    func(c *Config) any { return &c.Auth.AccountClaim },
+	},
+	{
+		path:     "auth.jwks_url",
+		usage:    "URL of the issuer's JSON Web Key Set",
+		expected: "https://HOST/PATH; http on a loopback host alone",
+		field:    func(c *Config) any { return &c.Auth.JWKSURL },
+		valid:    isKeySetURL,
+	},
+	{
+		path:     "auth.jwks_file",
+		usage:    "file with the issuer's JSON Web Key Set, in the place of its URL",
+		expected: "a file with a JSON Web Key Set",
+		field:    func(c *Config) any { return &c.Auth.JWKSFile },
+	},
+	{
+		path: "auth.jwks_refresh", fallback: "5m",
+		usage:    "how often the key set is read: a key that has gone from it is believed no longer",
+		expected: "a duration from 1s to 1h, such as 5m",
+		field:    func(c *Config) any { return &c.Auth.JWKSRefresh },
+		valid:    between(time.Second, time.Hour),
+	},
+	{
+		path: "auth.jwks_keep", fallback: "1h",
+		usage:    "how long the last key set is good while it cannot be read",
+		expected: "a duration from 1s to 24h, such as 1h",
+		field:    func(c *Config) any { return &c.Auth.JWKSKeep },
+		valid:    between(time.Second, 24*time.Hour),
+	},
+	{
+		path:     "outbound.networks",
+		usage:    "private ranges of addresses that the gateway's own requests may go to, with commas between",
+		expected: "ranges such as 10.1.0.0/16, with commas between",
+		field:    func(c *Config) any { return &c.Outbound.Networks },
+	},
+	{
 		path:     "encryption.keyset_file",
 		usage:    "file with the master key, a Tink keyset as JSON",
 		expected: "a file with a Tink keyset as JSON",
@@ -360,6 +399,15 @@ func between(least, most time.Duration) func(string) bool {
 		d, err := time.ParseDuration(s)
 		return err == nil && least <= d && d <= most
 	}
+}
+
+// isKeySetURL: whoever can change what is read there can sign as anybody, so it is read over TLS, or from this machine.
+func isKeySetURL(s string) bool {
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" {
+		return false
+	}
+	return u.Scheme == "https" || u.Scheme == "http" && loopback(net.JoinHostPort(u.Hostname(), "0"))
 }
 
 // size reads 512B, 64KiB, 32MiB or 1GiB.

@@ -72,16 +72,20 @@ var (
 
 // Run reads the set again and again until ctx ends.
 func (k *KeySet) Run(ctx context.Context) {
+	next := k.o.Refresh
+	if k.Ready() != nil {
+		next = min(next, seekEvery)
+	}
 	for {
-		next := k.o.Refresh
-		if err := k.Refresh(ctx); err != nil && ctx.Err() == nil {
-			k.o.Log.WarnContext(ctx, "the keys of the issuer cannot be read; the last ones stay for a while", "error", err)
-			next = min(next, seekEvery)
-		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(next):
+		}
+		next = k.o.Refresh
+		if err := k.Refresh(ctx); err != nil && ctx.Err() == nil {
+			k.o.Log.WarnContext(ctx, "the keys of the issuer cannot be read; the last ones stay for a while", "error", err)
+			next = min(next, seekEvery)
 		}
 	}
 }

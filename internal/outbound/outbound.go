@@ -138,23 +138,3 @@ func Get(ctx context.Context, c *http.Client, url string, limit int64) ([]byte, 
 	}
 	return b, err
 }
-
-// Networks reads ranges with commas between: 10.1.0.0/16, or one address.
-func Networks(text string) (out []netip.Prefix, err error) {
-	for part := range strings.SplitSeq(text, ",") {
-		part = strings.TrimSpace(part)
-		if part == "" {
-			continue
-		}
-		p, err := netip.ParsePrefix(part)
-		if err != nil {
-			a, err := netip.ParseAddr(part)
-			if err != nil {
-				return nil, fmt.Errorf("%q is no range of addresses", part)
-			}
-			p = netip.PrefixFrom(a, a.BitLen())
-		}
-		out = append(out, p.Masked())
-	}
-	return out, nil
-}
