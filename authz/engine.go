@@ -299,6 +299,9 @@ func (e *Engine) Roles(names []string) []string {
 	return out
 }
 
+// RoleNames lists the roles that the files know, sorted.
+func (e *Engine) RoleNames() []string { return e.hierarchy.names() }
+
 // Implying lists the roles that imply this one on a platform with an organisation, itself among them, sorted: whoever
 // has one of them in the directory may act as it.
 func (e *Engine) Implying(role string) []string {

@@ -114,6 +114,7 @@ func (s *Store) Post(ctx context.Context, u ledger.Unit) error {
 	}
 	ss = append(ss, deliveredStmts(w, u)...)
 	ss = append(ss, identityStmts(u)...)
+	ss = append(ss, importStmts(u)...)
 	if p := u.Policy; p != nil {
 		ss = append(ss, policyStmts(*p)...)
 	}

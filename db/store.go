@@ -53,6 +53,7 @@ type Store struct {
 	bun    *bun.DB // migrations only
 	remove string  // the temporary folder of sqlite::memory:
 	lock   *flock.Flock
+	held   []*sql.Conn // see Hold
 }
 
 // engine runs statements on one kind of database.
@@ -62,6 +63,8 @@ type engine interface {
 	// write runs the statements in one transaction. It fails with errUnmet where a statement changed another
 	// number of rows than it had to.
 	write(ctx context.Context, ss []stmt) error
+	// bulk writes many new rows, and then runs the statements, as write does.
+	bulk(ctx context.Context, loads []load, ss []stmt) error
 	// alone is what a write begins with that must not run beside another under the same lock.
 	alone(lock int64) []stmt
 	// oldest orders rows of an alias as they were written: of two of which one was made knowing of the other, first the
@@ -123,6 +126,9 @@ func Open(ctx context.Context, dsn string, o Options) (*Store, error) {
 // Close ends the store. Writes that were answered are durable before that.
 func (s *Store) Close() error {
 	var errs []error
+	for _, c := range s.held {
+		errs = append(errs, c.Close())
+	}
 	if s.eng != nil {
 		errs = append(errs, s.eng.close())
 	}

@@ -23,6 +23,8 @@ var prefixes = map[im.Kind]string{
 	im.KindAlert:        "alr_",
 	im.KindOpportunity:  "opp_",
 	im.KindAPIKey:       "key_",
+	im.KindImport:       "imp_",
+	im.KindImportRow:    "row_",
 }
 
 var kinds = func() map[string]im.Kind {

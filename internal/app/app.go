@@ -63,7 +63,9 @@ func (p *program) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	migrate := &cobra.Command{Use: "migrate", Short: "The schema of the database", Args: usage(cobra.NoArgs), RunE: needsCommand}
 	migrate.AddCommand(p.migrateUp(), p.migrateDown(), p.migrateStatus())
-	root.AddCommand(p.keyset(), p.serve(), p.query(), migrate, p.token(), p.audit(), p.policy(), p.sim(), p.version())
+	imports := &cobra.Command{Use: "import", Short: "Take in files", Args: usage(cobra.NoArgs), RunE: needsCommand}
+	imports.AddCommand(p.importOrg())
+	root.AddCommand(imports, p.keyset(), p.serve(), p.query(), migrate, p.token(), p.audit(), p.policy(), p.sim(), p.version())
 	return root
 }
 

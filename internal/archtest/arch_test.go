@@ -41,8 +41,9 @@ internal/outbound     :
 internal/identity     : authz internal/im internal/fault internal/directory internal/ledger internal/page
 internal/blocking     : authz internal/im internal/fault internal/ledger internal/page internal/approval internal/platform
 internal/explorer     :
+internal/intake       : internal/im internal/fault internal/ledger internal/page internal/pinyin authz
 internal/demo         : internal/im internal/directory internal/pinyin
-db                    : internal/im internal/fault internal/envelope internal/ledger internal/page internal/audit internal/live internal/directory internal/platform internal/policy internal/blocking
+db                    : internal/im internal/fault internal/envelope internal/ledger internal/page internal/audit internal/live internal/directory internal/platform internal/policy internal/blocking internal/intake
 graph                 :
 graph/nodeid          : internal/im
 graph/scalar          : internal/fault

@@ -46,6 +46,7 @@ type Config struct {
 	Audit      Audit
 	// Workspaces says how workspaces are connected to their platforms, by the workspace's name. Empty with Demo.
 	Workspaces map[string]Connection
+	Import     Import
 	// Currency is the company's own, in which thresholds of policy are counted: an ISO 4217 code.
 	Currency string
 	// ShutdownGrace is how long requests that are under way may take once the gateway is told to stop.
@@ -107,6 +108,11 @@ type Auth struct {
 // Outbound says where requests may go that the gateway makes.
 type Outbound struct {
 	Networks []netip.Prefix // ranges that are nobody's on the internet, and may be asked all the same
+}
+
+// Import says what of a file is believed.
+type Import struct {
+	VanishMax int // the share of the employed who may be missing from a file that says that it is complete, in percent
 }
 
 // Encryption says where the master key is.

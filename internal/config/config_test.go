@@ -102,6 +102,7 @@ func TestDefaults(t *testing.T) {
 		},
 		Encryption:    Encryption{lookup(environ, "GUANXI_ENCRYPTION_KEYSET_FILE")},
 		Audit:         Audit{CheckpointEvery: time.Minute},
+		Import:        Import{VanishMax: 5},
 		Currency:      "CNY",
 		ShutdownGrace: 10 * time.Second,
 	}
@@ -121,7 +122,7 @@ func TestDefaultsOfTheDemo(t *testing.T) {
 	want := Config{
 		Listen: "127.0.0.1:8080", Demo: true, Explorer: true, HTTP: usual.HTTP, Documents: usual.Documents, Log: Log{Format: "text"},
 		Limits: Limits{Everyone: Limit{5000, 50_000_000, 5_000_000}, Strangers: Limit{1000, 1_000_000, 100_000}},
-		Audit:  Audit{CheckpointEvery: time.Minute}, Currency: "CNY", ShutdownGrace: 10 * time.Second,
+		Audit:  Audit{CheckpointEvery: time.Minute}, Import: Import{VanishMax: 5}, Currency: "CNY", ShutdownGrace: 10 * time.Second,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
@@ -144,7 +145,7 @@ func TestEverySetting(t *testing.T) {
 		ShutdownDelay: 2 * time.Second,
 		Explorer:      true, Log: Log{slog.LevelWarn, "json"}, Auth: Auth{secret, "0123", "im", time.Minute, "preferred_username",
 			"https://sso.example.com/keys", "", 10 * time.Second, 2 * time.Hour}, Outbound: Outbound{[]netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}},
-		Encryption: Encryption{keyset}, Audit: Audit{"/var/log/guanxi/checkpoints", secret, time.Second}, Currency: "EUR", ShutdownGrace: 0,
+		Encryption: Encryption{keyset}, Audit: Audit{"/var/log/guanxi/checkpoints", secret, time.Second}, Import: Import{VanishMax: 0}, Currency: "EUR", ShutdownGrace: 0,
 	}
 	tests := map[string]struct {
 		args, environ []string
@@ -182,6 +183,7 @@ auth:
 outbound.networks: 10.1.0.0/16
 encryption.keyset_file: %s
 audit: {checkpoint_file: /var/log/guanxi/checkpoints, signing_key_file: %s, checkpoint_every: 1s}
+import.vanish_max: 0
 currency: EUR
 shutdown_grace: 0s
 `, policies, policies, secret, keyset, secret)},
@@ -195,7 +197,7 @@ shutdown_grace: 0s
 			"GUANXI_AUTH_ISSUER=0123", "GUANXI_AUTH_AUDIENCE=im", "GUANXI_AUTH_LEEWAY=1m", "GUANXI_AUTH_ACCOUNT_CLAIM=preferred_username",
 			"GUANXI_AUTH_JWKS_URL=https://sso.example.com/keys", "GUANXI_AUTH_JWKS_REFRESH=10s", "GUANXI_AUTH_JWKS_KEEP=2h", "GUANXI_OUTBOUND_NETWORKS=10.1.0.0/16",
 			"GUANXI_ENCRYPTION_KEYSET_FILE=" + keyset, "GUANXI_AUDIT_CHECKPOINT_FILE=/var/log/guanxi/checkpoints",
-			"GUANXI_AUDIT_SIGNING_KEY_FILE=" + secret, "GUANXI_AUDIT_CHECKPOINT_EVERY=1s", "GUANXI_CURRENCY=EUR", "GUANXI_SHUTDOWN_GRACE=0s",
+			"GUANXI_AUDIT_SIGNING_KEY_FILE=" + secret, "GUANXI_AUDIT_CHECKPOINT_EVERY=1s", "GUANXI_IMPORT_VANISH_MAX=0", "GUANXI_CURRENCY=EUR", "GUANXI_SHUTDOWN_GRACE=0s",
 		}},
 		"flags": {args: []string{
 			"--listen=[::]:0", "--db=postgres://guanxi@db/guanxi", "--policies=" + policies,
@@ -206,7 +208,7 @@ shutdown_grace: 0s
 			"--auth-issuer=0123", "--auth-audience=im", "--auth-leeway=1m", "--auth-account-claim=preferred_username",
 			"--auth-jwks-url=https://sso.example.com/keys", "--auth-jwks-refresh=10s", "--auth-jwks-keep=2h", "--outbound-networks=10.1.0.0/16",
 			"--encryption-keyset-file=" + keyset, "--audit-checkpoint-file=/var/log/guanxi/checkpoints", "--audit-signing-key-file=" + secret,
-			"--audit-checkpoint-every=1s", "--currency=EUR", "--shutdown-grace=0s", "--json",
+			"--audit-checkpoint-every=1s", "--import-vanish-max=0", "--currency=EUR", "--shutdown-grace=0s", "--json",
 		}},
 	}
 	for name, tt := range tests {

@@ -247,6 +247,13 @@ var settings = []setting{
 		valid:    between(100*time.Millisecond, 24*time.Hour),
 	},
 	{
+		path: "import.vanish_max", fallback: "5",
+		usage:    "how many of the employed may be missing from a complete file before an import stops, in percent",
+		expected: "a whole number from 0 to 100",
+		field:    func(c *Config) any { return &c.Import.VanishMax },
+		valid:    func(text string) bool { n, err := strconv.Atoi(text); return err == nil && 0 <= n && n <= 100 },
+	},
+	{
 		path: "currency", fallback: "CNY",
 		usage:    "the company's own currency",
 		expected: "an ISO 4217 code, such as CNY",
@@ -338,14 +345,14 @@ func (s setting) set(c *Config, text string) bool {
 		*p = text
 	case *Database:
 		*p = Database(text)
+	case *int:
+		*p, err = strconv.Atoi(text)
 	case *bool:
 		*p, err = strconv.ParseBool(text)
 	case *map[string]string:
 		*p, err = simulators(text)
 	case *time.Duration:
 		*p, err = time.ParseDuration(text)
-	case *int:
-		*p, err = strconv.Atoi(text)
 	case *[]string:
 		*p, err = origins(text)
 	case *[]netip.Prefix:

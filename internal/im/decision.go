@@ -239,6 +239,8 @@ const (
 	KeyContactBlocked AlertKind = "KEY_CONTACT_BLOCKED" // a contact who matters was blocked
 	OpportunityLoss   AlertKind = "OPPORTUNITY_LOSS"    // business may be lost with a contact
 	BlockOveruse      AlertKind = "BLOCK_OVERUSE"       // somebody blocks one contact after the other (C-11)
+	RowVanished       AlertKind = "HR_ROW_VANISHED"     // somebody is missing from a file that says that it is complete
+	DirectoryShrank   AlertKind = "DIRECTORY_SHRANK"    // so many are that the import stopped
 )
 
 // Alert is something that people should look at.

@@ -38,6 +38,9 @@ type Unit struct {
 	Revoked  []im.APIKey  // existing ones, that no longer hold from RevokedAt on
 	CutOffs  []im.CutOff  // of people whose sessions end
 
+	Imports     []im.Import // new ones
+	ImportSteps []im.Import // that have ended: what only an import under way needs is dropped
+
 	Policy *Policy // the version of the policy files that is put in force
 
 	// What comes of a delivery.

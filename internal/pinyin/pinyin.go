@@ -7,6 +7,7 @@
 package pinyin
 
 import (
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -35,14 +36,68 @@ func Text(name string) string { return key(name, spell(name)) }
 func AccountName(name, employeeNo string) string {
 	var b strings.Builder
 	for _, token := range spellPerson(strings.TrimSpace(name)) {
-		for _, r := range norm.NFKD.String(token) {
-			if 'a' <= r && r <= 'z' || '0' <= r && r <= '9' {
-				b.WriteRune(r)
-			}
-		}
+		b.WriteString(plain(token))
 	}
 	return b.String() + employeeNo
 }
+
+// Obeys reports whether an account name holds to the naming rule: the pinyin of the name in any of its readings, for the
+// company may know better than a table how somebody is called, then the employee number, and -2, -3 … where another
+// has that name already.
+func Obeys(account, name, employeeNo string) bool {
+	account = clash.ReplaceAllString(account, "$1")
+	letters, ok := strings.CutSuffix(account, employeeNo)
+	if !ok {
+		return false
+	}
+	return reads(letters, strings.TrimSpace(name), true)
+}
+
+var clash = regexp.MustCompile(`^(.*)-[1-9][0-9]{0,3}$`)
+
+// reads reports whether letters spell a name; first: it may begin with a surname.
+func reads(letters, name string, first bool) bool {
+	if name == "" {
+		return letters == ""
+	}
+	if first {
+		for length := 1; length <= 2; length++ {
+			surname, rest := cut(name, length)
+			if reading, ok := surnames[surname]; ok {
+				if after, ok := strings.CutPrefix(letters, strings.ReplaceAll(reading, " ", "")); ok && reads(after, rest, false) {
+					return true
+				}
+			}
+		}
+	}
+	r, size := utf8.DecodeRuneInString(name)
+	rest := name[size:]
+	readings := pinyin.SinglePinyin(r, heteronyms)
+	if len(readings) == 0 {
+		return strings.HasPrefix(letters, plain(string(unicode.ToLower(r)))) && reads(letters[len(plain(string(unicode.ToLower(r)))):], rest, false)
+	}
+	for _, reading := range readings {
+		for _, spelled := range []string{reading, strings.ReplaceAll(reading, "v", "u"), strings.ReplaceAll(reading, "v", "yu")} {
+			if after, ok := strings.CutPrefix(letters, spelled); ok && reads(after, rest, false) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// plain is what of a token has a place in an account name.
+func plain(token string) string {
+	var b strings.Builder
+	for _, r := range norm.NFKD.String(token) {
+		if 'a' <= r && r <= 'z' || '0' <= r && r <= '9' {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+var heteronyms = func() pinyin.Args { a := pinyin.NewArgs(); a.Heteronym = true; return a }()
 
 func key(name string, tokens []string) string {
 	k := strings.Join(tokens, " ") + separator + strings.ToValidUTF8(name, "\uFFFD")

@@ -114,3 +114,34 @@ func BenchmarkPerson(b *testing.B) {
 		Person("欧阳晓雨")
 	}
 }
+
+func TestObeys(t *testing.T) {
+	for _, c := range []struct {
+		account, name, no string
+		want              bool
+	}{
+		{"zhangsan001", "张三", "001", true},
+		{"zhangsan002", "张三", "001", false},
+		{"shanxiaoyu016", "单晓雨", "016", true},
+		{"danxiaoyu016", "单晓雨", "016", true}, // another reading of the character
+		{"chanxiaoyu016", "单晓雨", "016", true},
+		{"zhangxiaoyu016", "单晓雨", "016", false},
+		{"yuchirui031", "尉迟瑞", "031", true},
+		{"lvmei1", "吕梅", "1", true},
+		{"lyumei1", "吕梅", "1", true},
+		{"zhangsan001-2", "张三", "001", true},
+		{"zhangsan001-02", "张三", "001", false},
+		{"ZhangSan001", "张三", "001", false},
+		{"johnsmith7", "John Smith", "7", true},
+		{"johnsmit7", "John Smith", "7", false},
+		{"7", "☃", "7", true},
+		{"", "", "", true},
+	} {
+		if got := Obeys(c.account, c.name, c.no); got != c.want {
+			t.Errorf("%s for %s %s: %v, want %v", c.account, c.name, c.no, got, c.want)
+		}
+		if own := AccountName(c.name, c.no); !Obeys(own, c.name, c.no) {
+			t.Errorf("%s, which the rule gives %s, breaks it", own, c.name)
+		}
+	}
+}

@@ -1,0 +1,126 @@
+package db
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/guanxi-im/guanxi/internal/im"
+)
+
+// load is many new rows of one table.
+type load struct {
+	table   string
+	columns []string
+	rows    [][]any
+}
+
+// bulk copies the rows in, by the database's own way for many, and then runs the statements, all in one transaction.
+func (p *postgres) bulk(ctx context.Context, loads []load, ss []stmt) error {
+	return p.raw(ctx, func(c *pgx.Conn) (err error) {
+		if _, err := c.Exec(ctx, "begin"); err != nil {
+			return err
+		}
+		defer func() {
+			if err == nil || c.IsClosed() {
+				return
+			}
+			if _, e := c.Exec(context.WithoutCancel(ctx), "rollback"); e != nil {
+				_ = c.Close(context.WithoutCancel(ctx))
+			}
+		}()
+		for _, l := range loads {
+			if len(l.rows) == 0 {
+				continue
+			}
+			src := pgx.CopyFromSlice(len(l.rows), func(i int) ([]any, error) {
+				for k, v := range l.rows[i] {
+					if id, ok := v.(im.ID); ok {
+						l.rows[i][k] = any(nil)
+						if !id.IsZero() {
+							l.rows[i][k] = [16]byte(id)
+						}
+					}
+				}
+				return l.rows[i], nil
+			})
+			if _, err := c.CopyFrom(ctx, pgx.Identifier{l.table}, l.columns, src); err != nil {
+				return err
+			}
+		}
+		if len(ss) > 0 {
+			var b pgx.Batch
+			for _, s := range ss {
+				b.Queue(rebind(s.text), s.args...)
+			}
+			if err := drain(c.SendBatch(ctx, &b), ss); err != nil {
+				return err
+			}
+		}
+		_, err = c.Exec(ctx, "commit")
+		return err
+	})
+}
+
+// valuesSizes are how many rows go into one statement: few texts, so that each stays prepared.
+var valuesSizes = []int{200, 40, 8, 1}
+
+func (e *sqlite) bulk(ctx context.Context, loads []load, ss []stmt) error {
+	var all []stmt
+	for _, l := range loads {
+		rows := l.rows
+		for _, n := range valuesSizes {
+			text := ""
+			for ; len(rows) >= n; rows = rows[n:] {
+				if text == "" {
+					text = insertText(l, n)
+				}
+				args := make([]any, 0, n*len(l.columns))
+				for _, r := range rows[:n] {
+					args = append(args, r...)
+				}
+				all = append(all, stmt{text: text, args: args})
+			}
+		}
+	}
+	return e.write(ctx, append(all, ss...))
+}
+
+// insertText is the text that inserts n rows.
+func insertText(l load, n int) string {
+	key := fmt.Sprint(l.table, n, len(l.columns))
+	if t, ok := insertTexts.Load(key); ok {
+		return t.(string)
+	}
+	row := "(" + strings.Repeat("?, ", len(l.columns)-1) + "?)"
+	t := "insert into " + l.table + " (" + strings.Join(l.columns, ", ") + ") values " + strings.Repeat(row+", ", n-1) + row
+	insertTexts.Store(key, t)
+	return t
+}
+
+var insertTexts sync.Map
+
+// amongTexts is a condition that a column has one of some values: one text for all lengths on PostgreSQL, a few on SQLite.
+func (s *Store) amongTexts(q *builder, column string, vals []string) *builder {
+	if s.eng.postgres() {
+		return q.add(column+" = any(?)", vals)
+	}
+	t, args := in(vals)
+	return q.add(column+" in "+t, args...)
+}
+
+// amongIDs is the same for ids.
+func (s *Store) amongIDs(q *builder, column string, ids []im.ID) *builder {
+	if s.eng.postgres() {
+		all := make([][16]byte, len(ids))
+		for i, id := range ids {
+			all[i] = id
+		}
+		return q.add(column+" = any(?::uuid[])", all)
+	}
+	t, args := in(ids)
+	return q.add(column+" in "+t, args...)
+}

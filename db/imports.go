@@ -1,0 +1,499 @@
+package db
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/guanxi-im/guanxi/internal/fault"
+	"github.com/guanxi-im/guanxi/internal/im"
+	"github.com/guanxi-im/guanxi/internal/intake"
+	"github.com/guanxi-im/guanxi/internal/ledger"
+	"github.com/guanxi-im/guanxi/internal/page"
+)
+
+var _ intake.Store = (*Store)(nil)
+
+// The places of sealed texts of imports.
+var (
+	placeChunk   = place{"import_chunks", "bytes"}
+	placeNote    = place{"import_notes", "note"}
+	placeWaiting = place{"import_waiting", "content"}
+)
+
+const importColumns = `i.id, i.kind, i.state, i.dry_run, i.complete, i.shrink, i.privileged, i.requested_by, i.decision_id, i.file_hash,
+	i.file_size, i.encoding, i.is_stored, i.created_at, i.ended_at, i.error, i.line, i.accepted, i.rejected, i.unchanged, i.in_review,
+	i.waiting, i.attempt`
+
+func scanImport(r row) (i im.Import, err error) {
+	err = r.Scan(&i.ID, textOf(&i.Kind), textOf(&i.State), &i.DryRun, &i.Complete, &i.Shrink, &i.Privileged, &i.RequestedBy, &i.DecisionID,
+		blob{&i.FileHash}, &i.FileSize, &i.Encoding, &i.Stored, stamp{&i.CreatedAt}, stamp{&i.EndedAt}, blob{&i.Error}, &i.Line, &i.Accepted,
+		&i.Rejected, &i.Unchanged, &i.InReview, &i.Waiting, &i.Attempt)
+	return i, err
+}
+
+// importStmts open imports and end them. What only an import under way needs goes with its end.
+func importStmts(u ledger.Unit) (ss []stmt) {
+	for _, i := range u.Imports {
+		ss = append(ss, stmt{text: `insert into imports (id, kind, state, dry_run, complete, shrink, privileged, requested_by, decision_id,
+			file_hash, file_size, encoding, is_stored, created_at, line, accepted, rejected, unchanged, in_review, waiting, attempt)
+			values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0, 0)`,
+			args: []any{i.ID, string(i.Kind), string(i.State), i.DryRun, i.Complete, i.Shrink, i.Privileged, i.RequestedBy, i.DecisionID, i.FileHash,
+				i.FileSize, i.Encoding, i.Stored, us(i.CreatedAt)}})
+	}
+	for _, i := range u.ImportSteps {
+		ss = append(ss, stmt{text: "update imports set state = ?, ended_at = ?, error = ?, claimed_until = null where id = ? and attempt = ? and state = 'RUNNING'",
+			args: []any{string(i.State), us(i.EndedAt), null(string(i.Error)), i.ID, i.Attempt}, want: 1})
+		for _, table := range []string{"import_chunks", "import_waiting", "import_scratch", "import_roster"} {
+			ss = append(ss, stmt{text: "delete from " + table + " where import_id = ?", args: []any{i.ID}})
+		}
+	}
+	return ss
+}
+
+// companyKey seals with the key that is nobody's.
+func (s *Store) companyKey(ctx context.Context) (*writing, error) {
+	w, err := s.keys.forWriting(ctx, map[im.ID]bool{im.Company: true})
+	return w, unavailable(err, "load data keys")
+}
+
+// KeepChunk keeps a piece of a file.
+func (s *Store) KeepChunk(ctx context.Context, imp im.ID, n int, b []byte) error {
+	w, err := s.companyKey(ctx)
+	if err != nil {
+		return err
+	}
+	sealed := w.seal(im.Company, im.Text(b), placeChunk, im.RowOf(imp, n&0xffff))
+	err = s.eng.write(ctx, append(w.inserts, stmt{text: "insert into import_chunks (import_id, n, bytes) values (?, ?, ?)", args: []any{imp, n, sealed}}))
+	if err == nil {
+		w.committed()
+	}
+	return unavailable(err, "keep a piece of a file")
+}
+
+// Chunk reads a piece of a file.
+func (s *Store) Chunk(ctx context.Context, imp im.ID, n int) ([]byte, error) {
+	var sealed []byte
+	err := s.read(ctx, stmt{text: "select bytes from import_chunks where import_id = ? and n = ?", args: []any{imp, n},
+		scan: func(r row) error { return r.Scan(blob{&sealed}) }})
+	if err != nil || sealed == nil {
+		return nil, unavailable(err, "read a piece of a file")
+	}
+	var out im.Text
+	err = s.keys.open(ctx, []box{{sealed: sealed, place: placeChunk, row: im.RowOf(imp, n&0xffff), into: &out}})
+	return []byte(out), err
+}
+
+// DropChunks deletes the pieces of files of which no import came, if they are older than a moment.
+func (s *Store) DropChunks(ctx context.Context, before time.Time) error {
+	return unavailable(s.eng.write(ctx, []stmt{{text: `delete from import_chunks where import_id < ?
+		and not exists (select 1 from imports i where i.id = import_chunks.import_id)`, args: []any{im.IDAt(before)}}}), "drop files")
+}
+
+// importLock is the advisory lock of claiming an import.
+const importLock = 0x67756102
+
+// ClaimImport takes an import to work on.
+func (s *Store) ClaimImport(ctx context.Context, kind im.ImportKind, id im.ID, now, until time.Time) (i im.Import, found bool, err error) {
+	q := new(builder).add(`update imports set attempt = attempt + 1, claimed_until = ? where state = 'RUNNING'
+		and (claimed_until is null or claimed_until <= ?) and id = (select i.id from imports i where i.kind = ? and i.state = 'RUNNING'
+		and (i.claimed_until is null or i.claimed_until <= ?)
+		and not exists (select 1 from imports o where o.kind = i.kind and o.state = 'RUNNING' and o.id <> i.id and o.claimed_until > ?)`,
+		us(until), us(now), string(kind), us(now), us(now))
+	if id.IsZero() {
+		q.add(" and i.is_stored")
+	} else {
+		q.add(" and i.id = ?", id)
+	}
+	q.add(" order by i.id limit 1) returning " + strings.ReplaceAll(importColumns, "i.", ""))
+	err = s.eng.write(ctx, append(s.eng.alone(importLock), q.stmt(one(&i, &found, scanImport))))
+	return i, found, unavailable(err, "claim an import")
+}
+
+// ReclaimImports lets go of what another process of this machine held that is gone: a SQLite file is one process's.
+func (s *Store) ReclaimImports(ctx context.Context) error {
+	if s.eng.postgres() {
+		return nil
+	}
+	return unavailable(s.eng.write(ctx, []stmt{{text: "update imports set claimed_until = null where state = 'RUNNING'"}}), "reclaim imports")
+}
+
+// RestartImport forgets the verdicts of an import.
+func (s *Store) RestartImport(ctx context.Context, i im.Import) error {
+	ss := []stmt{{text: `update imports set line = 0, accepted = 0, rejected = 0, unchanged = 0, in_review = 0, waiting = 0
+		where id = ? and attempt = ? and state = 'RUNNING'`, args: []any{i.ID, i.Attempt}, want: 1}}
+	for _, table := range []string{"import_batches", "import_notes", "import_waiting", "import_scratch", "import_roster"} {
+		ss = append(ss, stmt{text: "delete from " + table + " where import_id = ?", args: []any{i.ID}})
+	}
+	return unavailable(s.eng.write(ctx, ss), "restart an import")
+}
+
+// UnfinishedImport finds what was begun on the same file and has not ended.
+func (s *Store) UnfinishedImport(ctx context.Context, like im.Import) (i im.Import, found bool, err error) {
+	err = s.read(ctx, stmt{text: "select " + importColumns + ` from imports i where i.state = 'RUNNING' and i.kind = ? and i.file_hash = ? and i.dry_run = ?
+		and i.shrink = ? and not i.is_stored order by i.id desc limit 1`, args: []any{string(like.Kind), like.FileHash, like.DryRun, like.Shrink},
+		scan: one(&i, &found, scanImport)})
+	return i, found, unavailable(err, "find an import")
+}
+
+// Import reads an import.
+func (s *Store) Import(ctx context.Context, id im.ID) (i im.Import, found bool, err error) {
+	err = s.read(ctx, stmt{text: "select " + importColumns + " from imports i where i.id = ?", args: []any{id}, scan: one(&i, &found, scanImport)})
+	return i, found, unavailable(err, "read an import")
+}
+
+// note is what is kept of a row beside its verdict.
+type note struct {
+	Fault *fault.Error `json:"fault"`
+	Text  string       `json:"text,omitempty"`
+}
+
+// PostRows writes a batch.
+func (s *Store) PostRows(ctx context.Context, b intake.Batch) error {
+	w, err := s.companyKey(ctx)
+	if err != nil {
+		return err
+	}
+	i := b.Import
+	ss := slices.Concat(w.inserts, []stmt{{text: `update imports set complete = ?, line = ?, accepted = ?, rejected = ?, unchanged = ?, in_review = ?,
+		waiting = ?, claimed_until = ? where id = ? and attempt = ? and state = 'RUNNING'`, want: 1, args: []any{i.Complete, i.Line, i.Accepted,
+		i.Rejected, i.Unchanged, i.InReview, i.Waiting, us(b.Until), i.ID, i.Attempt}}})
+	var loads []load
+	if !i.DryRun {
+		var more []stmt
+		loads, more = directoryWrites(b.Writes)
+		ss = append(ss, more...)
+	}
+	notes := load{table: "import_notes", columns: []string{"id", "import_id", "line", "is_rejected", "note"}}
+	for _, v := range b.Rows {
+		if v.Note != nil {
+			sealed := w.seal(im.Company, im.Text(toJSON(note{v.Note, v.Text})), placeNote, v.ID)
+			notes.rows = append(notes.rows, []any{v.ID, i.ID, v.Line, v.Verdict == im.RowRejected, sealed})
+		}
+	}
+	waiting := load{table: "import_waiting", columns: []string{"import_id", "line", "id", "content"}}
+	for _, r := range b.Waiting {
+		waiting.rows = append(waiting.rows, []any{i.ID, r.Line, r.ID, w.seal(im.Company, im.Text(toJSON(r)), placeWaiting, r.ID)})
+	}
+	for k, v := range b.Scratch {
+		ss = append(ss, stmt{text: `insert into import_scratch (import_id, key, value) values (?, ?, ?)
+			on conflict (import_id, key) do update set value = excluded.value`, args: []any{i.ID, k, string(v)}})
+	}
+	if !b.ID.IsZero() {
+		ss = append(ss, stmt{text: "insert into import_batches (id, import_id, first_line, last_line, verdicts) values (?, ?, ?, ?, ?)",
+			args: []any{b.ID, i.ID, b.Rows[0].Line, b.Rows[len(b.Rows)-1].Line, intake.Pack(b.Rows)}})
+	} else {
+		settled, err := s.settled(ctx, b)
+		if err != nil {
+			return err
+		}
+		ss = append(ss, settled...)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bulkTimeout)
+	defer cancel()
+	err = s.eng.bulk(ctx, append(loads, notes, waiting), ss)
+	if err == nil {
+		w.committed()
+		return nil
+	}
+	if errors.Is(err, errUnmet) {
+		return ledger.ErrStale
+	}
+	if c := s.eng.constraint(err); c != "" {
+		if strings.HasPrefix(c, "import") {
+			return ledger.ErrStale
+		}
+		return intake.ErrOthers
+	}
+	return unavailable(err, "write rows")
+}
+
+// bulkTimeout bounds the writing of a batch that has begun.
+const bulkTimeout = time.Minute
+
+// settled puts the verdicts of rows that have waited into their batches.
+func (s *Store) settled(ctx context.Context, b intake.Batch) (ss []stmt, err error) {
+	byBatch := map[im.ID][]intake.Verdict{}
+	for _, v := range b.Rows {
+		id, _ := im.BatchOf(v.ID)
+		byBatch[id] = append(byBatch[id], v)
+		ss = append(ss, stmt{text: "delete from import_waiting where import_id = ? and line = ?", args: []any{b.Import.ID, v.Line}, want: 1})
+	}
+	var ids []im.ID
+	for id := range byBatch {
+		ids = append(ids, id)
+	}
+	q := s.amongIDs(new(builder).add("select id, verdicts from import_batches where "), "id", ids)
+	err = s.read(ctx, q.stmt(func(r row) error {
+		var id im.ID
+		var packed []byte
+		if err := r.Scan(&id, blob{&packed}); err != nil {
+			return err
+		}
+		all, err := intake.Unpack(id, packed)
+		if err != nil {
+			return err
+		}
+		for _, v := range byBatch[id] {
+			_, place := im.BatchOf(v.ID)
+			all[place].Verdict, all[place].Subject = v.Verdict, v.Subject
+		}
+		ss = append(ss, stmt{text: "update import_batches set verdicts = ? where id = ?", args: []any{intake.Pack(all), id}, want: 1})
+		return nil
+	}))
+	return ss, unavailable(err, "read verdicts")
+}
+
+// WaitingRows reads rows that wait.
+func (s *Store) WaitingRows(ctx context.Context, imp im.ID, after, limit int) (out []intake.Row, err error) {
+	texts := make([]im.Text, 0, limit)
+	var boxes []box
+	err = s.read(ctx, stmt{text: "select line, id, content from import_waiting where import_id = ? and line > ? order by line limit ?",
+		args: []any{imp, after, limit}, scan: func(r row) error {
+			var v intake.Row
+			var sealed []byte
+			err := r.Scan(&v.Line, &v.ID, blob{&sealed})
+			texts = append(texts, "")
+			boxes = append(boxes, box{sealed: sealed, place: placeWaiting, row: v.ID, into: &texts[len(texts)-1]})
+			out = append(out, v)
+			return err
+		}})
+	if err == nil {
+		err = s.keys.open(ctx, boxes)
+	}
+	for n := range out {
+		if err != nil {
+			break
+		}
+		err = json.Unmarshal([]byte(texts[n]), &out[n])
+	}
+	return out, unavailable(err, "read rows that wait")
+}
+
+// KeepRoster notes who is in a file.
+func (s *Store) KeepRoster(ctx context.Context, imp im.ID, employees []string) error {
+	var ss []stmt
+	for _, no := range employees {
+		ss = append(ss, stmt{text: "insert into import_roster (import_id, employee_no) values (?, ?) on conflict do nothing", args: []any{imp, no}})
+	}
+	return unavailable(s.eng.write(ctx, ss), "keep who is in a file")
+}
+
+const notInRoster = " from members m where m.employment = 'ACTIVE' and not exists (select 1 from import_roster r where r.import_id = ? and r.employee_no = m.employee_no)"
+
+// Missing counts the employed and those who are not in the file.
+func (s *Store) Missing(ctx context.Context, imp im.ID) (missing, employed int, err error) {
+	err = s.read(ctx,
+		stmt{text: "select count(*)" + notInRoster, args: []any{imp}, scan: func(r row) error { return r.Scan(&missing) }},
+		stmt{text: "select count(*) from members m where m.employment = 'ACTIVE'", scan: func(r row) error { return r.Scan(&employed) }})
+	return missing, employed, unavailable(err, "count who is missing")
+}
+
+// MissingMembers lists those who are not in the file.
+func (s *Store) MissingMembers(ctx context.Context, imp, after im.ID, limit int) (out []im.ID, err error) {
+	q := new(builder).add("select m.id"+notInRoster, imp)
+	if !after.IsZero() {
+		q.add(" and m.id > ?", after)
+	}
+	err = s.read(ctx, q.add(" order by m.id limit ?", limit).stmt(func(r row) error {
+		var id im.ID
+		err := r.Scan(&id)
+		out = append(out, id)
+		return err
+	}))
+	return out, unavailable(err, "list who is missing")
+}
+
+// Scratch reads what a dry run has kept.
+func (s *Store) Scratch(ctx context.Context, imp im.ID, keys []string) (map[string][]byte, error) {
+	out := map[string][]byte{}
+	for part := range slices.Chunk(keys, 8000) {
+		q := s.amongTexts(new(builder).add("select key, value from import_scratch where import_id = ? and ", imp), "key", part)
+		err := s.read(ctx, q.stmt(func(r row) error {
+			var k string
+			var v []byte
+			err := r.Scan(&k, blob{&v})
+			out[k] = v
+			return err
+		}))
+		if err != nil {
+			return nil, unavailable(err, "read what a dry run kept")
+		}
+	}
+	return out, nil
+}
+
+// ImportRows reads a page of the rows of an import, in the order of the file.
+func (s *Store) ImportRows(ctx context.Context, imp im.ID, onlyRejected bool, r page.Request) (page.Result[intake.Verdict], error) {
+	from := -1
+	if r.From != nil {
+		from, _ = strconv.Atoi(r.From.Key)
+	}
+	var all []intake.Verdict
+	var boxes []box
+	var notes []im.Text
+	q := new(builder).add("select n.id, n.line, n.is_rejected, n.note from import_notes n where n.import_id = ?", imp)
+	order := " order by n.line"
+	if r.Backward {
+		order += " desc"
+	}
+	collect := func(into func(intake.Verdict)) func(row) error {
+		return func(row row) error {
+			var v intake.Verdict
+			var sealed []byte
+			var rejected bool
+			err := row.Scan(&v.ID, &v.Line, &rejected, blob{&sealed})
+			v.Verdict = im.RowAccepted
+			if rejected {
+				v.Verdict = im.RowRejected
+			}
+			into(v)
+			boxes = append(boxes, box{sealed: sealed, place: placeNote, row: v.ID})
+			return err
+		}
+	}
+	if onlyRejected {
+		q.add(" and n.is_rejected")
+		switch {
+		case from >= 0 && r.Backward:
+			q.add(" and n.line < ?", from)
+		case from >= 0:
+			q.add(" and n.line > ?", from)
+		}
+		err := s.read(ctx, q.add(order+" limit ?", r.Size+1).stmt(collect(func(v intake.Verdict) { all = append(all, v) })))
+		if err != nil {
+			return page.Result[intake.Verdict]{}, unavailable(err, "read rows")
+		}
+	} else {
+		b := new(builder).add("select b.id, b.verdicts from import_batches b where b.import_id = ?", imp)
+		dir := ""
+		switch {
+		case from >= 0 && r.Backward:
+			b.add(" and b.first_line < ?", from)
+		case from >= 0:
+			b.add(" and b.last_line > ?", from)
+		}
+		if r.Backward {
+			dir = " desc"
+		}
+		err := s.read(ctx, b.add(" order by b.first_line"+dir+" limit ?", r.Size/intake.BatchLeast+2).stmt(func(row row) error {
+			var id im.ID
+			var packed []byte
+			if err := row.Scan(&id, blob{&packed}); err != nil {
+				return err
+			}
+			vs, err := intake.Unpack(id, packed)
+			if r.Backward {
+				slices.Reverse(vs)
+			}
+			for _, v := range vs {
+				if from < 0 || r.Backward && v.Line < from || !r.Backward && v.Line > from {
+					all = append(all, v)
+				}
+			}
+			return err
+		}))
+		if err != nil {
+			return page.Result[intake.Verdict]{}, unavailable(err, "read rows")
+		}
+		all = all[:min(len(all), r.Size+1)]
+	}
+	at := make([]page.Position, len(all))
+	place := map[int]int{}
+	for i, v := range all {
+		at[i] = page.Position{Key: strconv.Itoa(v.Line), ID: v.ID}
+		place[v.Line] = i
+	}
+	var where []int
+	if onlyRejected {
+		for i := range all {
+			where = append(where, i)
+		}
+	} else if len(all) > 0 {
+		a, b := all[0].Line, all[len(all)-1].Line
+		q.add(" and n.line >= ? and n.line <= ?", min(a, b), max(a, b))
+		err := s.read(ctx, q.add(order).stmt(collect(func(v intake.Verdict) { where = append(where, place[v.Line]) })))
+		if err != nil {
+			return page.Result[intake.Verdict]{}, unavailable(err, "read notes")
+		}
+	}
+	notes = make([]im.Text, len(boxes))
+	for i := range boxes {
+		boxes[i].into = &notes[i]
+	}
+	if err := s.keys.open(ctx, boxes); err != nil {
+		return page.Result[intake.Verdict]{}, unavailable(err, "open notes")
+	}
+	for i, k := range where {
+		if err := explain(&all[k], notes[i]); err != nil {
+			return page.Result[intake.Verdict]{}, unavailable(err, "read notes")
+		}
+	}
+	return page.Trim(r, all, at), nil
+}
+
+// explain puts what is kept of a row into its verdict; an erased note leaves it bare.
+func explain(v *intake.Verdict, text im.Text) error {
+	if text == "" {
+		return nil
+	}
+	var n note
+	err := json.Unmarshal([]byte(text), &n)
+	v.Note, v.Text = n.Fault, n.Text
+	return err
+}
+
+// ImportRowsByID reads rows by their ids.
+func (s *Store) ImportRowsByID(ctx context.Context, ids []im.ID) (map[im.ID]intake.RowOf, error) {
+	out := make(map[im.ID]intake.RowOf, len(ids))
+	batches := make([]im.ID, len(ids))
+	for i, id := range ids {
+		batches[i], _ = im.BatchOf(id)
+	}
+	texts := map[im.ID]*im.Text{}
+	var boxes []box
+	q := s.amongIDs(new(builder).add("select b.id, b.import_id, b.verdicts from import_batches b where "), "b.id", batches)
+	n := s.amongIDs(new(builder).add("select n.id, n.note from import_notes n where "), "n.id", ids)
+	err := s.read(ctx, q.stmt(func(r row) error {
+		var id, imp im.ID
+		var packed []byte
+		if err := r.Scan(&id, &imp, blob{&packed}); err != nil {
+			return err
+		}
+		vs, err := intake.Unpack(id, packed)
+		for _, v := range vs {
+			if slices.Contains(ids, v.ID) {
+				out[v.ID] = intake.RowOf{Verdict: v, Import: imp}
+			}
+		}
+		return err
+	}), n.stmt(func(r row) error {
+		var id im.ID
+		var sealed []byte
+		err := r.Scan(&id, blob{&sealed})
+		texts[id] = new(im.Text)
+		boxes = append(boxes, box{sealed: sealed, place: placeNote, row: id, into: texts[id]})
+		return err
+	}))
+	if err == nil {
+		err = s.keys.open(ctx, boxes)
+	}
+	for id, t := range texts {
+		if r, ok := out[id]; ok && err == nil {
+			err = explain(&r.Verdict, *t)
+			out[id] = r
+		}
+	}
+	return out, unavailable(err, "read rows")
+}
+
+// Rejected reads refused rows from after a line on.
+func (s *Store) Rejected(ctx context.Context, imp im.ID, after, limit int) ([]intake.Verdict, error) {
+	r := page.Request{Order: "import_rows", Size: limit, From: &page.Position{Key: strconv.Itoa(after)}}
+	res, err := s.ImportRows(ctx, imp, true, r)
+	return res.Nodes, err
+}

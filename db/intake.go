@@ -1,0 +1,292 @@
+package db
+
+import (
+	"context"
+	"slices"
+
+	"github.com/guanxi-im/guanxi/internal/im"
+	"github.com/guanxi-im/guanxi/internal/intake"
+)
+
+// AllDepartments reads the whole tree.
+func (s *Store) AllDepartments(ctx context.Context) (out []im.Department, err error) {
+	err = s.read(ctx, stmt{text: "select " + departmentColumns + " from departments d", scan: func(r row) error {
+		d, err := scanDepartment(r)
+		out = append(out, d)
+		return err
+	}})
+	return out, unavailable(err, "read departments")
+}
+
+// SuperAdmins lists who has the role.
+func (s *Store) SuperAdmins(ctx context.Context) (out []im.ID, err error) {
+	err = s.read(ctx, stmt{text: `select mr.member_id from member_roles mr join members m on m.id = mr.member_id
+		where mr.role = 'super_admin' and m.employment <> 'DEPARTED'`, scan: func(r row) error {
+		var id im.ID
+		err := r.Scan(&id)
+		out = append(out, id)
+		return err
+	}})
+	return out, unavailable(err, "read super admins")
+}
+
+// Followed reports whether anything has changed that subscribers heard of.
+func (s *Store) Followed(ctx context.Context) (any bool, err error) {
+	err = s.read(ctx, stmt{text: "select exists (select 1 from changes)", scan: func(r row) error { return r.Scan(&any) }})
+	return any, unavailable(err, "read changes")
+}
+
+// ManagersOf reads the managers of members.
+func (s *Store) ManagersOf(ctx context.Context, ids []im.ID) (map[im.ID]im.ID, error) {
+	out := make(map[im.ID]im.ID, len(ids))
+	q := s.amongIDs(new(builder).add("select m.id, m.manager_id from members m where m.manager_id is not null and "), "m.id", ids)
+	err := s.read(ctx, q.stmt(func(r row) error {
+		var id, boss im.ID
+		err := r.Scan(&id, &boss)
+		out[id] = boss
+		return err
+	}))
+	return out, unavailable(err, "read managers")
+}
+
+// byWorkspace sorts places by their workspace.
+func byWorkspace(set map[intake.Place]bool) map[im.ID][]string {
+	out := map[im.ID][]string{}
+	for p := range set {
+		out[p.Workspace] = append(out[p.Workspace], p.PlatformID)
+	}
+	return out
+}
+
+// Look reads what stands there of what the rows of a file are about.
+func (s *Store) Look(ctx context.Context, q intake.Question, a *intake.Answer) error {
+	var ss []stmt
+	ask := func(from, column string, vals []string, scan func(row) error) {
+		if len(vals) > 0 {
+			ss = append(ss, s.amongTexts(new(builder).add(from), column, vals).stmt(scan))
+		}
+	}
+	tie := func(from, column string, ids []im.ID, scan func(row) error) {
+		if len(ids) > 0 {
+			ss = append(ss, s.amongIDs(new(builder).add(from), column, ids).stmt(scan))
+		}
+	}
+	at := func(from, alias string, set map[intake.Place]bool, scan func(row) error) {
+		for w, ids := range byWorkspace(set) {
+			ss = append(ss, s.amongTexts(new(builder).add(from+" where "+alias+".workspace_id = ? and ", w), alias+".platform_id", ids).stmt(scan))
+		}
+	}
+	departments := map[im.ID][]im.ID{}
+	ask("select "+memberColumns+" from members m where ", "m.employee_no", q.Members, func(r row) error {
+		m, err := scanMember(r)
+		a.Members[m.EmployeeNo], a.People[m.EmployeeNo] = m, m.ID
+		return err
+	})
+	ask(`select md.member_id, md.department_id from members m join member_departments md on md.member_id = m.id where `, "m.employee_no", q.Members,
+		func(r row) error {
+			var m, d im.ID
+			err := r.Scan(&m, &d)
+			departments[m] = append(departments[m], d)
+			return err
+		})
+	ask("select m.employee_no, m.id from members m where ", "m.employee_no", q.People, func(r row) error {
+		var no string
+		var id im.ID
+		err := r.Scan(&no, &id)
+		a.People[no] = id
+		return err
+	})
+	ask("select m.account_name from members m where ", "m.account_name", q.AccountNames, func(r row) error {
+		var name string
+		err := r.Scan(&name)
+		a.AccountNames[name] = true
+		return err
+	})
+	at("select "+accountColumns+" from accounts a", "a", q.Accounts, func(r row) error {
+		x, err := scanAccount(r)
+		a.Accounts[intake.Place{Workspace: x.WorkspaceID, PlatformID: x.PlatformID}] = x
+		return err
+	})
+	at("select "+contactColumns+" from external_contacts c", "c", q.Contacts, func(r row) error {
+		x, err := scanContact(r)
+		key := intake.Place{Workspace: x.WorkspaceID, PlatformID: x.PlatformID}
+		a.Contacts[key], a.ContactIDs[key] = x, x.ID
+		return err
+	})
+	id := func(into map[intake.Place]im.ID) func(row) error {
+		return func(r row) error {
+			var p intake.Place
+			var id im.ID
+			err := r.Scan(&p.Workspace, &p.PlatformID, &id)
+			into[p] = id
+			return err
+		}
+	}
+	at("select c.workspace_id, c.platform_id, c.id from external_contacts c", "c", q.ContactIDs, id(a.ContactIDs))
+	at("select g.workspace_id, g.platform_id, g.id from groups g", "g", q.GroupIDs, id(a.GroupIDs))
+	at("select "+groupColumns+" from groups g", "g", q.Groups, func(r row) error {
+		x, err := scanGroup(r)
+		key := intake.Place{Workspace: x.WorkspaceID, PlatformID: x.PlatformID}
+		a.Groups[key], a.GroupIDs[key] = x, x.ID
+		return err
+	})
+	tie("select f.contact_id, f.member_id, f.since, f.source from contact_follows f where ", "f.contact_id", q.FollowsOf, func(r row) error {
+		var x im.Follow
+		err := r.Scan(&x.ContactID, &x.MemberID, stamp{&x.Since}, &x.Source)
+		a.Follows[intake.Tie{x.ContactID, x.MemberID}] = x
+		return err
+	})
+	tie("select "+opportunityColumns+" from opportunities o where ", "o.contact_id", q.OpportunitiesOf, func(r row) error {
+		x, err := scanOpportunity(r)
+		a.Opportunities[intake.Chance{Contact: x.ContactID, Title: x.Title}] = x
+		return err
+	})
+	if len(q.MembersOf) > 0 {
+		b := s.amongIDs(new(builder).add(`select p.id, p.group_id, p.party_kind, p.party_id, p.is_admin, p.joined_at, p.invited_by
+			from group_members p where p.left_at is null and `), "p.group_id", q.MembersOf)
+		ss = append(ss, s.amongIDs(b.add(" and "), "p.party_id", q.Parties).stmt(func(r row) error {
+			var x im.Membership
+			err := r.Scan(&x.ID, &x.GroupID, textOf(&x.Party.Kind), &x.Party.ID, &x.Admin, stamp{&x.JoinedAt}, &x.InvitedBy)
+			a.Memberships[intake.Tie{x.GroupID, x.Party.ID}] = x
+			return err
+		}))
+	}
+	if len(ss) == 0 {
+		return nil
+	}
+	if err := s.read(ctx, ss...); err != nil {
+		return unavailable(err, "read what rows are about")
+	}
+	for no, m := range a.Members {
+		if all := departments[m.ID]; len(all) > 0 { // the primary one, then the others by id
+			slices.SortFunc(all, func(x, y im.ID) int {
+				switch {
+				case x == m.DepartmentID:
+					return -1
+				case y == m.DepartmentID:
+					return 1
+				}
+				return slices.Compare(x[:], y[:])
+			})
+			m.Departments = all
+			a.Members[no] = m
+		}
+	}
+	return nil
+}
+
+// directoryWrites are the rows that a batch makes, and the statements that change others. Of an account the status is
+// not a file's to change, of a contact neither that nor whatever a platform says.
+func directoryWrites(w intake.Writes) (loads []load, ss []stmt) {
+	do := func(text string, args ...any) { ss = append(ss, stmt{text: text, args: args}) }
+	workspaces := load{table: "workspaces", columns: []string{"id", "name", "platform", "region", "time_zone", "customer_contact"}}
+	for _, x := range w.Workspaces.Made {
+		workspaces.rows = append(workspaces.rows, []any{x.ID, x.Name, x.Platform, x.Region, x.TimeZone, x.CustomerContact})
+	}
+	for _, x := range w.Workspaces.Changed {
+		do("update workspaces set region = ?, time_zone = ?, customer_contact = ? where id = ?", x.Region, x.TimeZone, x.CustomerContact, x.ID)
+	}
+
+	departments := load{table: "departments", columns: []string{"id", "name", "sort_key", "parent_id", "manager_id", "path"}}
+	for _, x := range w.Departments.Made {
+		departments.rows = append(departments.rows, []any{x.ID, x.Name, x.SortKey, x.ParentID, x.ManagerID, x.Path})
+	}
+	for _, x := range w.Departments.Changed {
+		do("update departments set manager_id = ? where id = ?", x.ManagerID, x.ID)
+	}
+
+	members := load{table: "members", columns: []string{"id", "name", "sort_key", "employee_no", "account_name", "position", "rank", "phone",
+		"job_function", "region", "manager_id", "employment"}}
+	roles := load{table: "member_roles", columns: []string{"member_id", "role"}}
+	places := load{table: "member_departments", columns: []string{"member_id", "department_id", "is_primary"}}
+	for _, x := range w.Members.Made {
+		members.rows = append(members.rows, []any{x.ID, x.Name, x.SortKey, x.EmployeeNo, x.AccountName, x.Position, x.Rank, x.Phone,
+			string(x.JobFunction), x.Region, x.ManagerID, string(x.Employment)})
+		for _, r := range x.Roles {
+			roles.rows = append(roles.rows, []any{x.ID, r})
+		}
+		for _, d := range x.Departments {
+			places.rows = append(places.rows, []any{x.ID, d, d == x.DepartmentID})
+		}
+	}
+	for _, x := range w.Members.Changed {
+		do(`update members set name = ?, sort_key = ?, account_name = ?, position = ?, rank = ?, phone = ?, job_function = ?, region = ?,
+			manager_id = ? where id = ?`, x.Name, x.SortKey, x.AccountName, x.Position, x.Rank, x.Phone, string(x.JobFunction), x.Region,
+			x.ManagerID, x.ID)
+		do("delete from member_roles where member_id = ?", x.ID)
+		for _, r := range x.Roles {
+			do("insert into member_roles (member_id, role) values (?, ?)", x.ID, r)
+		}
+		do("delete from member_departments where member_id = ?", x.ID)
+		for _, d := range x.Departments {
+			do("insert into member_departments (member_id, department_id, is_primary) values (?, ?, ?)", x.ID, d, d == x.DepartmentID)
+		}
+	}
+
+	accounts := load{table: "accounts", columns: []string{"id", "member_id", "workspace_id", "kind", "platform_id", "status", "status_scope"}}
+	for _, x := range w.Accounts.Made {
+		accounts.rows = append(accounts.rows, []any{x.ID, x.MemberID, x.WorkspaceID, string(x.Kind), x.PlatformID, string(x.Status), string(x.StatusScope)})
+	}
+	for _, x := range w.Accounts.Changed {
+		do("update accounts set member_id = ?, kind = ? where id = ?", x.MemberID, string(x.Kind), x.ID)
+	}
+
+	contacts := load{table: "external_contacts", columns: []string{"id", "workspace_id", "platform_id", "name", "sort_key", "company", "phone",
+		"verified", "region", "importance", "status", "owner_id", "pool_department_id"}}
+	tags := load{table: "contact_tags", columns: []string{"contact_id", "tag"}}
+	for _, x := range w.Contacts.Made {
+		contacts.rows = append(contacts.rows, []any{x.ID, x.WorkspaceID, x.PlatformID, x.Name, x.SortKey, x.Company, x.Phone, x.Verified,
+			x.Region, string(x.Importance), string(x.Status), x.OwnerID, x.PoolDepartmentID})
+		for _, t := range x.Tags {
+			tags.rows = append(tags.rows, []any{x.ID, t})
+		}
+	}
+	for _, x := range w.Contacts.Changed {
+		do(`update external_contacts set name = ?, sort_key = ?, company = ?, phone = ?, verified = ?, region = ?, importance = ?, owner_id = ?,
+			pool_department_id = ? where id = ?`, x.Name, x.SortKey, x.Company, x.Phone, x.Verified, x.Region, string(x.Importance), x.OwnerID,
+			x.PoolDepartmentID, x.ID)
+		do("delete from contact_tags where contact_id = ?", x.ID)
+		for _, t := range x.Tags {
+			do("insert into contact_tags (contact_id, tag) values (?, ?)", x.ID, t)
+		}
+	}
+
+	follows := load{table: "contact_follows", columns: []string{"contact_id", "member_id", "since", "source"}}
+	for _, x := range w.Follows.Made {
+		follows.rows = append(follows.rows, []any{x.ContactID, x.MemberID, us(x.Since), x.Source})
+	}
+	for _, x := range w.Follows.Changed {
+		do("update contact_follows set since = ?, source = ? where contact_id = ? and member_id = ?", us(x.Since), x.Source, x.ContactID, x.MemberID)
+	}
+
+	opportunities := load{table: "opportunities", columns: []string{"id", "contact_id", "title", "amount", "currency", "stage", "is_open", "owner_id"}}
+	for _, x := range w.Opportunities.Made {
+		opportunities.rows = append(opportunities.rows, []any{x.ID, x.ContactID, x.Title, x.Amount, x.Currency, x.Stage, x.Open, x.OwnerID})
+	}
+	for _, x := range w.Opportunities.Changed {
+		do("update opportunities set amount = ?, currency = ?, stage = ?, is_open = ?, owner_id = ? where id = ?", x.Amount, x.Currency, x.Stage,
+			x.Open, x.OwnerID, x.ID)
+	}
+
+	groups := load{table: "groups", columns: []string{"id", "workspace_id", "platform_id", "name", "sort_key", "kind", "owner_id", "project_closed", "announcement"}}
+	for _, x := range w.Groups.Made {
+		groups.rows = append(groups.rows, []any{x.ID, x.WorkspaceID, x.PlatformID, x.Name, x.SortKey, string(x.Kind), x.OwnerID, x.ProjectClosed, x.Announcement})
+	}
+	for _, x := range w.Groups.Changed {
+		do("update groups set name = ?, sort_key = ?, kind = ?, owner_id = ?, project_closed = ?, announcement = ? where id = ?", x.Name, x.SortKey,
+			string(x.Kind), x.OwnerID, x.ProjectClosed, x.Announcement, x.ID)
+	}
+
+	memberships := load{table: "group_members", columns: []string{"id", "group_id", "party_kind", "party_id", "is_admin", "joined_at"}}
+	for _, x := range w.Memberships.Made {
+		memberships.rows = append(memberships.rows, []any{x.ID, x.GroupID, string(x.Party.Kind), x.Party.ID, x.Admin, us(x.JoinedAt)})
+	}
+	for _, x := range w.Memberships.Changed {
+		do("update group_members set is_admin = ?, joined_at = ? where id = ?", x.Admin, us(x.JoinedAt), x.ID)
+	}
+	changes := load{table: "changes", columns: []string{"id", "at", "kind", "subject_id", "what", "workspace_id"}}
+	for _, x := range w.Changes {
+		changes.rows = append(changes.rows, []any{x.ID, us(x.At), string(x.About.Kind), x.About.ID, string(x.What), x.WorkspaceID})
+	}
+	return []load{changes, workspaces, departments, members, roles, places, accounts, contacts, tags, follows, opportunities, groups, memberships}, ss
+}

@@ -1,0 +1,390 @@
+package intake
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"hash/maphash"
+	"io"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"github.com/guanxi-im/guanxi/internal/fault"
+	"github.com/guanxi-im/guanxi/internal/im"
+	"github.com/guanxi-im/guanxi/internal/ledger"
+)
+
+// Kind is what the rows of an import are about: it judges them.
+type Kind interface {
+	// Begin readies the kind for an import.
+	Begin(ctx context.Context, i im.Import) (Judge, error)
+	// Check says whether a CSV file with this header is one of the kind.
+	Check(header []string) *fault.Error
+	// Key names what a row is about, "" where it cannot be told: two rows with one key must not differ.
+	Key(r *Row) string
+	// Person is the employee number of a row that shows that somebody is there; "" of any other.
+	Person(r *Row) string
+}
+
+// Judge judges the rows of one import, batch by batch.
+type Judge interface {
+	// Batch judges rows in their order and fills what comes of them into b. Rows whose Fault is set are refused already. With
+	// last, no row may wait any longer.
+	Batch(ctx context.Context, rows []Row, last bool, b *Batch) error
+	// Forget drops what is remembered of the store, after a batch was not written.
+	Forget()
+}
+
+// Options are what the service needs beside its store.
+type Options struct {
+	Kinds map[im.ImportKind]Kind
+	Now   func() time.Time
+	IDs   *im.IDs
+	Log   *slog.Logger
+	Wake  func() // called after each write
+	// VanishMax is the share of the employed who may be missing from a complete file, in percent.
+	VanishMax int
+}
+
+// Service is the use-case.
+type Service struct {
+	Store
+	o Options
+}
+
+// New makes the service.
+func New(s Store, o Options) *Service {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Wake == nil {
+		o.Wake = func() {}
+	}
+	return &Service{Store: s, o: o}
+}
+
+// The sizes of batches. A small file has small ones, so that little is done twice when somebody is killed.
+const (
+	BatchLeast = 100 // every batch but the last one of a file has so many rows
+	batchMost  = 4000
+	batchShare = 50  // a file has about so many batches, if it is large enough
+	rowBytes   = 120 // as a guess
+)
+
+func batchSize(file int64) int {
+	return int(min(max(file/rowBytes/batchShare, BatchLeast), batchMost))
+}
+
+// held is how long an import is held by who works on it without a word.
+const held = 30 * time.Second
+
+// run works a claimed import off, from a file that open gives from its begin on. It answers once the import has ended,
+// with the fault of the file in it if that was why, or fails where it could not go on: then another goes on.
+func (s *Service) run(ctx context.Context, i im.Import, open func() (io.ReadCloser, error), tell func(im.Import)) (im.Import, error) {
+	if i.DryRun && i.Line > 0 { // what it would have written is not kept well enough to go on from
+		if err := s.RestartImport(ctx, i); err != nil {
+			return i, err
+		}
+		i.Line, i.Tally = 0, im.Tally{}
+	}
+	err := s.work(ctx, &i, open, tell)
+	f := (*fault.Error)(nil)
+	if errors.As(err, &f) && f.Code == fault.InvalidInput {
+		return s.end(ctx, i, f)
+	}
+	if err != nil {
+		return i, err
+	}
+	return s.end(ctx, i, nil)
+}
+
+func (s *Service) work(ctx context.Context, i *im.Import, open func() (io.ReadCloser, error), tell func(im.Import)) error {
+	kind, ok := s.o.Kinds[i.Kind]
+	if !ok {
+		return errors.New("no import of " + string(i.Kind))
+	}
+	judge, err := kind.Begin(ctx, *i)
+	if err != nil {
+		return err
+	}
+	if err := s.roster(ctx, i, kind, open); err != nil {
+		return err
+	}
+	file, err := open()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }()
+	r, err := NewReader(file, Encoding(i.Encoding))
+	if err != nil {
+		return err
+	}
+	if r.Header != nil {
+		if f := kind.Check(r.Header); f != nil {
+			return at(1, f)
+		}
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	for rows := range s.batches(ctx, r, kind, i.Line, batchSize(i.FileSize)) {
+		if rows.err != nil {
+			return rows.err
+		}
+		if err := s.batch(ctx, i, judge, rows.rows, false); err != nil {
+			return err
+		}
+		tell(*i)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return s.waited(ctx, i, judge, tell)
+}
+
+// rowsOrErr is a batch of rows, or why there is no further one.
+type rowsOrErr struct {
+	rows []Row
+	err  error
+}
+
+// batches reads ahead of who works the batches off, from after a line on.
+func (s *Service) batches(ctx context.Context, r *Reader, kind Kind, after, size int) <-chan rowsOrErr {
+	out := make(chan rowsOrErr, 1)
+	send := func(b rowsOrErr) bool {
+		select {
+		case out <- b:
+			return true
+		case <-ctx.Done():
+			return false
+		}
+	}
+	go func() {
+		defer close(out)
+		var keys said
+		seed := maphash.MakeSeed()
+		rows := make([]Row, 0, size)
+		for {
+			row, err := r.Next()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				send(rowsOrErr{err: err})
+				return
+			}
+			if row.Fault == nil {
+				if k := kind.Key(&row); k != "" {
+					row.Again = keys.again(maphash.String(seed, k))
+				}
+			}
+			if row.Line <= after {
+				continue
+			}
+			if rows = append(rows, row); len(rows) == size {
+				if !send(rowsOrErr{rows: rows}) {
+					return
+				}
+				rows = make([]Row, 0, size)
+			}
+		}
+		if len(rows) > 0 {
+			send(rowsOrErr{rows: rows})
+		}
+	}()
+	return out
+}
+
+// triesMax is how often a batch is judged again because somebody else changed what it is about.
+const triesMax = 5
+
+// batch judges rows and writes what comes of them; last: none of them may wait.
+func (s *Service) batch(ctx context.Context, i *im.Import, judge Judge, rows []Row, last bool) error {
+	read := rows[0].ID.IsZero() // not rows that have waited
+	var id im.ID
+	if read {
+		id, _ = im.BatchOf(s.o.IDs.New())
+		for n := range rows {
+			rows[n].ID = im.RowOf(id, n)
+		}
+	}
+	for try := 0; ; try++ {
+		b := Batch{Import: *i, Until: s.o.Now().Add(held)}
+		if err := judge.Batch(ctx, rows, last, &b); err != nil {
+			return err
+		}
+		if read {
+			b.ID = id
+			b.Import.Line = rows[len(rows)-1].Line
+		} else {
+			b.Import.Tally.Add(im.RowWaiting, -len(b.Rows))
+		}
+		for _, v := range b.Rows {
+			b.Import.Tally.Add(v.Verdict, 1)
+		}
+		err := s.PostRows(ctx, b)
+		if err == nil {
+			s.o.Wake()
+			*i = b.Import
+			return nil
+		}
+		if !errors.Is(err, ErrOthers) || try == triesMax {
+			return err
+		}
+		judge.Forget()
+	}
+}
+
+// ErrOthers: what a batch would have made, somebody else has made meanwhile. Nothing of it is written.
+var ErrOthers = errors.New("intake: somebody else was faster")
+
+// waited tries the rows that wait again and again, as long as that moves any of them: a manager may stand below his
+// people in a file, and two who change places move one after the other. What then still waits is refused.
+func (s *Service) waited(ctx context.Context, i *im.Import, judge Judge, tell func(im.Import)) error {
+	for last := false; i.Waiting > 0; {
+		before := i.Waiting
+		for after := 0; ; {
+			rows, err := s.WaitingRows(ctx, i.ID, after, batchSize(i.FileSize))
+			if err != nil {
+				return err
+			}
+			if len(rows) == 0 {
+				break
+			}
+			after = rows[len(rows)-1].Line
+			if err := s.batch(ctx, i, judge, rows, last); err != nil {
+				return err
+			}
+			tell(*i)
+		}
+		if last && i.Waiting > 0 {
+			return errors.New("rows wait that must not")
+		}
+		last = i.Waiting == before
+	}
+	return nil
+}
+
+// roster reads a file that says that it is complete for who is in it, before anything is written. Where too many are
+// missing, it is refused: half a file looks just so.
+func (s *Service) roster(ctx context.Context, i *im.Import, kind Kind, open func() (io.ReadCloser, error)) error {
+	if i.Line > 0 {
+		return nil
+	}
+	file, err := open()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }()
+	r, err := NewReader(file, Encoding(i.Encoding))
+	if err != nil {
+		return err
+	}
+	if i.Complete = i.Complete || r.Complete; !i.Complete {
+		return nil
+	}
+	var people []string
+	for {
+		row, err := r.Next()
+		if err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		if err == nil && row.Fault != nil { // nobody knows who was in it
+			continue
+		}
+		if err == nil {
+			if no := kind.Person(&row); no != "" {
+				people = append(people, no)
+			}
+		}
+		if err != nil && len(people) > 0 || len(people) == batchMost {
+			if err := s.KeepRoster(ctx, i.ID, people); err != nil {
+				return err
+			}
+			people = people[:0]
+		}
+		if err != nil {
+			break
+		}
+	}
+	missing, employed, err := s.Missing(ctx, i.ID)
+	if err != nil {
+		return err
+	}
+	if !i.Shrink && missing*100 > employed*s.o.VanishMax {
+		return fault.Input("file", shrank, strconv.Itoa(missing), strconv.Itoa(employed), strconv.Itoa(s.o.VanishMax))
+	}
+	return nil
+}
+
+// shrank is the fault of a complete file in which too many are missing.
+const shrank = "import_shrank"
+
+// end ends an import.
+func (s *Service) end(ctx context.Context, i im.Import, f *fault.Error) (im.Import, error) {
+	if f == nil && i.Complete && !i.DryRun {
+		if err := s.alertMissing(ctx, i); err != nil {
+			return i, err
+		}
+	}
+	i.EndedAt, i.State = s.o.Now(), im.JobDone
+	u := ledger.Unit{}
+	if f != nil {
+		i.State = im.JobFailed
+		b, err := json.Marshal(f)
+		if err != nil {
+			return i, err
+		}
+		i.Error = b
+		if f.Key == shrank && !i.DryRun {
+			u.Alerts = append(u.Alerts, im.Alert{ID: s.o.IDs.New(), Kind: im.DirectoryShrank, Severity: im.RiskHigh, At: i.EndedAt,
+				Subject: im.Ref{Kind: im.KindImport, ID: i.ID}, PersonID: i.RequestedBy})
+		}
+	}
+	detail, err := json.Marshal(map[string]any{"state": i.State, "total": i.Total(), "accepted": i.Accepted, "rejected": i.Rejected,
+		"unchanged": i.Unchanged, "dryRun": i.DryRun, "complete": i.Complete})
+	if err != nil {
+		return i, err
+	}
+	u.ImportSteps = []im.Import{i}
+	u.Events = []im.AuditEvent{s.event(i, "import.end", detail)}
+	if err := s.Post(ctx, u); err != nil {
+		return i, err
+	}
+	s.o.Wake()
+	return i, nil
+}
+
+// event is a line of the trail about an import; about no person but the company.
+func (s *Service) event(i im.Import, action string, detail []byte) im.AuditEvent {
+	e := im.AuditEvent{ID: s.o.IDs.New(), At: s.o.Now(), ActorName: "guanxi", Action: action, Subject: im.Ref{Kind: im.KindImport, ID: i.ID},
+		About: im.Company, DecisionID: i.DecisionID, Detail: im.Text(detail)}
+	if !i.RequestedBy.IsZero() && action != "import.end" {
+		e.Actor = im.Ref{Kind: im.KindMember, ID: i.RequestedBy}
+	}
+	return e
+}
+
+// alertMissing holds up everybody who is missing from a complete file for people to look at: nobody leaves by being left
+// out.
+func (s *Service) alertMissing(ctx context.Context, i im.Import) error {
+	const most = 500
+	for after := (im.ID{}); ; {
+		ids, err := s.MissingMembers(ctx, i.ID, after, most)
+		if err != nil {
+			return err
+		}
+		var u ledger.Unit
+		for _, id := range ids {
+			u.Alerts = append(u.Alerts, im.Alert{ID: s.o.IDs.New(), Kind: im.RowVanished, Severity: im.RiskMedium, At: s.o.Now(),
+				Subject: im.Ref{Kind: im.KindMember, ID: id}, PersonID: id})
+		}
+		if err := s.Post(ctx, u); err != nil {
+			return err
+		}
+		if len(ids) < most {
+			return nil
+		}
+		after = ids[len(ids)-1]
+	}
+}

@@ -1,0 +1,145 @@
+package intake
+
+import (
+	"context"
+	"time"
+
+	"github.com/guanxi-im/guanxi/internal/im"
+	"github.com/guanxi-im/guanxi/internal/ledger"
+	"github.com/guanxi-im/guanxi/internal/page"
+)
+
+// Store is what files are taken into.
+type Store interface {
+	Jobs
+	Stands
+}
+
+// Jobs are the imports themselves.
+type Jobs interface {
+	Answer(ctx context.Context, actor im.ID, key string) (*ledger.Answer, error)
+	Fingerprint(b []byte) []byte
+	// Post writes what opens an import and what ends one.
+	Post(ctx context.Context, u ledger.Unit) error
+	// KeepChunk keeps a piece of a file for an import that is about to be opened.
+	KeepChunk(ctx context.Context, imp im.ID, n int, b []byte) error
+	// Chunk reads a piece; nil after the last.
+	Chunk(ctx context.Context, imp im.ID, n int) ([]byte, error)
+	// ClaimImport takes the oldest import of a kind that runs and that nobody has, or the one that is named. Of a kind, one
+	// runs at a time.
+	ClaimImport(ctx context.Context, kind im.ImportKind, id im.ID, now, until time.Time) (im.Import, bool, error)
+	// RestartImport forgets all verdicts of a claimed import.
+	RestartImport(ctx context.Context, i im.Import) error
+	// UnfinishedImport finds an import of the same file that was begun on the database itself and has not ended.
+	UnfinishedImport(ctx context.Context, like im.Import) (im.Import, bool, error)
+	// PostRows writes a batch, unless somebody else has the import by now: then it fails with ledger.ErrStale.
+	PostRows(ctx context.Context, b Batch) error
+	// WaitingRows reads rows that wait, from after a line on.
+	WaitingRows(ctx context.Context, imp im.ID, after, limit int) ([]Row, error)
+	// KeepRoster notes who is in a file that says that it is complete.
+	KeepRoster(ctx context.Context, imp im.ID, employees []string) error
+	// Missing counts the employed, and those of them who are not in the file.
+	Missing(ctx context.Context, imp im.ID) (missing, employed int, err error)
+	// MissingMembers lists them, by id.
+	MissingMembers(ctx context.Context, imp, after im.ID, limit int) ([]im.ID, error)
+
+	Import(ctx context.Context, id im.ID) (im.Import, bool, error)
+	ImportRows(ctx context.Context, imp im.ID, onlyRejected bool, r page.Request) (page.Result[Verdict], error)
+	ImportRowsByID(ctx context.Context, ids []im.ID) (map[im.ID]RowOf, error)
+	Rejected(ctx context.Context, imp im.ID, after, limit int) ([]Verdict, error)
+}
+
+// RowOf is a row with the import that it is of.
+type RowOf struct {
+	Verdict
+	Import im.ID
+}
+
+// Batch is what comes of some rows, in one transaction.
+type Batch struct {
+	Import  im.Import // as it shall be
+	ID      im.ID     // of the rows that were read; zero where these have waited
+	Rows    []Verdict // in the order of the file; of rows that have waited those that are settled now
+	Waiting []Row     // rows that wait from now on
+	Until   time.Time // the import is held
+	Writes  Writes
+	Scratch map[string][]byte // what a dry run would have written, for its later rows
+}
+
+// Set is what of one kind is made and what is changed.
+type Set[T any] struct{ Made, Changed []T }
+
+// Writes is what rows of the directory come to.
+type Writes struct {
+	Workspaces    Set[im.Workspace]
+	Departments   Set[im.Department]
+	Members       Set[im.Member]
+	Accounts      Set[im.Account]
+	Contacts      Set[im.ExternalContact]
+	Follows       Set[im.Follow]
+	Opportunities Set[im.Opportunity]
+	Groups        Set[im.Group]
+	Memberships   Set[im.Membership]
+	Changes       []im.Change // what subscribers hear of
+}
+
+// Place is where something is known by the platform's own id.
+type Place struct {
+	Workspace  im.ID
+	PlatformID string
+}
+
+// Tie is what ties two.
+type Tie [2]im.ID
+
+// Chance names an opportunity: of a contact, by its title.
+type Chance struct {
+	Contact im.ID
+	Title   string
+}
+
+// Question is what a batch asks about: all of a row, or its id alone.
+type Question struct {
+	Members                             []string // by employee number
+	People                              []string
+	AccountNames                        []string
+	Accounts, Contacts, Groups          map[Place]bool
+	ContactIDs, GroupIDs                map[Place]bool
+	FollowsOf, OpportunitiesOf, Parties []im.ID // contacts; Parties are of MembersOf
+	MembersOf                           []im.ID // groups
+}
+
+// Answer is what stands there of it.
+type Answer struct {
+	Members              map[string]im.Member
+	People               map[string]im.ID
+	AccountNames         map[string]bool
+	Accounts             map[Place]im.Account
+	Contacts             map[Place]im.ExternalContact
+	Groups               map[Place]im.Group
+	ContactIDs, GroupIDs map[Place]im.ID
+	Follows              map[Tie]im.Follow
+	Opportunities        map[Chance]im.Opportunity
+	Memberships          map[Tie]im.Membership
+}
+
+// NewAnswer makes an empty one.
+func NewAnswer() Answer {
+	return Answer{map[string]im.Member{}, map[string]im.ID{}, map[string]bool{}, map[Place]im.Account{}, map[Place]im.ExternalContact{},
+		map[Place]im.Group{}, map[Place]im.ID{}, map[Place]im.ID{}, map[Tie]im.Follow{}, map[Chance]im.Opportunity{}, map[Tie]im.Membership{}}
+}
+
+// Stands is what the rows of the directory are held against.
+type Stands interface {
+	Workspaces(ctx context.Context) ([]im.Workspace, error)
+	AllDepartments(ctx context.Context) ([]im.Department, error)
+	SuperAdmins(ctx context.Context) ([]im.ID, error)
+	// Followed reports whether there were changes that somebody may have heard of, and wants to hear of the next.
+	Followed(ctx context.Context) (bool, error)
+	// Look reads what stands there, with a number of statements that depends on what kinds of things are asked about.
+	Look(ctx context.Context, q Question, into *Answer) error
+	// ManagersOf reads the managers of members who have one.
+	ManagersOf(ctx context.Context, ids []im.ID) (map[im.ID]im.ID, error)
+	// Scratch reads what a dry run has kept under some keys.
+	Scratch(ctx context.Context, imp im.ID, keys []string) (map[string][]byte, error)
+}
