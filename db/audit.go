@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/guanxi-im/guanxi/internal/audit"
 	"github.com/guanxi-im/guanxi/internal/im"
@@ -136,6 +137,19 @@ func (s *Store) Head(ctx context.Context) (h audit.Head, err error) {
 	return h, unavailable(err, "read the head of the chain")
 }
 
+// Lag is for how long the oldest event has waited for the sealer; 0 where none waits.
+func (s *Store) Lag(ctx context.Context) (lag time.Duration, err error) {
+	err = s.read(ctx, stmt{text: "select min(at) from audit_events where sequence is null", scan: func(r row) error {
+		var oldest *int64
+		if err := r.Scan(&oldest); err != nil || oldest == nil {
+			return err
+		}
+		lag = max(0, s.now().Sub(time.UnixMicro(*oldest)))
+		return nil
+	}})
+	return lag, unavailable(err, "see how long events wait")
+}
+
 // sealLock is the advisory lock of sealing.
 const sealLock = 0x67756101
 
@@ -191,7 +205,7 @@ func (s *Store) Seal(ctx context.Context) (head int64, more bool, err error) {
 	}
 	ss = append(ss, stmt{text: "update meta set value = ? where key = 'clock' and cast(value as bigint) < ?",
 		args: []any{fmt.Sprint(s.now().UnixMicro()), s.now().UnixMicro()}})
-	err = s.eng.write(ctx, ss)
+	err = s.write(ctx, ss)
 	if c := s.eng.constraint(err); errors.Is(err, errUnmet) || strings.HasPrefix(c, "audit_events") || strings.HasPrefix(c, "changes") {
 		return 0, true, nil // another replica was faster
 	}

@@ -40,7 +40,7 @@ func firstDenial(d ledger.Denial) stmt {
 
 // Denied counts a question that is refused once more, and gives the decision that refused it first; zero where none did.
 func (s *Store) Denied(ctx context.Context, fold []byte, now time.Time) (first im.ID, err error) {
-	err = s.eng.write(ctx, []stmt{{text: "update denials set times = times + 1, last_at = ? where fold = ? returning decision_id",
+	err = s.write(ctx, []stmt{{text: "update denials set times = times + 1, last_at = ? where fold = ? returning decision_id",
 		args: []any{us(now), fold}, scan: func(r row) error { return r.Scan(&first) }}})
 	return first, unavailable(err, "count a denial")
 }
@@ -59,7 +59,7 @@ func (s *Store) DropAsked(ctx context.Context, before time.Time, limit int) (n i
 		return 0, unavailable(err, "find decisions to forget")
 	}
 	b := new(builder).add("delete from decisions where asked_by is not null and id in ").in(ids)
-	return len(ids), unavailable(s.eng.write(ctx, []stmt{b.stmt(nil)}), "forget decisions")
+	return len(ids), unavailable(s.write(ctx, []stmt{b.stmt(nil)}), "forget decisions")
 }
 
 // PartitionDecisions makes the partitions of the decision log for the days after now, where the database has partitions.
@@ -82,7 +82,7 @@ func (s *Store) PartitionDecisions(ctx context.Context, now time.Time) error {
 		}
 		// Attaching lets others write meanwhile, but for those rows that go to the default partition.
 		of := fmt.Sprintf(" for values from ('%v') to ('%v')", im.IDAt(day), im.IDAt(day.Add(24*time.Hour)))
-		if err := s.eng.write(ctx, []stmt{{text: "set local lock_timeout = '2s'"},
+		if err := s.write(ctx, []stmt{{text: "set local lock_timeout = '2s'"},
 			{text: "create table if not exists " + name + " (like decisions including all)"},
 			{text: "alter table decisions attach partition " + name + of}}); err != nil {
 			if there, _ := s.attached(ctx, name); there { // another replica was faster

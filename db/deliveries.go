@@ -41,7 +41,7 @@ func (s *Store) Claim(ctx context.Context, q platform.ClaimQuery) ([]platform.Jo
 		and (claimed_until is null or claimed_until <= ?)
 		returning id, key, kind, workspace_id, subject_kind, subject_id, target_id, attempts, created_at`, q.Limit, us(q.Until), us(q.Now))
 	var jobs []platform.Job
-	err := s.eng.write(ctx, []stmt{b.stmt(func(r row) error {
+	err := s.write(ctx, []stmt{b.stmt(func(r row) error {
 		i := im.Intent{State: im.DeliveryPending}
 		err := r.Scan(&i.ID, &i.Key, &i.Kind, &i.WorkspaceID, textOf(&i.Subject.Kind), &i.Subject.ID, &i.TargetID, &i.Attempts, stamp{&i.CreatedAt})
 		jobs = append(jobs, platform.Job{Intent: i})
@@ -111,7 +111,7 @@ func (s *Store) KeepHold(ctx context.Context, h im.Hold) error {
 	}
 	ss := append(w.inserts, stmt{text: `insert into contact_holds (contact_id, member_id, snapshot, taken_at) values (?, ?, ?, ?)
 		on conflict (contact_id, member_id) do nothing`, args: holdArgs(w, h)})
-	if err := s.eng.write(ctx, ss); err != nil {
+	if err := s.write(ctx, ss); err != nil {
 		return unavailable(err, "keep a hold")
 	}
 	w.committed()
@@ -124,7 +124,7 @@ func holdArgs(w *writing, h im.Hold) []any {
 
 // Hasten makes the oldest of what waits on a workspace due.
 func (s *Store) Hasten(ctx context.Context, workspace im.ID, now time.Time, limit int) error {
-	return unavailable(s.eng.write(ctx, []stmt{{text: `with waiting as materialized (select i.id from intents i where i.workspace_id = ?
+	return unavailable(s.write(ctx, []stmt{{text: `with waiting as materialized (select i.id from intents i where i.workspace_id = ?
 		and i.state = 'PENDING' and i.next_try_at > ? order by i.id limit ?` + s.eng.unlocked() + `)
 		update intents set next_try_at = ? where id in (select w.id from waiting w) and state = 'PENDING'`,
 		args: []any{workspace, us(now), limit, us(now)}}}), "hasten intents")
@@ -135,7 +135,7 @@ func (s *Store) Reclaim(ctx context.Context) error {
 	if s.eng.postgres() {
 		return nil
 	}
-	return unavailable(s.eng.write(ctx, []stmt{{text: "update intents set claimed_until = null where state = 'PENDING' and claimed_until is not null"}}), "reclaim intents")
+	return unavailable(s.write(ctx, []stmt{{text: "update intents set claimed_until = null where state = 'PENDING' and claimed_until is not null"}}), "reclaim intents")
 }
 
 // Waiting counts what is still to be delivered, by workspace.
@@ -224,7 +224,7 @@ func (s *Store) Lease(ctx context.Context, q platform.LeaseQuery) (granted bool,
 			on conflict (workspace_id, budget, slot) do update set calls = platform_calls.calls + excluded.calls returning calls`,
 			args: []any{q.Workspace, q.Budget, q.Slot, q.Calls, q.Workspace, q.Budget, q.Calls, q.Limit},
 			scan: func(r row) error { granted = true; var n int; return r.Scan(&n) }})
-	return granted, unavailable(s.eng.write(ctx, ss), "lease calls")
+	return granted, unavailable(s.write(ctx, ss), "lease calls")
 }
 
 // idType is the type of an id column.

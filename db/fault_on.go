@@ -13,7 +13,7 @@ func (s *Store) commit(ctx context.Context, ss []stmt) error {
 	go func() {
 		const late = 20 * time.Millisecond
 		time.Sleep(late)
-		_ = s.eng.write(context.WithoutCancel(ctx), ss)
+		_ = s.write(context.WithoutCancel(ctx), ss)
 	}()
 	return nil
 }

@@ -68,7 +68,7 @@ func (s *Store) KeepChunk(ctx context.Context, imp im.ID, n int, b []byte) error
 		return err
 	}
 	sealed := w.seal(im.Company, im.Text(b), placeChunk, im.RowOf(imp, n&0xffff))
-	err = s.eng.write(ctx, append(w.inserts, stmt{text: "insert into import_chunks (import_id, n, bytes) values (?, ?, ?)", args: []any{imp, n, sealed}}))
+	err = s.write(ctx, append(w.inserts, stmt{text: "insert into import_chunks (import_id, n, bytes) values (?, ?, ?)", args: []any{imp, n, sealed}}))
 	if err == nil {
 		w.committed()
 	}
@@ -90,7 +90,7 @@ func (s *Store) Chunk(ctx context.Context, imp im.ID, n int) ([]byte, error) {
 
 // DropChunks deletes the pieces of files of which no import came, if they are older than a moment.
 func (s *Store) DropChunks(ctx context.Context, before time.Time) error {
-	return unavailable(s.eng.write(ctx, []stmt{{text: `delete from import_chunks where import_id < ?
+	return unavailable(s.write(ctx, []stmt{{text: `delete from import_chunks where import_id < ?
 		and not exists (select 1 from imports i where i.id = import_chunks.import_id)`, args: []any{im.IDAt(before)}}}), "drop files")
 }
 
@@ -110,7 +110,7 @@ func (s *Store) ClaimImport(ctx context.Context, kind im.ImportKind, id im.ID, n
 		q.add(" and i.id = ?", id)
 	}
 	q.add(" order by i.id limit 1) returning " + strings.ReplaceAll(importColumns, "i.", ""))
-	err = s.eng.write(ctx, append(s.eng.alone(importLock), q.stmt(one(&i, &found, scanImport))))
+	err = s.write(ctx, append(s.eng.alone(importLock), q.stmt(one(&i, &found, scanImport))))
 	return i, found, unavailable(err, "claim an import")
 }
 
@@ -119,7 +119,7 @@ func (s *Store) ReclaimImports(ctx context.Context) error {
 	if s.eng.postgres() {
 		return nil
 	}
-	return unavailable(s.eng.write(ctx, []stmt{{text: "update imports set claimed_until = null where state = 'RUNNING'"}}), "reclaim imports")
+	return unavailable(s.write(ctx, []stmt{{text: "update imports set claimed_until = null where state = 'RUNNING'"}}), "reclaim imports")
 }
 
 // RestartImport forgets the verdicts of an import.
@@ -129,7 +129,7 @@ func (s *Store) RestartImport(ctx context.Context, i im.Import) error {
 	for _, table := range []string{"import_batches", "import_notes", "import_waiting", "import_scratch", "import_roster"} {
 		ss = append(ss, stmt{text: "delete from " + table + " where import_id = ?", args: []any{i.ID}})
 	}
-	return unavailable(s.eng.write(ctx, ss), "restart an import")
+	return unavailable(s.write(ctx, ss), "restart an import")
 }
 
 // UnfinishedImport finds what was begun on the same file and has not ended.
@@ -280,7 +280,7 @@ func (s *Store) KeepRoster(ctx context.Context, imp im.ID, employees []string) e
 	for _, no := range employees {
 		ss = append(ss, stmt{text: "insert into import_roster (import_id, employee_no) values (?, ?) on conflict do nothing", args: []any{imp, no}})
 	}
-	return unavailable(s.eng.write(ctx, ss), "keep who is in a file")
+	return unavailable(s.write(ctx, ss), "keep who is in a file")
 }
 
 const notInRoster = " from members m where m.employment = 'ACTIVE' and not exists (select 1 from import_roster r where r.import_id = ? and r.employee_no = m.employee_no)"

@@ -47,7 +47,7 @@ func (s *Store) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = s.eng.write(ctx, []stmt{
+	err = s.write(ctx, []stmt{
 		onceMeta(metaEpoch, newEpoch()),
 		onceMeta(metaClock, strconv.FormatInt(s.now().UnixMicro(), 10)),
 		onceMeta(metaPrint, fmt.Sprintf("%s %x", id, wrapped)),
@@ -152,7 +152,7 @@ func (s *Store) anyTable(name *string) stmt {
 // KeepOffset keeps the offset of the demo's clock, where none that is greater is kept: of two replicas that move it at
 // once, neither sets it back.
 func (s *Store) KeepOffset(ctx context.Context, d time.Duration) error {
-	return unavailable(s.eng.write(ctx, []stmt{{text: `insert into meta (key, value) values (?, ?) on conflict (key) do update
+	return unavailable(s.write(ctx, []stmt{{text: `insert into meta (key, value) values (?, ?) on conflict (key) do update
 		set value = excluded.value where cast(meta.value as bigint) < cast(excluded.value as bigint)`,
 		args: []any{metaOffset, strconv.FormatInt(int64(d), 10)}}}), "keep clock offset")
 }

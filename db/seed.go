@@ -71,7 +71,7 @@ func (s *Store) SeedDemo(ctx context.Context, o directory.Snapshot) error {
 			values (?, ?, ?, ?, ?, ?, ?, ?)`, m.ID, m.GroupID, m.Party.Kind, m.Party.ID, m.Admin, us(m.JoinedAt), us(m.LeftAt), m.InvitedBy)
 	}
 	ss = append(ss, identityStmts(ledger.Unit{Services: o.Services, Keys: o.Keys})...)
-	err := s.eng.write(ctx, ss)
+	err := s.write(ctx, ss)
 	if c := s.eng.constraint(err); strings.HasPrefix(c, "meta") {
 		return ErrSeeded
 	}

@@ -71,7 +71,7 @@ func (s *Store) ListAPIKeys(ctx context.Context, v im.Viewer, r page.Request) (p
 
 // UsedKey notes that a key let somebody in, where the last note is older than before.
 func (s *Store) UsedKey(ctx context.Context, key im.ID, now, before time.Time) error {
-	return unavailable(s.eng.write(ctx, []stmt{{text: "update api_keys set last_used_at = ? where id = ? and (last_used_at is null or last_used_at < ?)",
+	return unavailable(s.write(ctx, []stmt{{text: "update api_keys set last_used_at = ? where id = ? and (last_used_at is null or last_used_at < ?)",
 		args: []any{us(now), key, us(before)}}}), "note the use of an API key")
 }
 

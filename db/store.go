@@ -20,6 +20,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -32,6 +33,7 @@ import (
 
 	"github.com/guanxi-im/guanxi/internal/envelope"
 	"github.com/guanxi-im/guanxi/internal/im"
+	"github.com/guanxi-im/guanxi/internal/observe"
 )
 
 // Options are what a store needs from outside.
@@ -54,6 +56,8 @@ type Store struct {
 	remove string  // the temporary folder of sqlite::memory:
 	lock   *flock.Flock
 	held   []*sql.Conn // see Hold
+
+	reads, writes atomic.Uint64 // statements
 }
 
 // engine runs statements on one kind of database.
@@ -150,8 +154,25 @@ func (s *Store) Ping(ctx context.Context) error { return s.eng.ping(ctx) }
 // read runs statements and counts them for [CountStatements].
 func (s *Store) read(ctx context.Context, ss ...stmt) error {
 	count(ctx, len(ss))
-	return s.eng.read(ctx, ss)
+	return s.timed(ctx, &s.reads, ss, s.eng.read)
 }
+
+// write runs statements in one transaction.
+func (s *Store) write(ctx context.Context, ss []stmt) error {
+	return s.timed(ctx, &s.writes, ss, s.eng.write)
+}
+
+// timed counts statements, for the store and for what they are run for.
+func (s *Store) timed(ctx context.Context, n *atomic.Uint64, ss []stmt, run func(context.Context, []stmt) error) error {
+	began := time.Now()
+	err := run(ctx, ss)
+	n.Add(uint64(len(ss)))
+	observe.Statements(ctx, len(ss), time.Since(began))
+	return err
+}
+
+// Statements is how many statements were run since the start, to read and to write.
+func (s *Store) Statements() (reads, writes uint64) { return s.reads.Load(), s.writes.Load() }
 
 type counterKey struct{}
 

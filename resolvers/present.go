@@ -26,7 +26,7 @@ func Presenter(log *slog.Logger) graphql.ErrorPresenterFunc {
 		}
 		f := fault.As(err)
 		if f.Cause != nil {
-			level := slog.LevelInfo
+			level := slog.LevelDebug // the line about the request has the code
 			if f.Code == fault.Internal || f.Code == fault.Unavailable {
 				level = slog.LevelError
 			}

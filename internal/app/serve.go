@@ -35,6 +35,7 @@ import (
 	"github.com/guanxi-im/guanxi/internal/im"
 	"github.com/guanxi-im/guanxi/internal/live"
 	"github.com/guanxi-im/guanxi/internal/metrics"
+	"github.com/guanxi-im/guanxi/internal/observe"
 	"github.com/guanxi-im/guanxi/internal/outbound"
 	"github.com/guanxi-im/guanxi/internal/platform"
 	"github.com/guanxi-im/guanxi/internal/policy"
@@ -139,14 +140,20 @@ func (p *program) run(ctx context.Context, cfg config.Config) error {
 	if s.documents, err = gateway.OpenTrusted(cfg.Documents.Path, gateway.DocumentsMode(cfg.Documents.Mode), s.log); err != nil {
 		return usageError{err}
 	}
-	work, stop := context.WithCancel(context.WithoutCancel(ctx)) // what is under way when ctx ends finishes
+	tracer, err := s.tracer(ctx)
+	if err != nil {
+		return usageError{err}
+	}
+	defer s.closeTracer(ctx, tracer)
+	counted := metrics.New(metrics.Sources{Rules: s.rules, Store: s.store, Workspaces: workspaces})
+	observer := observe.New(counted.Ended, tracer)
+	work, stop := context.WithCancel(observe.With(context.WithoutCancel(ctx), observer)) // what is under way when ctx ends finishes
 	defer stop()
 	background := make(chan struct{})
 	go func() { defer close(background); s.background(work, sims, marks) }()
 	defer func() { stop(); <-background }()
 
 	history := policy.NewHistory(s.rules, s.store, blocking.Duties())
-	counted := metrics.New(s.rules)
 	more := s.demoRoutes(sims)
 	more["GET /metrics"] = counted.Handler()
 	if cfg.Explorer {
@@ -175,9 +182,12 @@ func (p *program) run(ctx context.Context, cfg config.Config) error {
 			}
 			return s.ready(asked)
 		},
-		Request: counted.Request,
-		Log:     s.log,
-		Stop:    draining,
+		Request:  counted.Request,
+		Live:     counted.Live,
+		Observer: observer,
+		Slow:     cfg.Log.Slow,
+		Log:      s.log,
+		Stop:     draining,
 
 		Profile: gateway.Profile(cfg.HTTP.StatusProfile), UploadMax: int64(cfg.HTTP.UploadMax), OperationTime: cfg.HTTP.OperationTime,
 		LiveMax: cfg.HTTP.LiveMax, Origins: cfg.HTTP.Origins, Proxies: cfg.HTTP.TrustedProxies, Limits: limits(cfg.Limits), Trusted: s.documents,
@@ -195,6 +205,25 @@ func limits(c config.Limits) gateway.Limits {
 		out.Roles[role] = gateway.Limit(l)
 	}
 	return out
+}
+
+// tracer opens what spans are sent with; nil where nobody wants them.
+func (s *server) tracer(ctx context.Context) (*observe.Tracer, error) {
+	t := s.cfg.Tracing
+	if t.Endpoint == "" {
+		return nil, nil
+	}
+	return observe.OpenTracer(ctx, observe.TracerOptions{Endpoint: t.Endpoint, Sample: t.Sample,
+		Failed: func(error) { s.log.WarnContext(ctx, "spans could not be sent; they are dropped") }}) // the error quotes the collector's answer
+}
+
+// closeTracer sends the spans that are left, while there is time.
+func (s *server) closeTracer(ctx context.Context, t *observe.Tracer) {
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.ShutdownGrace)
+	defer cancel()
+	if err := t.Close(grace); err != nil {
+		s.log.WarnContext(ctx, "the last spans could not be sent")
+	}
 }
 
 // secrets reads what the gateway must not be without: the master key, and whose tokens it believes.

@@ -31,27 +31,28 @@ internal/ledger       : internal/im
 internal/page         : internal/im internal/fault
 internal/audit        : internal/im internal/fault internal/page
 internal/live         : internal/im internal/fault
-internal/platform     : adapters internal/im internal/ledger
+internal/platform     : adapters internal/im internal/ledger internal/observe
 authz                 : internal/im internal/fault
 authz/policytest      : authz internal/im
 internal/policy       : authz internal/im internal/fault internal/ledger
-internal/metrics      : internal/policy
+internal/metrics      : internal/im internal/policy internal/observe
 internal/directory    : internal/im internal/fault internal/page
 internal/outbound     :
 internal/identity     : authz internal/im internal/fault internal/directory internal/ledger internal/page
-internal/blocking     : authz internal/im internal/fault internal/ledger internal/page internal/approval internal/platform
+internal/blocking     : authz internal/im internal/fault internal/ledger internal/page internal/approval internal/platform internal/observe
 internal/explorer     :
 internal/intake       : internal/im internal/fault internal/ledger internal/page internal/pinyin authz
+internal/observe      :
 internal/demo         : internal/im internal/directory internal/pinyin
-db                    : internal/im internal/fault internal/envelope internal/ledger internal/page internal/audit internal/live internal/directory internal/platform internal/policy internal/blocking internal/intake
+db                    : internal/im internal/fault internal/envelope internal/ledger internal/page internal/audit internal/live internal/directory internal/platform internal/policy internal/blocking internal/intake internal/observe
 graph                 :
 graph/nodeid          : internal/im
 graph/scalar          : internal/fault
 graph/model           :
 graph/generated       : graph/* resolvers/view
-resolvers/view        : graph/model graph/nodeid authz internal/im internal/fault internal/page internal/approval internal/audit internal/blocking internal/directory internal/platform internal/policy
+resolvers/view        : graph/model graph/nodeid authz internal/im internal/fault internal/page internal/approval internal/audit internal/blocking internal/directory internal/platform internal/policy internal/observe
 resolvers             : graph/* resolvers/view internal/im internal/fault internal/page internal/audit internal/blocking internal/directory internal/live
-internal/gateway      : graph/generated resolvers internal/im internal/fault
+internal/gateway      : graph/generated graph/nodeid resolvers internal/im internal/fault internal/observe
 internal/app          : *
 internal/archtest     :
 internal/testkit      : internal/app
@@ -73,6 +74,7 @@ var forbid = []struct{ dependency, only, why string }{
 	{"github.com/golang-jwt/", "internal/identity", "tokens have one door"},
 	{"github.com/MicahParks/", "internal/identity", "tokens have one door"},
 	{"github.com/prometheus/", "internal/metrics", "what is counted has one door, and no label with a name"},
+	{"go.opentelemetry.io/", "internal/observe internal/testkit", "what is traced has one door"},
 	{"github.com/spf13/cobra", "internal/app", "use-cases know nothing of the command line"},
 }
 

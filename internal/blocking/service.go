@@ -16,6 +16,7 @@ import (
 	"github.com/guanxi-im/guanxi/internal/fault"
 	"github.com/guanxi-im/guanxi/internal/im"
 	"github.com/guanxi-im/guanxi/internal/ledger"
+	"github.com/guanxi-im/guanxi/internal/observe"
 	"github.com/guanxi-im/guanxi/internal/platform"
 )
 
@@ -247,7 +248,7 @@ func (s *Service) decide(ctx context.Context, q question) (im.Decision, error) {
 
 // judge asks policy a question with these facts, and makes the row of the decision.
 func (s *Service) judge(ctx context.Context, q question, r authz.Request) (im.Decision, error) {
-	d, err := s.o.Policy.Engine().Decide(ctx, r)
+	d, err := s.consult(ctx, q.action, r)
 	if err != nil {
 		return im.Decision{}, fault.Wrap(err, "decide "+q.action)
 	}
@@ -258,6 +259,19 @@ func (s *Service) judge(ctx context.Context, q question, r authz.Request) (im.De
 		out.Rules = append(out.Rules, r.Ref())
 	}
 	return out, nil
+}
+
+// consult asks policy, and has it seen what it said.
+func (s *Service) consult(ctx context.Context, action string, r authz.Request) (authz.Decision, error) {
+	ctx, act := observe.Begin(ctx, observe.Decision, "", action)
+	d, err := s.o.Policy.Engine().Decide(ctx, r)
+	if err != nil {
+		act.End("POLICY_ERROR")
+		return d, err
+	}
+	act.Set("guanxi.policy", d.Version)
+	act.End(string(d.Outcome))
+	return d, nil
 }
 
 // denied is the fault of a refusal by policy.

@@ -40,6 +40,7 @@ type Config struct {
 	Limits     Limits
 	Documents  Documents
 	Log        Log
+	Tracing    Tracing
 	Auth       Auth       // empty with Demo, which brings its own
 	Encryption Encryption // likewise
 	Outbound   Outbound
@@ -89,7 +90,14 @@ type Size int64
 // Log says what is logged and how.
 type Log struct {
 	Level  slog.Level
-	Format string // text or json
+	Format string        // text or json
+	Slow   time.Duration // from when on it tells that an operation is slow; 0: never
+}
+
+// Tracing says where spans are sent. Without an endpoint there are none.
+type Tracing struct {
+	Endpoint string  // the URL of a collector that speaks OTLP over HTTP
+	Sample   float64 // which part of operations is traced, from 0 to 1
 }
 
 // Auth says whose tokens are believed: those signed with the secret, or by a key of the issuer's set.

@@ -91,7 +91,7 @@ func TestDefaults(t *testing.T) {
 		Listen: "127.0.0.1:8080",
 		DB:     "sqlite:/home/operator/.local/share/guanxi/guanxi.db",
 		HTTP:   usual.HTTP, Limits: usual.Limits, Documents: usual.Documents,
-		Log: Log{slog.LevelInfo, "text"},
+		Log: Log{slog.LevelInfo, "text", 500 * time.Millisecond}, Tracing: Tracing{Sample: 1},
 		Auth: Auth{
 			SecretFile: lookup(environ, "GUANXI_AUTH_SECRET_FILE"),
 			Issuer:     "https://sso.example.com",
@@ -120,7 +120,7 @@ func TestDefaultsOfTheDemo(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Config{
-		Listen: "127.0.0.1:8080", Demo: true, Explorer: true, HTTP: usual.HTTP, Documents: usual.Documents, Log: Log{Format: "text"},
+		Listen: "127.0.0.1:8080", Demo: true, Explorer: true, HTTP: usual.HTTP, Documents: usual.Documents, Log: Log{Format: "text", Slow: 500 * time.Millisecond}, Tracing: Tracing{Sample: 1},
 		Limits: Limits{Everyone: Limit{5000, 50_000_000, 5_000_000}, Strangers: Limit{1000, 1_000_000, 100_000}},
 		Audit:  Audit{CheckpointEvery: time.Minute}, Import: Import{VanishMax: 5}, Currency: "CNY", ShutdownGrace: 10 * time.Second,
 	}
@@ -143,7 +143,7 @@ func TestEverySetting(t *testing.T) {
 		Limits:        Limits{Limit{1, 2, 3}, Limit{4, 0, 0}, map[string]Limit{"auditor": {5, 6, 7}, "it": {8, 9, 10}}},
 		Documents:     Documents{policies, "log"},
 		ShutdownDelay: 2 * time.Second,
-		Explorer:      true, Log: Log{slog.LevelWarn, "json"}, Auth: Auth{secret, "0123", "im", time.Minute, "preferred_username",
+		Explorer:      true, Log: Log{slog.LevelWarn, "json", time.Second}, Tracing: Tracing{"http://collector:4318", 0.5}, Auth: Auth{secret, "0123", "im", time.Minute, "preferred_username",
 			"https://sso.example.com/keys", "", 10 * time.Second, 2 * time.Hour}, Outbound: Outbound{[]netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}},
 		Encryption: Encryption{keyset}, Audit: Audit{"/var/log/guanxi/checkpoints", secret, time.Second}, Import: Import{VanishMax: 0}, Currency: "EUR", ShutdownGrace: 0,
 	}
@@ -170,7 +170,8 @@ limits:
 documents: {path: %s, mode: log}
 shutdown_delay: 2s
 explorer: true
-log: {level: warn, format: json}
+log: {level: warn, format: json, slow: 1s}
+tracing: {endpoint: "http://collector:4318", sample: 0.5}
 auth:
   secret_file: %s
   issuer: 0123
@@ -193,7 +194,8 @@ shutdown_grace: 0s
 			"GUANXI_HTTP_OPERATION_TIME=1s", "GUANXI_HTTP_LIVE_MAX=7", "GUANXI_HTTP_ORIGINS=https://a.example,http://b.example:8080",
 			"GUANXI_HTTP_TRUSTED_PROXIES=10.0.0.0/8,::1", "GUANXI_LIMITS_EVERYONE=1/2/3", "GUANXI_LIMITS_STRANGERS=4/0/0",
 			"GUANXI_LIMITS_ROLES=auditor=5/6/7,it=8/9/10", "GUANXI_DOCUMENTS_PATH=" + policies, "GUANXI_DOCUMENTS_MODE=log",
-			"GUANXI_SHUTDOWN_DELAY=2s", "GUANXI_EXPLORER=true", "GUANXI_LOG_LEVEL=warn", "GUANXI_LOG_FORMAT=json", "GUANXI_AUTH_SECRET_FILE=" + secret,
+			"GUANXI_SHUTDOWN_DELAY=2s", "GUANXI_EXPLORER=true", "GUANXI_LOG_LEVEL=warn", "GUANXI_LOG_FORMAT=json", "GUANXI_LOG_SLOW=1s",
+			"GUANXI_TRACING_ENDPOINT=http://collector:4318", "GUANXI_TRACING_SAMPLE=0.5", "GUANXI_AUTH_SECRET_FILE=" + secret,
 			"GUANXI_AUTH_ISSUER=0123", "GUANXI_AUTH_AUDIENCE=im", "GUANXI_AUTH_LEEWAY=1m", "GUANXI_AUTH_ACCOUNT_CLAIM=preferred_username",
 			"GUANXI_AUTH_JWKS_URL=https://sso.example.com/keys", "GUANXI_AUTH_JWKS_REFRESH=10s", "GUANXI_AUTH_JWKS_KEEP=2h", "GUANXI_OUTBOUND_NETWORKS=10.1.0.0/16",
 			"GUANXI_ENCRYPTION_KEYSET_FILE=" + keyset, "GUANXI_AUDIT_CHECKPOINT_FILE=/var/log/guanxi/checkpoints",
@@ -204,7 +206,8 @@ shutdown_grace: 0s
 			"--demo=false", "--http-upload-max=64KiB", "--http-status-profile=draft", "--http-operation-time=1s",
 			"--http-live-max=7", "--http-origins=https://a.example", "--http-origins=http://b.example:8080",
 			"--http-trusted-proxies=10.0.0.0/8", "--http-trusted-proxies=::1", "--limits-everyone=1/2/3", "--limits-strangers=4/0/0",
-			"--limits-roles=auditor=5/6/7,it=8/9/10", "--documents-path=" + policies, "--documents-mode=log", "--shutdown-delay=2s", "--explorer", "--log-level=warn", "--log-format=json", "--auth-secret-file=" + secret,
+			"--limits-roles=auditor=5/6/7,it=8/9/10", "--documents-path=" + policies, "--documents-mode=log", "--shutdown-delay=2s", "--explorer", "--log-level=warn", "--log-format=json", "--log-slow=1s",
+			"--tracing-endpoint=http://collector:4318", "--tracing-sample=0.5", "--auth-secret-file=" + secret,
 			"--auth-issuer=0123", "--auth-audience=im", "--auth-leeway=1m", "--auth-account-claim=preferred_username",
 			"--auth-jwks-url=https://sso.example.com/keys", "--auth-jwks-refresh=10s", "--auth-jwks-keep=2h", "--outbound-networks=10.1.0.0/16",
 			"--encryption-keyset-file=" + keyset, "--audit-checkpoint-file=/var/log/guanxi/checkpoints", "--audit-signing-key-file=" + secret,
@@ -443,6 +446,9 @@ func TestValues(t *testing.T) {
 		"shutdown_grace":    {"0s", "1h"},
 		"demo":              {"false", "0"},
 		"explorer":          {"true", "false"},
+		"log.slow":          {"0s", "1h"},
+		"tracing.endpoint":  {"http://127.0.0.1:4318", "https://collector.example.com/v1/traces", "http://[::1]:4318/"},
+		"tracing.sample":    {"0", "1", "0.01"},
 	}
 	goodInDemo := []string{"wecom=http://127.0.0.1:8081", "wecom=http://localhost:1/", "wecom=http://[::1]:1,feishu=http://127.0.0.2:1"}
 	badInDemo := []string{"wecom", "wecom=", "http://127.0.0.1:1", "=http://127.0.0.1:1", "wecom=127.0.0.1:1", "wecom=https://127.0.0.1:1",
@@ -465,6 +471,9 @@ func TestValues(t *testing.T) {
 		"shutdown_grace":    {"10", "-1s", "61m"},
 		"demo":              {"maybe", "on"},
 		"explorer":          {"yes"},
+		"log.slow":          {"500", "-1s", "2h"},
+		"tracing.endpoint":  {"127.0.0.1:4318", "grpc://h:4317", "http://", "http://u:p@h:4318", "http://h:4318?key=x"},
+		"tracing.sample":    {"-0.1", "1.1", "NaN", "all"},
 	}
 	for _, text := range goodInDemo {
 		if _, err := load(t, []string{"--demo"}, []string{"GUANXI_SIM=" + text}, ""); err != nil {
@@ -492,7 +501,7 @@ func TestValues(t *testing.T) {
 		for _, text := range texts {
 			_, err := load(t, nil, at(path, text), "")
 			shown := text
-			if path == "db" && !strings.HasPrefix(text, "sqlite:") {
+			if path == "db" && !strings.HasPrefix(text, "sqlite:") || path == "tracing.endpoint" {
 				shown = redacted
 			}
 			want := []Fault{{Source: setting{path: path}.variable(), Path: path, Value: shown}}

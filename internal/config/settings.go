@@ -154,6 +154,28 @@ var settings = []setting{
 		valid:    oneOf("text", "json"),
 	},
 	{
+		path: "log.slow", fallback: "500ms",
+		usage:    "from when on the log tells that an operation is slow; 0s: never",
+		expected: "a duration from 0s to 1h, such as 500ms",
+		field:    func(c *Config) any { return &c.Log.Slow },
+		valid:    atMost(time.Hour),
+	},
+	{
+		path:     "tracing.endpoint",
+		usage:    "URL of an OpenTelemetry collector that speaks OTLP over HTTP; without it nothing is traced",
+		expected: "http://HOST:PORT or https://HOST[:PORT], with a path or without",
+		field:    func(c *Config) any { return &c.Tracing.Endpoint },
+		valid:    isCollector,
+		show:     redact, // people put keys into URLs
+	},
+	{
+		path: "tracing.sample", fallback: "1",
+		usage:    "which part of operations is traced",
+		expected: "a number from 0 to 1, such as 0.1",
+		field:    func(c *Config) any { return &c.Tracing.Sample },
+		valid:    isPart,
+	},
+	{
 		path:     "auth.secret_file",
 		usage:    "file with the HS256 secret of tokens, at least 32 bytes",
 		expected: "a file with at least 32 bytes of secret",
@@ -351,6 +373,8 @@ func (s setting) set(c *Config, text string) bool {
 		*p, err = strconv.ParseBool(text)
 	case *map[string]string:
 		*p, err = simulators(text)
+	case *float64:
+		*p, err = strconv.ParseFloat(text, 64)
 	case *time.Duration:
 		*p, err = time.ParseDuration(text)
 	case *[]string:
@@ -539,6 +563,16 @@ func simulators(text string) (map[string]string, error) {
 		sims[platform] = "http://" + u.Host
 	}
 	return sims, nil
+}
+
+func isPart(s string) bool {
+	f, err := strconv.ParseFloat(s, 64)
+	return err == nil && 0 <= f && f <= 1
+}
+
+func isCollector(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.User == nil && u.RawQuery == "" && u.Fragment == ""
 }
 
 func isCurrency(s string) bool {

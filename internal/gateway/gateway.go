@@ -20,6 +20,7 @@ import (
 	"github.com/guanxi-im/guanxi/graph/generated"
 	"github.com/guanxi-im/guanxi/internal/fault"
 	"github.com/guanxi-im/guanxi/internal/im"
+	"github.com/guanxi-im/guanxi/internal/observe"
 	"github.com/guanxi-im/guanxi/resolvers"
 )
 
@@ -36,7 +37,13 @@ type Options struct {
 	Ready func(ctx context.Context) error
 	// Request is told of every answered request: the pattern of its route, the status, and how long it took; nil: nobody is.
 	Request func(route string, code int, took time.Duration)
-	Log     *slog.Logger
+	// Live is told when sockets, streams and subscriptions begin (1) and end (-1); nil: nobody is.
+	Live func(what string, by int)
+	// Observer is told what requests do.
+	Observer *observe.Observer
+	// Slow is from when on an operation is told to be slow; 0: none is.
+	Slow time.Duration
+	Log  *slog.Logger
 	// Stop ends: readiness is over, live sockets and streams are closed.
 	Stop context.Context
 
@@ -97,7 +104,7 @@ func New(o Options, more map[string]http.Handler) (*Gateway, error) {
 	g := &Gateway{}
 	mux := http.NewServeMux()
 	handle := func(pattern string, h http.HandlerFunc) { mux.Handle(pattern, routed(pattern, most(bodyMax, h))) }
-	mux.Handle("/graphql", routed("/graphql", from.guard(sized(o.UploadMax, graphQL(&o, g)))))
+	mux.Handle("/graphql", o.counted(routed("/graphql", from.guard(sized(o.UploadMax, graphQL(&o, g))))))
 	handle("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") })
 	handle("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		err := o.Stop.Err()
@@ -164,8 +171,8 @@ func (o Options) each(next http.Handler) http.Handler {
 		id := cmp.Or(proxies(o.Proxies).id(r), uuid.NewString())
 		w.Header().Set("X-Request-Id", id)
 		req := resolvers.Request{Language: fault.Speak(r.Header.Get("Accept-Language")), RequestID: id}
-		r = r.WithContext(resolvers.With(r.Context(), req))
-		began := time.Now()
+		began, rec := time.Now(), &record{socket: isSocket(r)}
+		r = r.WithContext(o.witnessed(resolvers.With(r.Context(), req), rec, r))
 		a := &answer{ResponseWriter: w, route: "other", code: http.StatusOK}
 		defer func() {
 			if p := recover(); p != nil && p != http.ErrAbortHandler {
@@ -173,7 +180,7 @@ func (o Options) each(next http.Handler) http.Handler {
 				a.WriteHeader(http.StatusInternalServerError)
 			}
 			took := time.Since(began)
-			o.Log.DebugContext(r.Context(), "request", "request", id, "method", r.Method, "path", r.URL.Path, "took", took)
+			o.line(r.Context(), rec, r.Method, a, took)
 			if o.Request != nil {
 				o.Request(a.route, a.code, took)
 			}
@@ -238,6 +245,7 @@ func graphQL(o *Options, g *Gateway) http.HandlerFunc {
 		o.Log.ErrorContext(ctx, "panic in a resolver", "request", resolvers.RequestOf(ctx).RequestID, "panic", p, "stack", string(debug.Stack()))
 		return fault.New(fault.Internal, "internal")
 	})
+	srv.Use(witness{o})
 	srv.AroundOperations(o.afresh)
 	srv.Use(guard{known: known, persisted: kept})
 	srv.Use(&billing{schema.Schema(), kept})

@@ -1,8 +1,9 @@
-// Package metrics tells a Prometheus server how this gateway is: by numbers, rules' versions, files and lines, and never
-// by ids, names or texts.
+// Package metrics tells a Prometheus server how this gateway is: by numbers and codes, rules' versions, files and lines, and
+// the names of workspaces, and never by ids, names or texts of people. What labels can be is bounded.
 package metrics
 
 import (
+	"context"
 	"net/http"
 	"strconv"
 	"strings"
@@ -12,32 +13,101 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/guanxi-im/guanxi/internal/im"
+	"github.com/guanxi-im/guanxi/internal/observe"
 	"github.com/guanxi-im/guanxi/internal/policy"
 )
 
 // Metrics is what one server tells. It has a registry of its own, so that several may run in one process.
 type Metrics struct {
-	registry *prometheus.Registry
-	requests *prometheus.HistogramVec
+	registry   *prometheus.Registry
+	requests   *prometheus.HistogramVec
+	operations *prometheus.HistogramVec
+	batches    *prometheus.HistogramVec
+	decisions  *prometheus.HistogramVec
+	calls      *prometheus.HistogramVec
+	vendors    *prometheus.HistogramVec
+	live       *prometheus.GaugeVec
 }
 
-// New makes the metrics of a server that decides by the rules of a keeper.
-func New(rules *policy.Keeper) *Metrics {
+// Store is what the metrics of the database and of what waits in it are read from.
+type Store interface {
+	Statements() (reads, writes uint64)
+	// Lag is for how long the oldest event has waited for the sealer.
+	Lag(ctx context.Context) (time.Duration, error)
+	// Waiting counts what is still to be delivered, by workspace.
+	Waiting(ctx context.Context) (map[im.ID]int, error)
+}
+
+// Sources are what metrics are read from when they are asked for.
+type Sources struct {
+	Rules *policy.Keeper
+	Store Store
+	// Workspaces are those that deliveries may wait for.
+	Workspaces []im.Workspace
+}
+
+// New makes the metrics of a server.
+func New(src Sources) *Metrics {
+	histogram := func(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
+		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}, labels)
+	}
+	answers := []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 15}
+	steps := []float64{.0001, .0005, .001, .005, .025, .1, .5, 2.5}
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
-		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name:    "guanxi_http_request_duration_seconds",
-			Help:    "How long requests took, by the pattern of their route and the status of their answer. Sockets and streams are counted when they end, by a route of their own.",
-			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 15},
-		}, []string{"route", "code"}),
+		requests: histogram("guanxi_http_request_duration_seconds",
+			"How long requests took, by the pattern of their route and the status of their answer. Sockets and streams are counted when they end, by a route of their own.",
+			answers, "route", "code"),
+		operations: histogram("guanxi_graphql_operation_duration_seconds",
+			"How long operations took, by their type and the code of their first error; OK: none. Subscriptions are counted when they end; refused is what never became an operation.",
+			answers, "type", "code"),
+		batches: histogram("guanxi_loader_batch_duration_seconds",
+			"How long it took to load rows for all siblings of a list at once.", steps, "loader", "code"),
+		decisions: histogram("guanxi_decision_duration_seconds",
+			"How long policy took to decide on a command or a question, by its outcome.", steps, "outcome"),
+		calls: histogram("guanxi_adapter_call_duration_seconds",
+			"How long calls of a platform's adapter took, with all requests that they made, by the adapters' error code; OK: none.", answers, "platform", "call", "code"),
+		vendors: histogram("guanxi_platform_request_duration_seconds",
+			"How long single requests to a platform took, by the HTTP status of a refusal; OK: it answered; failed: it did not.", answers, "platform", "code"),
+		live: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "guanxi_live",
+			Help: "How many sockets, streams of events, and subscriptions on either are open."}, []string{"what"}),
+	}
+	for _, what := range []string{"socket", "stream", "subscription"} {
+		m.live.WithLabelValues(what)
 	}
 	m.registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		m.requests,
-		policyCollector{rules},
+		collectors.NewBuildInfoCollector(),
+		m.requests, m.operations, m.batches, m.decisions, m.calls, m.vendors, m.live,
+		policyCollector{src.Rules},
+		storeCollector{src.Store, src.Workspaces},
 	)
 	return m
+}
+
+// Live counts what begins (1) and ends (-1).
+func (m *Metrics) Live(what string, by int) { m.live.WithLabelValues(what).Add(float64(by)) }
+
+// Ended counts what was done.
+func (m *Metrics) Ended(e observe.Event) {
+	var of prometheus.Observer
+	switch e.Kind {
+	case observe.Operation:
+		of = m.operations.WithLabelValues(e.Name, e.Code)
+	case observe.Batch:
+		of = m.batches.WithLabelValues(e.Name, e.Code)
+	case observe.Decision:
+		of = m.decisions.WithLabelValues(e.Code)
+	case observe.Call:
+		of = m.calls.WithLabelValues(e.Of, e.Name, e.Code)
+	case observe.Request:
+		of = m.vendors.WithLabelValues(e.Of, e.Code)
+	default:
+		return
+	}
+	of.Observe(e.Took.Seconds())
 }
 
 // Request counts an answered request.
@@ -102,5 +172,58 @@ func (c policyCollector) Collect(out chan<- prometheus.Metric) {
 	}
 	for result, n := range c.rules.Reloads() {
 		out <- prometheus.MustNewConstMetric(reloadsDesc, prometheus.CounterValue, float64(n), string(result))
+	}
+}
+
+var (
+	statementsDesc = prometheus.NewDesc("guanxi_db_statements_total",
+		"How many statements were run on the database.", []string{"kind"}, nil)
+	lagDesc = prometheus.NewDesc("guanxi_audit_seal_lag_seconds",
+		"For how long the oldest event of the trail has waited to be sealed; 0: none waits.", nil, nil)
+	pendingDesc = prometheus.NewDesc("guanxi_deliveries_pending",
+		"How much is on its way to the platform of a workspace.", []string{"workspace", "platform"}, nil)
+	upDesc = prometheus.NewDesc("guanxi_db_up",
+		"1 where the database answered when it was asked for these metrics, else 0.", nil, nil)
+)
+
+// storeTime bounds what a scrape asks the database.
+const storeTime = 2 * time.Second
+
+// storeCollector tells of what waits in the database when it is asked for. All replicas on it tell the same.
+type storeCollector struct {
+	store      Store
+	workspaces []im.Workspace
+}
+
+// Describe implements [prometheus.Collector].
+func (storeCollector) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{statementsDesc, lagDesc, pendingDesc, upDesc} {
+		out <- d
+	}
+}
+
+// Collect implements [prometheus.Collector]. What the database does not say is left out, and that it does not is said.
+func (c storeCollector) Collect(out chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	reads, writes := c.store.Statements()
+	out <- prometheus.MustNewConstMetric(statementsDesc, prometheus.CounterValue, float64(reads), "read")
+	out <- prometheus.MustNewConstMetric(statementsDesc, prometheus.CounterValue, float64(writes), "write")
+	ctx, cancel := context.WithTimeout(context.Background(), storeTime)
+	defer cancel()
+	lag, err := c.store.Lag(ctx)
+	var waiting map[im.ID]int
+	if err == nil {
+		gauge(lagDesc, lag.Seconds())
+		waiting, err = c.store.Waiting(ctx)
+	}
+	if err != nil {
+		gauge(upDesc, 0)
+		return
+	}
+	gauge(upDesc, 1)
+	for _, w := range c.workspaces {
+		gauge(pendingDesc, float64(waiting[w.ID]), strings.ToValidUTF8(w.Name, "\ufffd"), w.Platform)
 	}
 }

@@ -29,6 +29,13 @@ func (s *store) Post(_ context.Context, u ledger.Unit) error {
 	return nil
 }
 
+// waiting is a database in which so much waits.
+type waiting map[im.ID]int
+
+func (waiting) Statements() (reads, writes uint64)               { return 5, 2 }
+func (waiting) Lag(context.Context) (time.Duration, error)       { return 1500 * time.Millisecond, nil }
+func (w waiting) Waiting(context.Context) (map[im.ID]int, error) { return w, nil }
+
 // directory is a directory of files that may change.
 type directory struct {
 	mu    sync.Mutex
@@ -71,7 +78,8 @@ func TestPolicy(t *testing.T) {
 	go func() { defer close(done); keeper.Run(ctx) }()
 	defer func() { stop(); <-done }()
 
-	m := New(keeper)
+	w := im.Workspace{ID: im.NewIDs(time.Now).New(), Name: "hq", Platform: "native"}
+	m := New(Sources{Rules: keeper, Store: waiting{w.ID: 3}, Workspaces: []im.Workspace{w}})
 	m.Request("GET /x/{id}", 404, 30*time.Millisecond)
 	scrape := func() string {
 		w := httptest.NewRecorder()

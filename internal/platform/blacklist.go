@@ -17,7 +17,7 @@ func (c *Courier) carryOut(ctx context.Context, k *connection, j Job) (u ledger.
 	if !ok { // it was connected in another way when the intent was made
 		return u, "", &adapters.Error{Code: adapters.NotSupported, Op: k.workspace.Platform, Message: "the platform has no call for it"}
 	}
-	call := delivery{c: c, a: a, j: j}
+	call := delivery{c: c, a: a, platform: k.workspace.Platform, j: j}
 	switch j.Intent.Kind {
 	case im.IntentBlacklist:
 		err = call.list(ctx)
@@ -38,6 +38,7 @@ func (c *Courier) carryOut(ctx context.Context, k *connection, j Job) (u ledger.
 type delivery struct {
 	c         *Courier
 	a         adapters.Blacklister
+	platform  string
 	j         Job
 	u         ledger.Unit
 	vendorRef string
@@ -56,7 +57,9 @@ func (d *delivery) list(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		res, err := d.a.Blacklist(ctx, adapters.BlacklistRequest{Call: d.call(s), Owner: adapters.MemberID(s.Account), Contact: adapters.ContactID(d.j.Contact), Held: &held})
+		res, err := seen(ctx, d.platform, "Blacklist", func(ctx context.Context) (adapters.BlacklistResult, error) {
+			return d.a.Blacklist(ctx, adapters.BlacklistRequest{Call: d.call(s), Owner: adapters.MemberID(s.Account), Contact: adapters.ContactID(d.j.Contact), Held: &held})
+		})
 		d.refer(res.VendorRef)
 		if err != nil {
 			return err
@@ -79,7 +82,9 @@ func (d *delivery) hold(ctx context.Context, s Side) (held adapters.Snapshot, er
 	if !ok {
 		return held, nil // the platform remembers keys: see adapters.Agree
 	}
-	state, err := reader.Blacklisted(ctx, adapters.MemberID(s.Account), adapters.ContactID(d.j.Contact))
+	state, err := seen(ctx, d.platform, "Blacklisted", func(ctx context.Context) (adapters.BlacklistState, error) {
+		return reader.Blacklisted(ctx, adapters.MemberID(s.Account), adapters.ContactID(d.j.Contact))
+	})
 	if err != nil {
 		return held, err
 	}
@@ -137,7 +142,9 @@ func (d *delivery) unlist(ctx context.Context, undo bool) error {
 		if !undo {
 			back.Tags = nil
 		}
-		res, err := d.a.Unblacklist(ctx, adapters.BlacklistRequest{Call: d.call(s), Owner: adapters.MemberID(s.Account), Contact: adapters.ContactID(d.j.Contact), Held: &back})
+		res, err := seen(ctx, d.platform, "Unblacklist", func(ctx context.Context) (adapters.BlacklistResult, error) {
+			return d.a.Unblacklist(ctx, adapters.BlacklistRequest{Call: d.call(s), Owner: adapters.MemberID(s.Account), Contact: adapters.ContactID(d.j.Contact), Held: &back})
+		})
 		d.refer(res.VendorRef)
 		if err != nil {
 			return err

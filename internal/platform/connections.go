@@ -12,6 +12,7 @@ import (
 
 	"github.com/guanxi-im/guanxi/adapters"
 	"github.com/guanxi-im/guanxi/internal/im"
+	"github.com/guanxi-im/guanxi/internal/observe"
 )
 
 // Connections is the platforms with the workspaces that are connected to them.
@@ -74,7 +75,7 @@ func (k *connection) env(env adapters.Env, budgets []adapters.Budget, store Budg
 	if client.Transport == nil {
 		client.Transport = http.DefaultTransport
 	}
-	client.Transport = &pacer{next: client.Transport, store: store, workspace: k.workspace.ID, budgets: budgets, now: env.Now,
+	client.Transport = &pacer{next: client.Transport, store: store, platform: k.workspace.Platform, workspace: k.workspace.ID, budgets: budgets, now: env.Now,
 		leases: map[string]*lease{}, sent: k.sent}
 	env.HTTP = &client
 	return env
@@ -206,10 +207,19 @@ func (c *Connections) Check(ctx context.Context) {
 		all.Go(func() {
 			ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 			defer cancel()
-			k.heard(k.adapter.Check(ctx))
+			_, err := seen(ctx, k.workspace.Platform, "Check", func(ctx context.Context) (struct{}, error) { return struct{}{}, k.adapter.Check(ctx) })
+			k.heard(err)
 		})
 	}
 	all.Wait()
+}
+
+// seen makes a call of a platform's adapter, and has it seen how it ended.
+func seen[R any](ctx context.Context, platform, call string, f func(context.Context) (R, error)) (R, error) {
+	ctx, act := observe.Begin(ctx, observe.Call, platform, call)
+	r, err := f(ctx)
+	act.End(adapters.CodeOf(err).String())
+	return r, err
 }
 
 // heard takes the end of an attempt or a check as a sign of how the connection does.

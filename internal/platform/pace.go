@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 
 	"github.com/guanxi-im/guanxi/adapters"
 	"github.com/guanxi-im/guanxi/internal/im"
+	"github.com/guanxi-im/guanxi/internal/observe"
 )
 
 // BudgetStore is where replicas share what a platform lets them call.
@@ -41,6 +43,7 @@ func chunkOf(b adapters.Budget) int { return max(1, min(b.N/200, 100)) }
 type pacer struct {
 	next      http.RoundTripper
 	store     BudgetStore
+	platform  string
 	workspace im.ID
 	budgets   []adapters.Budget
 	now       func() time.Time
@@ -70,7 +73,16 @@ func (p *pacer) RoundTrip(r *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
-	res, err := p.next.RoundTrip(r)
+	ctx, act := observe.Begin(r.Context(), observe.Request, p.platform, r.Method) // its path may hold ids of theirs
+	res, err := p.next.RoundTrip(r.WithContext(ctx))
+	switch {
+	case err != nil:
+		act.End("failed")
+	case res.StatusCode >= http.StatusBadRequest:
+		act.End(strconv.Itoa(res.StatusCode))
+	default:
+		act.End("")
+	}
 	p.sent(err)
 	return res, err
 }

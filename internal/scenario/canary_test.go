@@ -3,6 +3,7 @@ package scenario
 import (
 	"encoding/base64"
 	"encoding/hex"
+	"maps"
 	"strings"
 	"testing"
 
@@ -30,12 +31,16 @@ func holds(haystack, text string) bool {
 	return false
 }
 
-// What people write is nowhere to be read in what is stored and logged, and nobody's name is in the log.
+// What people write is nowhere to be read in what is stored, logged, counted and traced, and nobody's name is in the latter three.
 func TestCanary(t *testing.T) {
-	onEach(t, func(t *testing.T, c company) {
+	t.Parallel()
+	testkit.OnEach(t, func(t *testing.T, dsn string) {
+		spans := testkit.Collect(t)
+		c := open(t, dsn, "--tracing-endpoint", spans.URL, "--log-slow", "1ns") // everything is slow
 		wang := c.person("wangfang004")
 		canaries := []string{"canary-of-a-block-5Q9", "金丝雀的理由", "canary-of-a-review-7Kx", "canary-of-a-verdict-2Lm", "canary-of-a-lift-8Vw",
-			"canary-of-a-denial-4Rt", "canary-of-a-conflict-9Zb", "canary-of-a-cancel-1Hj", "canary-in-a-document-6Pf", "canary-malformed-3Dn"}
+			"canary-of-a-denial-4Rt", "canary-of-a-conflict-9Zb", "canary-of-a-cancel-1Hj", "canary-in-a-document-6Pf", "canary-malformed-3Dn",
+			"canary-of-a-blacklisting-7Gd", "canary-in-a-variable-2Ys", "canary-in-an-operation-name-4Nb", "canary-in-a-header-9Uk", "canary-in-a-path-6Wt"}
 		r := wang.blocks("liqiang005", on("native"), because(canaries[0]), keyed("k-canary"))
 		wang.blocks("sunli006", on("native"), because(canaries[1]))
 		_, a := wang.asks("wm_haikang", because(canaries[2]))
@@ -54,6 +59,16 @@ func TestCanary(t *testing.T) {
 		}
 		c.Send("POST", "/graphql", `{"query":"`+canaries[9], "Content-Type", "application/json", "Authorization", "Bearer "+canaries[9])
 		c.Send("GET", "/graphql?query="+canaries[9], "", "Authorization", "Bearer x."+canaries[9]+".x")
+		lin := c.person("linyue002")
+		lin.blocks("wm_lanhai", as("BLACKLIST"), because(canaries[10])) // which goes to the platform
+		lin.Do(`query($q:String){members(filter:{query:$q}){totalCount}} # `+canaries[8], vars{"q": canaries[11]})
+		socket := wang.Subscribe(`subscription `+strings.ReplaceAll(canaries[12], "-", "_")+`{relationshipChanged{relationship{reason}}}`, nil)
+		lifted := wang.blocks("wuhao008", on("native"), because(canaries[0]))
+		socket.Next(t)
+		must(t, "lift", wang.lift(lifted.ID, canaries[4]).codes(), "")
+		c.Send("POST", "/graphql", `{"query":"{__typename}"}`, "Content-Type", "application/json", "Traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+			"Tracestate", "x="+canaries[13], "Baggage", "user="+canaries[13], "User-Agent", canaries[13], "X-Request-Id", canaries[13])
+		c.Send("GET", "/"+canaries[14]+"?x="+canaries[14], "")
 		replay := wang.command(blockDocument, c.wish(c.member("liqiang005"), []how{on("native"), because(canaries[0]), keyed("k-canary")}))
 		expect(t, "the reason of a replayed answer", replay.Results[0].Relationship.Reason, canaries[0])
 
@@ -71,10 +86,14 @@ func TestCanary(t *testing.T) {
 			names = append(names, p.Phone)
 		}
 		running := string(testkit.Bytes(t, c.dsn))
-		c.Stop()
-		stopped, log := string(testkit.Bytes(t, c.dsn)), c.Log()
+		counted := c.Send("GET", "/metrics", "").Body
+		c.Stop() // which sends the last spans
+		stopped, log, traced := string(testkit.Bytes(t, c.dsn)), c.Log(), spans.Bytes()
 
-		for where, text := range map[string]string{"the database while it runs": running, "the database afterwards": stopped, "the log": log} {
+		seen := map[string]string{"the log": log, "the metrics": counted, "the spans": traced}
+		everywhere := maps.Clone(seen)
+		everywhere["the database while it runs"], everywhere["the database afterwards"] = running, stopped
+		for where, text := range everywhere {
 			for _, canary := range canaries {
 				if holds(text, canary) {
 					t.Errorf("%s stands in %s", canary, where)
@@ -85,12 +104,15 @@ func TestCanary(t *testing.T) {
 			}
 		}
 		for _, name := range names {
-			if strings.Contains(log, name) {
-				t.Errorf("%s stands in the log", name)
+			for where, text := range seen {
+				if strings.Contains(text, name) {
+					t.Errorf("%s stands in %s", name, where)
+				}
 			}
 		}
 		// The search finds what is there: names in the directory, requests in the log.
-		if !holds(running, "wangfang004") || !holds(stopped, "王芳") || len(names) != 820 || strings.Count(log, "msg=request") < 15 {
+		if !holds(running, "wangfang004") || !holds(stopped, "王芳") || len(names) != 820 || strings.Count(log, "msg=request ") < 15 ||
+			strings.Count(log, `msg="slow operation"`) < 15 || !strings.Contains(counted, `type="mutation"`) || strings.Count(traced, "guanxi.code") < 50 {
 			t.Errorf("the search is blind: %d bytes, %d bytes, %d names, log %s", len(running), len(stopped), len(names), log[:min(len(log), 2000)])
 		}
 	})

@@ -5,12 +5,16 @@ import (
 	"maps"
 	"slices"
 	"sync"
+
+	"github.com/guanxi-im/guanxi/internal/fault"
+	"github.com/guanxi-im/guanxi/internal/observe"
 )
 
 // lazy loads values by key with fetch, all keys that were announced so far with one call. Whoever presents a row announces the
 // keys that the row's fields may ask for; the first field that does ask loads them for the row and all its siblings.
 // So the number of loads follows from the shape of a query and not from its rows, and nothing waits for a timer.
 type lazy[K comparable, V any] struct {
+	name  string // for those who watch
 	fetch func(ctx context.Context, keys []K) (map[K]V, error)
 
 	loading sync.Mutex // one load at a time; mu is free meanwhile, as what is loaded announces in turn
@@ -66,7 +70,7 @@ func (l *lazy[K, V]) get(ctx context.Context, k K) (V, error) {
 	l.expect(k)
 	keys := slices.Collect(maps.Keys(l.pending))
 	l.mu.Unlock()
-	found, err := l.fetch(ctx, keys)
+	found, err := l.load(ctx, keys)
 	l.mu.Lock()
 	if err != nil {
 		return none, err
@@ -80,4 +84,17 @@ func (l *lazy[K, V]) get(ctx context.Context, k K) (V, error) {
 	}
 	maps.Copy(l.loaded, found)
 	return l.loaded[k], nil
+}
+
+// load fetches, and has it seen.
+func (l *lazy[K, V]) load(ctx context.Context, keys []K) (map[K]V, error) {
+	ctx, act := observe.Begin(ctx, observe.Batch, "", l.name)
+	act.Set("guanxi.keys", len(keys))
+	found, err := l.fetch(ctx, keys)
+	if err != nil {
+		act.End(string(fault.As(err).Code))
+		return nil, err
+	}
+	act.End("")
+	return found, nil
 }

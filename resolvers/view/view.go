@@ -151,6 +151,7 @@ func approvalsOf(b *Batch) *lazy[im.ID, []*Approval]        { return &b.approval
 func NewBatch(src *Sources, v im.Viewer, l fault.Language) *Batch {
 	r := &request{src: src, viewer: v, lang: l}
 	b := newBatch(r)
+	r.name()
 	r.workspaces.fetch = func(ctx context.Context, _ []bool) (map[bool]map[im.ID]*Workspace, error) {
 		ws, err := src.Directory.Workspaces(ctx)
 		all := make(map[im.ID]*Workspace, len(ws))
@@ -168,6 +169,7 @@ func NewBatch(src *Sources, v im.Viewer, l fault.Language) *Batch {
 
 func newBatch(r *request) *Batch {
 	b := &Batch{request: r}
+	b.name()
 	v, d, k := r.viewer, r.src.Directory, r.src.Blocking
 	b.members.fetch = rows(seenBy(v, d.Members), b.Member)
 	b.departments.fetch = rows(d.Departments, b.Department)

@@ -1,0 +1,14 @@
+package view
+
+// name gives the loads the names by which they are seen in metrics and traces: those of their fields.
+func (b *Batch) name() {
+	b.members.name, b.departments.name, b.contacts.name, b.groups.name = "members", "departments", "contacts", "groups"
+	b.relationships.name, b.approvals.name, b.subjects.name, b.decisions.name = "relationships", "approvals", "subjects", "decisions"
+	b.accounts.name, b.opportunities.name, b.events.name, b.alerts.name = "accounts", "opportunities", "events", "alerts"
+	b.departmentsOf.name, b.accountsOf.name, b.opportunitiesOf.name, b.adminsOf.name = "departmentsOf", "accountsOf", "opportunitiesOf", "adminsOf"
+	b.followed.name, b.deliveries.name, b.shortfalls.name, b.approvalsOf.name = "followed", "deliveries", "shortfalls", "approvalsOf"
+	b.services.name = "services"
+	b.verdicts.name, b.candidates.name, b.asked.name, b.may.name = "verdicts", "candidates", "asked", "may"
+}
+
+func (r *request) name() { r.workspaces.name, r.waiting.name = "workspaces", "waiting" }
