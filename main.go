@@ -1,7 +1,7 @@
 // Guanxi (关系) governs who may reach whom in a company's instant messaging.
 package main
 
-//go:generate go tool gqlgen generate
+//go:generate go run ./graph/gen
 
 import (
 	"context"

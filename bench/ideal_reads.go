@@ -352,7 +352,7 @@ func postgresReader(ctx context.Context, url string) (func(context.Context, stri
 	if err != nil {
 		return nil, err
 	}
-	cfg.MaxConns = 8 // more only wait for each other on few cores
+	cfg.MaxConns = poolSize
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -432,3 +432,6 @@ func sqliteReader(ctx context.Context, path string) (func(context.Context, strin
 		return nil
 	}, nil
 }
+
+// poolSize is how many connections the ideal and pgbench have: more only wait for each other on few cores.
+const poolSize = 8

@@ -33,7 +33,7 @@ func pgbench(ctx context.Context, url string, script []byte, at string, c int, d
 		return 0, err
 	}
 	out, err := exec.CommandContext(ctx, bin, "--no-vacuum", "--protocol=prepared", "--file="+f.Name(), "--define=at="+at,
-		"--client="+strconv.Itoa(c), "--jobs="+strconv.Itoa(min(c, runtime.NumCPU())), "--time="+strconv.Itoa(max(1, int(d.Seconds()))), url).CombinedOutput()
+		"--client="+strconv.Itoa(min(c, poolSize)), "--jobs="+strconv.Itoa(min(c, runtime.NumCPU())), "--time="+strconv.Itoa(max(1, int(d.Seconds()))), url).CombinedOutput()
 	m := tps.FindSubmatch(out)
 	if err != nil || m == nil {
 		return 0, fmt.Errorf("pgbench: %w: %s", err, out)

@@ -40,7 +40,7 @@ func newWorld(ctx context.Context, server, keep string, members int) (_ *world, 
 		w.dir = filepath.Join(keep, fmt.Sprintf("%s-%d", kind, members))
 		if url, err := os.ReadFile(w.file("url")); err == nil {
 			w.db = &database{url: string(url), drop: func() {}}
-			return w, w.db.open()
+			return w, errors.Join(w.migrate(ctx), w.db.open())
 		}
 		if err := os.MkdirAll(w.dir, 0o700); err != nil {
 			return nil, err
@@ -75,14 +75,19 @@ func (w *world) make(ctx context.Context) error {
 	if err := errors.Join(os.WriteFile(w.file("keyset.json"), keyset, 0o600), os.WriteFile(w.file("secret"), []byte(secret), 0o600)); err != nil {
 		return err
 	}
+	if err := errors.Join(w.migrate(ctx), w.db.open()); err != nil {
+		return err
+	}
+	return w.db.fill(ctx, w.company, master)
+}
+
+// migrate brings the schema up to date.
+func (w *world) migrate(ctx context.Context) error {
 	var said strings.Builder
 	if code := app.Run(ctx, []string{"migrate", "up", "--db", w.db.url}, nil, &said, &said); code != 0 {
 		return fmt.Errorf("migrate up: %s", said.String())
 	}
-	if err := w.db.open(); err != nil {
-		return err
-	}
-	return w.db.fill(ctx, w.company, master)
+	return nil
 }
 
 // serve starts a gateway on the world's database: a real one, without the demo.

@@ -189,7 +189,7 @@ func (p *program) run(ctx context.Context, cfg config.Config) error {
 		Log:      s.log,
 		Stop:     draining,
 
-		Profile: gateway.Profile(cfg.HTTP.StatusProfile), UploadMax: int64(cfg.HTTP.UploadMax), OperationTime: cfg.HTTP.OperationTime,
+		Profile: gateway.Profile(cfg.HTTP.StatusProfile), Executor: cfg.HTTP.Executor, UploadMax: int64(cfg.HTTP.UploadMax), OperationTime: cfg.HTTP.OperationTime,
 		LiveMax: cfg.HTTP.LiveMax, Origins: cfg.HTTP.Origins, Proxies: cfg.HTTP.TrustedProxies, Limits: limits(cfg.Limits), Trusted: s.documents,
 	}, more)
 	if err != nil {

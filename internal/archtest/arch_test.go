@@ -49,6 +49,8 @@ graph                 :
 graph/nodeid          : internal/im
 graph/scalar          : internal/fault
 graph/model           :
+graph/plan            :
+graph/gen             :
 graph/generated       : graph/* resolvers/view
 resolvers/view        : graph/model graph/nodeid authz internal/im internal/fault internal/page internal/approval internal/audit internal/blocking internal/directory internal/platform internal/policy internal/observe
 resolvers             : graph/* resolvers/view internal/im internal/fault internal/page internal/audit internal/blocking internal/directory internal/live

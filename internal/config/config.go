@@ -60,6 +60,7 @@ type Config struct {
 // HTTP says how requests are answered.
 type HTTP struct {
 	StatusProfile  string         // compat or draft
+	Executor       string         // plan, gqlgen or both
 	UploadMax      Size           // bytes of a request that carries files
 	OperationTime  time.Duration  // of a query or a command
 	LiveMax        int            // sockets and streams of one person

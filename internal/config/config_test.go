@@ -76,7 +76,7 @@ func faults(t *testing.T, err error) []Fault {
 
 // usual is what nobody needs to set.
 var usual = Config{
-	HTTP:      HTTP{StatusProfile: "compat", UploadMax: 32 << 20, OperationTime: 15 * time.Second, LiveMax: 100},
+	HTTP:      HTTP{StatusProfile: "compat", Executor: "plan", UploadMax: 32 << 20, OperationTime: 15 * time.Second, LiveMax: 100},
 	Limits:    Limits{Everyone: Limit{5000, 200_000, 20_000}, Strangers: Limit{1000, 10_000, 1000}},
 	Documents: Documents{Mode: "off"},
 }
@@ -138,7 +138,7 @@ func TestEverySetting(t *testing.T) {
 	policies := t.TempDir()
 	want := Config{
 		Listen: "[::]:0", DB: "postgres://guanxi@db/guanxi", Policies: policies,
-		HTTP: HTTP{"draft", 64 << 10, time.Second, 7, []string{"https://a.example", "http://b.example:8080"},
+		HTTP: HTTP{"draft", "gqlgen", 64 << 10, time.Second, 7, []string{"https://a.example", "http://b.example:8080"},
 			[]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")}},
 		Limits:        Limits{Limit{1, 2, 3}, Limit{4, 0, 0}, map[string]Limit{"auditor": {5, 6, 7}, "it": {8, 9, 10}}},
 		Documents:     Documents{policies, "log"},
@@ -158,6 +158,7 @@ policies: %s
 demo: false
 http:
   status_profile: draft
+  executor: gqlgen
   upload_max: 64KiB
   operation_time: 1s
   live_max: 7
@@ -190,7 +191,7 @@ shutdown_grace: 0s
 `, policies, policies, secret, keyset, secret)},
 		"environment": {environ: []string{
 			"GUANXI_LISTEN=[::]:0", "GUANXI_DB=postgres://guanxi@db/guanxi", "GUANXI_POLICIES=" + policies,
-			"GUANXI_DEMO=false", "GUANXI_HTTP_UPLOAD_MAX=64KiB", "GUANXI_HTTP_STATUS_PROFILE=draft",
+			"GUANXI_DEMO=false", "GUANXI_HTTP_UPLOAD_MAX=64KiB", "GUANXI_HTTP_STATUS_PROFILE=draft", "GUANXI_HTTP_EXECUTOR=gqlgen",
 			"GUANXI_HTTP_OPERATION_TIME=1s", "GUANXI_HTTP_LIVE_MAX=7", "GUANXI_HTTP_ORIGINS=https://a.example,http://b.example:8080",
 			"GUANXI_HTTP_TRUSTED_PROXIES=10.0.0.0/8,::1", "GUANXI_LIMITS_EVERYONE=1/2/3", "GUANXI_LIMITS_STRANGERS=4/0/0",
 			"GUANXI_LIMITS_ROLES=auditor=5/6/7,it=8/9/10", "GUANXI_DOCUMENTS_PATH=" + policies, "GUANXI_DOCUMENTS_MODE=log",
@@ -203,7 +204,7 @@ shutdown_grace: 0s
 		}},
 		"flags": {args: []string{
 			"--listen=[::]:0", "--db=postgres://guanxi@db/guanxi", "--policies=" + policies,
-			"--demo=false", "--http-upload-max=64KiB", "--http-status-profile=draft", "--http-operation-time=1s",
+			"--demo=false", "--http-upload-max=64KiB", "--http-status-profile=draft", "--http-executor=gqlgen", "--http-operation-time=1s",
 			"--http-live-max=7", "--http-origins=https://a.example", "--http-origins=http://b.example:8080",
 			"--http-trusted-proxies=10.0.0.0/8", "--http-trusted-proxies=::1", "--limits-everyone=1/2/3", "--limits-strangers=4/0/0",
 			"--limits-roles=auditor=5/6/7,it=8/9/10", "--documents-path=" + policies, "--documents-mode=log", "--shutdown-delay=2s", "--explorer", "--log-level=warn", "--log-format=json", "--log-slow=1s",
@@ -253,6 +254,7 @@ func TestCompound(t *testing.T) {
 		"http.live_max":        {[]string{"1", "10000"}, []string{"0", "10001", "x"}},
 		"documents.mode":       {[]string{"off", "log", "enforce"}, []string{"on", "Off"}},
 		"http.status_profile":  {[]string{"compat", "draft"}, []string{"spec"}},
+		"http.executor":        {[]string{"plan", "gqlgen", "both"}, []string{"fast"}},
 		"shutdown_delay":       {[]string{"0s", "10m"}, []string{"-1s", "11m"}},
 	} {
 		for _, s := range settings {

@@ -90,6 +90,13 @@ var settings = []setting{
 		valid:    durationWithin(time.Millisecond, 5*time.Minute),
 	},
 	{
+		path: "http.executor", fallback: "plan",
+		usage:    "how operations are worked out: by plan, by gqlgen, or by both, which fails where they do not agree",
+		expected: "plan, gqlgen or both",
+		field:    func(c *Config) any { return &c.HTTP.Executor },
+		valid:    oneOf("plan", "gqlgen", "both"),
+	},
+	{
 		path: "http.live_max", fallback: "100",
 		usage:    "how many sockets and streams one person may have open",
 		expected: "a number from 1 to 10000",

@@ -127,7 +127,7 @@ func write(w http.ResponseWriter, media string, status int, a *graphql.Response)
 			Extensions map[string]any `json:"extensions,omitempty"`
 		}{a.Errors, a.Extensions})
 	} else {
-		b, err = json.Marshal(a)
+		b, err = whole(a)
 	}
 	if err != nil {
 		status, b = http.StatusInternalServerError, []byte(`{"errors":[{"message":"internal error","extensions":{"code":"INTERNAL"}}]}`)
@@ -135,8 +135,33 @@ func write(w http.ResponseWriter, media string, status int, a *graphql.Response)
 	h := w.Header()
 	h.Set("Content-Type", media+"; charset=utf-8")
 	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Length", strconv.Itoa(len(b)))
 	w.WriteHeader(status)
 	_, _ = w.Write(b) // a client that hung up is no fault of ours
+}
+
+// whole is an answer with data in JSON. The data is JSON already: encoding/json would read all of it once more.
+func whole(a *graphql.Response) ([]byte, error) {
+	if a.Label != "" || a.Path != nil || a.HasNext != nil {
+		return json.Marshal(a)
+	}
+	b := append(make([]byte, 0, len(a.Data)+256), '{')
+	if len(a.Errors) > 0 {
+		errs, err := json.Marshal(a.Errors)
+		if err != nil {
+			return nil, err
+		}
+		b = append(append(append(b, `"errors":`...), errs...), ',')
+	}
+	b = append(append(b, `"data":`...), a.Data...)
+	if len(a.Extensions) > 0 {
+		more, err := json.Marshal(a.Extensions)
+		if err != nil {
+			return nil, err
+		}
+		b = append(append(b, `,"extensions":`...), more...)
+	}
+	return append(b, '}'), nil
 }
 
 // Limits of an answer's errors: a document of a thousand faults is not worth a thousand sentences, and what a sentence of

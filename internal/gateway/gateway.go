@@ -17,7 +17,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/vektah/gqlparser/v2/ast"
 
-	"github.com/guanxi-im/guanxi/graph/generated"
 	"github.com/guanxi-im/guanxi/internal/fault"
 	"github.com/guanxi-im/guanxi/internal/im"
 	"github.com/guanxi-im/guanxi/internal/observe"
@@ -49,6 +48,7 @@ type Options struct {
 
 	// What is empty of these is as the settings have it by default; but without Limits there are none.
 	Profile       Profile
+	Executor      string         // how operations are worked out
 	UploadMax     int64          // bytes of a request that carries files
 	OperationTime time.Duration  // of a query or a command
 	Origins       []string       // of pages that may ask
@@ -92,6 +92,7 @@ func New(o Options, more map[string]http.Handler) (*Gateway, error) {
 		return nil, err
 	}
 	o.Profile = cmp.Or(o.Profile, Compatible)
+	o.Executor = cmp.Or(o.Executor, Plans)
 	o.UploadMax = cmp.Or(o.UploadMax, 32<<20)
 	o.OperationTime = cmp.Or(o.OperationTime, 15*time.Second)
 	o.LiveMax = cmp.Or(o.LiveMax, 100)
@@ -229,7 +230,7 @@ func routed(pattern string, h http.HandlerFunc) http.Handler {
 
 // graphQL is the handler of /graphql.
 func graphQL(o *Options, g *Gateway) http.HandlerFunc {
-	schema := generated.NewExecutableSchema(generated.Config{Resolvers: o.Resolver})
+	schema := o.schema()
 	known := &documents{o.Trusted, newRecent[*ast.QueryDocument](parsedBytesMax)}
 	kept := &persisted{newRecent[string](persistedBytesMax)}
 	seats := &headcount{most: o.LiveMax, of: map[im.ID]int{}}

@@ -105,9 +105,9 @@ func Refused(t testing.TB, args ...string) (stderr string, code int) {
 	return s.Log(), code
 }
 
-// start runs a gateway on a free port.
+// start runs a gateway on a free port. Every query is worked out by both executors: where they do not agree it fails.
 func start(t testing.TB, args []string) (s *Server, code int) {
-	return launch(t, append([]string{"serve", "--listen", "127.0.0.1:0", "--log-level", "debug"}, args...))
+	return launch(t, append([]string{"serve", "--listen", "127.0.0.1:0", "--log-level", "debug", "--http-executor", "both"}, args...))
 }
 
 // launch runs a server until it listens or has ended; then its URL is empty, and its exit code holds.
