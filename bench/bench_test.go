@@ -126,7 +126,7 @@ func handler(b *testing.B) (http.Handler, *db.Store) {
 	block := blocking.New(store, blocking.Options{Policy: policy, Platforms: nowhere, Viewer: who.Viewer, Now: time.Now, IDs: im.NewIDs(time.Now),
 		Currency: "CNY", Wake: func() {}, Deliver: func(context.Context, []im.Intent) {}})
 	g, err := gateway.New(gateway.Options{
-		Resolver: &resolvers.Resolver{Sources: view.Sources{Directory: directory.New(store), Blocking: block, Audit: store, Platforms: nowhere, Waiting: store.Waiting, Services: store.Services},
+		Resolver: &resolvers.Resolver{Sources: view.Sources{Directory: directory.New(store), Blocking: block, Audit: store, Platforms: nowhere, Waiting: store.Waiting, Services: store.Services, Keys: identity.NewKeys(store, identity.KeysOptions{})},
 			Hub: live.New(store, log), Again: who.Again},
 		Authenticate: who.Authenticate, AuthenticateKey: who.AuthenticateKey, Again: who.Again, Watch: who.Watch, Ready: store.Ping, Log: log, Stop: context.Background(),
 	}, nil)

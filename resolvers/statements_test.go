@@ -82,7 +82,7 @@ func newAPI(t testing.TB, dsn string) *api {
 	hub := live.New(s, slog.New(slog.DiscardHandler))
 	block := blocking.New(s, blocking.Options{Policy: policy, Platforms: platforms, Viewer: who.Viewer, Now: clock, IDs: ids, Currency: "CNY", Wake: hub.Wake,
 		Deliver: func(context.Context, []im.Intent) {}})
-	r := &resolvers.Resolver{Hub: hub, Again: who.Again, Sources: view.Sources{Directory: directory.New(s), Blocking: block, Audit: s, Platforms: platforms, Waiting: s.Waiting, Services: s.Services,
+	r := &resolvers.Resolver{Hub: hub, Again: who.Again, Sources: view.Sources{Directory: directory.New(s), Blocking: block, Audit: s, Platforms: platforms, Waiting: s.Waiting, Services: s.Services, Keys: identity.NewKeys(s, identity.KeysOptions{}),
 		Rules: func(_ context.Context, id im.ID) (authz.Rule, bool, error) {
 			r, ok := policy.Rule(id)
 			return r, ok, nil

@@ -271,11 +271,21 @@ func (ec *executionContext) _CommandPayload(ctx context.Context, sel ast.Selecti
 			return graphql.Null
 		}
 		return ec._UndoPayload(ctx, sel, obj)
+	case *view.RevokeAPIKeyPayload:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._RevokeApiKeyPayload(ctx, sel, obj)
 	case *view.DecideApprovalPayload:
 		if obj == nil {
 			return graphql.Null
 		}
 		return ec._DecideApprovalPayload(ctx, sel, obj)
+	case *view.CreateAPIKeyPayload:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._CreateApiKeyPayload(ctx, sel, obj)
 	case *view.BlockPayload:
 		if obj == nil {
 			return graphql.Null
@@ -354,6 +364,11 @@ func (ec *executionContext) _Node(ctx context.Context, sel ast.SelectionSet, obj
 			return graphql.Null
 		}
 		return ec._Approval(ctx, sel, obj)
+	case *view.APIKey:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._ApiKey(ctx, sel, obj)
 	case *view.Alert:
 		if obj == nil {
 			return graphql.Null

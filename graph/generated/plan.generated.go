@@ -39,6 +39,7 @@ func (s planned) Exec(ctx context.Context) graphql.ResponseHandler {
 			p.unmarshalInputAuditFilter,
 			p.unmarshalInputBlockInput,
 			p.unmarshalInputContactCheckInput,
+			p.unmarshalInputCreateApiKeyInput,
 			p.unmarshalInputDecisionInput,
 			p.unmarshalInputExternalContactFilter,
 			p.unmarshalInputFactInput,
@@ -331,6 +332,145 @@ func (p *planner) objectAlertEdge(w *plan.Writer, sel *plan.Selection, obj *view
 		case 1:
 			v := obj.Node
 			ok = !(v == nil && w.Missing(true)) && p.objectAlert(w, f.Under(w, planAlert), v)
+
+		}
+		if !w.End(f, ok) {
+			w.Cut(from)
+			return false
+		}
+	}
+	w.Close()
+	return true
+}
+
+var planApiKey = &plan.Type{Name: "ApiKey", Is: []string{"ApiKey", "Node"}, Fields: map[string]plan.Known{
+	"id":         {ID: 0, NonNull: true},
+	"service":    {ID: 1, NonNull: true},
+	"prefix":     {ID: 2, NonNull: true},
+	"scopes":     {ID: 3, NonNull: true},
+	"createdBy":  {ID: 4, NonNull: false},
+	"createdAt":  {ID: 5, NonNull: true},
+	"expiresAt":  {ID: 6, NonNull: false},
+	"revokedAt":  {ID: 7, NonNull: false},
+	"lastUsedAt": {ID: 8, NonNull: false},
+}}
+
+func (p *planner) objectApiKey(w *plan.Writer, sel *plan.Selection, obj *view.APIKey) bool {
+	from := w.Open()
+	for i := range sel.Fields {
+		f := &sel.Fields[i]
+		w.Begin(f)
+		ok := false
+		switch f.ID {
+		case plan.Typename:
+			ok = w.String("ApiKey")
+		case 0:
+			v := obj.ID()
+			ok = w.String(string(v))
+		case 1:
+			v := obj.Service()
+			ok = w.String(string(v))
+		case 2:
+			v := obj.Prefix()
+			ok = w.String(string(v))
+		case 3:
+			v := obj.Scopes()
+			ok = plan.List(w, len(v), true, func(i0 int) bool { return w.String(string(v[i0])) })
+		case 4:
+			if fc, ctx := f.Enter(w, p.fieldContext_ApiKey_createdBy); fc != nil {
+				v, err := obj.CreatedBy(ctx)
+				if err != nil {
+					w.Fail(err)
+				} else {
+					ok = !(v == nil && w.Missing(false)) && p.objectMember(w, f.Under(w, planMember), v)
+				}
+			}
+		case 5:
+			v := obj.CreatedAt()
+			ok = w.Time(v)
+		case 6:
+			v := obj.ExpiresAt()
+			ok = !(v == nil && w.Missing(false)) && w.Time(*v)
+		case 7:
+			v := obj.RevokedAt()
+			ok = !(v == nil && w.Missing(false)) && w.Time(*v)
+		case 8:
+			v := obj.LastUsedAt()
+			ok = !(v == nil && w.Missing(false)) && w.Time(*v)
+
+		}
+		if !w.End(f, ok) {
+			w.Cut(from)
+			return false
+		}
+	}
+	w.Close()
+	return true
+}
+
+var planApiKeyConnection = &plan.Type{Name: "ApiKeyConnection", Is: []string{"ApiKeyConnection"}, Fields: map[string]plan.Known{
+	"edges":      {ID: 0, NonNull: true},
+	"nodes":      {ID: 1, NonNull: true},
+	"pageInfo":   {ID: 2, NonNull: true},
+	"totalCount": {ID: 3, NonNull: false},
+}}
+
+func (p *planner) objectApiKeyConnection(w *plan.Writer, sel *plan.Selection, obj *view.APIKeyConnection) bool {
+	from := w.Open()
+	for i := range sel.Fields {
+		f := &sel.Fields[i]
+		w.Begin(f)
+		ok := false
+		switch f.ID {
+		case plan.Typename:
+			ok = w.String("ApiKeyConnection")
+		case 0:
+			v := obj.Edges
+			ok = plan.List(w, len(v), true, func(i0 int) bool {
+				return !(v[i0] == nil && w.Missing(true)) && p.objectApiKeyEdge(w, f.Under(w, planApiKeyEdge), v[i0])
+			})
+		case 1:
+			v := obj.Nodes
+			ok = plan.List(w, len(v), true, func(i0 int) bool {
+				return !(v[i0] == nil && w.Missing(true)) && p.objectApiKey(w, f.Under(w, planApiKey), v[i0])
+			})
+		case 2:
+			v := obj.PageInfo
+			ok = !(v == nil && w.Missing(true)) && p.objectPageInfo(w, f.Under(w, planPageInfo), v)
+		case 3:
+			v := obj.TotalCount
+			ok = !(v == nil && w.Missing(false)) && w.Int(int64(*v))
+
+		}
+		if !w.End(f, ok) {
+			w.Cut(from)
+			return false
+		}
+	}
+	w.Close()
+	return true
+}
+
+var planApiKeyEdge = &plan.Type{Name: "ApiKeyEdge", Is: []string{"ApiKeyEdge"}, Fields: map[string]plan.Known{
+	"cursor": {ID: 0, NonNull: true},
+	"node":   {ID: 1, NonNull: true},
+}}
+
+func (p *planner) objectApiKeyEdge(w *plan.Writer, sel *plan.Selection, obj *view.APIKeyEdge) bool {
+	from := w.Open()
+	for i := range sel.Fields {
+		f := &sel.Fields[i]
+		w.Begin(f)
+		ok := false
+		switch f.ID {
+		case plan.Typename:
+			ok = w.String("ApiKeyEdge")
+		case 0:
+			v := obj.Cursor
+			ok = w.String(string(v))
+		case 1:
+			v := obj.Node
+			ok = !(v == nil && w.Missing(true)) && p.objectApiKey(w, f.Under(w, planApiKey), v)
 
 		}
 		if !w.End(f, ok) {
@@ -1084,6 +1224,51 @@ func (p *planner) objectContactCheck(w *plan.Writer, sel *plan.Selection, obj *v
 			ok = plan.List(w, len(v), true, func(i0 int) bool {
 				return !(v[i0] == nil && w.Missing(true)) && p.objectRelationship(w, f.Under(w, planRelationship), v[i0])
 			})
+
+		}
+		if !w.End(f, ok) {
+			w.Cut(from)
+			return false
+		}
+	}
+	w.Close()
+	return true
+}
+
+var planCreateApiKeyPayload = &plan.Type{Name: "CreateApiKeyPayload", Is: []string{"CreateApiKeyPayload", "CommandPayload"}, Fields: map[string]plan.Known{
+	"decision":   {ID: 0, NonNull: false},
+	"approval":   {ID: 1, NonNull: false},
+	"userErrors": {ID: 2, NonNull: true},
+	"apiKey":     {ID: 3, NonNull: false},
+	"secret":     {ID: 4, NonNull: false},
+}}
+
+func (p *planner) objectCreateApiKeyPayload(w *plan.Writer, sel *plan.Selection, obj *view.CreateAPIKeyPayload) bool {
+	from := w.Open()
+	for i := range sel.Fields {
+		f := &sel.Fields[i]
+		w.Begin(f)
+		ok := false
+		switch f.ID {
+		case plan.Typename:
+			ok = w.String("CreateApiKeyPayload")
+		case 0:
+			v := obj.Decision
+			ok = !(v == nil && w.Missing(false)) && p.objectDecision(w, f.Under(w, planDecision), v)
+		case 1:
+			v := obj.Approval
+			ok = !(v == nil && w.Missing(false)) && p.objectApproval(w, f.Under(w, planApproval), v)
+		case 2:
+			v := obj.UserErrors
+			ok = plan.List(w, len(v), true, func(i0 int) bool {
+				return !(v[i0] == nil && w.Missing(true)) && p.objectUserError(w, f.Under(w, planUserError), v[i0])
+			})
+		case 3:
+			v := obj.APIKey
+			ok = !(v == nil && w.Missing(false)) && p.objectApiKey(w, f.Under(w, planApiKey), v)
+		case 4:
+			v := obj.Secret
+			ok = !(v == nil && w.Missing(false)) && w.String(string(*v))
 
 		}
 		if !w.End(f, ok) {
@@ -2168,6 +2353,8 @@ var planMutation = &plan.Type{Name: "Mutation", Is: []string{"Mutation"}, Fields
 	"block":            {ID: 3, NonNull: false},
 	"liftRelationship": {ID: 4, NonNull: false},
 	"undoRelationship": {ID: 5, NonNull: false},
+	"createApiKey":     {ID: 6, NonNull: false},
+	"revokeApiKey":     {ID: 7, NonNull: false},
 }}
 
 func (p *planner) rootMutation(ctx context.Context, w *plan.Writer, f *plan.Field) bool {
@@ -2207,6 +2394,18 @@ func (p *planner) rootMutation(ctx context.Context, w *plan.Writer, f *plan.Fiel
 			return p.Resolvers.Mutation().UndoRelationship(ctx, fc.Args["relationshipId"].(string), fc.Args["reason"].(string), fc.Args["idempotencyKey"].(*string))
 		}, func(v *view.UndoPayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectUndoPayload(w, f.Under(w, planUndoPayload), v)
+		})
+	case 6:
+		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_createApiKey, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
+			return p.Resolvers.Mutation().CreateAPIKey(ctx, fc.Args["input"].(model.CreateAPIKeyInput))
+		}, func(v *view.CreateAPIKeyPayload) bool {
+			return !(v == nil && w.Missing(false)) && p.objectCreateApiKeyPayload(w, f.Under(w, planCreateApiKeyPayload), v)
+		})
+	case 7:
+		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_revokeApiKey, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
+			return p.Resolvers.Mutation().RevokeAPIKey(ctx, fc.Args["apiKeyId"].(string), fc.Args["reason"].(string), fc.Args["idempotencyKey"].(*string))
+		}, func(v *view.RevokeAPIKeyPayload) bool {
+			return !(v == nil && w.Missing(false)) && p.objectRevokeApiKeyPayload(w, f.Under(w, planRevokeApiKeyPayload), v)
 		})
 	}
 	panic("plan: unknown root field")
@@ -2657,8 +2856,9 @@ var planQuery = &plan.Type{Name: "Query", Is: []string{"Query"}, Fields: map[str
 	"relationship":     {ID: 19, NonNull: false},
 	"relationships":    {ID: 20, NonNull: true},
 	"contactCheck":     {ID: 21, NonNull: false},
-	"__type":           {ID: 22, NonNull: false},
-	"__schema":         {ID: 23, NonNull: false},
+	"apiKeys":          {ID: 22, NonNull: true},
+	"__type":           {ID: 23, NonNull: false},
+	"__schema":         {ID: 24, NonNull: false},
 }}
 
 func (p *planner) rootQuery(ctx context.Context, w *plan.Writer, f *plan.Field) bool {
@@ -2794,6 +2994,12 @@ func (p *planner) rootQuery(ctx context.Context, w *plan.Writer, f *plan.Field) 
 			return p.Resolvers.Query().ContactCheck(ctx, fc.Args["input"].(model.ContactCheckInput))
 		}, func(v *view.ContactCheck) bool {
 			return !(v == nil && w.Missing(false)) && p.objectContactCheck(w, f.Under(w, planContactCheck), v)
+		})
+	case 22:
+		return plan.Resolve(ctx, w, f, p.fieldContext_Query_apiKeys, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
+			return p.Resolvers.Query().APIKeys(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+		}, func(v *view.APIKeyConnection) bool {
+			return !(v == nil && w.Missing(true)) && p.objectApiKeyConnection(w, f.Under(w, planApiKeyConnection), v)
 		})
 	}
 	panic("plan: unknown root field")
@@ -3104,6 +3310,47 @@ func (p *planner) objectRelationshipEdge(w *plan.Writer, sel *plan.Selection, ob
 		case 1:
 			v := obj.Node
 			ok = !(v == nil && w.Missing(true)) && p.objectRelationship(w, f.Under(w, planRelationship), v)
+
+		}
+		if !w.End(f, ok) {
+			w.Cut(from)
+			return false
+		}
+	}
+	w.Close()
+	return true
+}
+
+var planRevokeApiKeyPayload = &plan.Type{Name: "RevokeApiKeyPayload", Is: []string{"RevokeApiKeyPayload", "CommandPayload"}, Fields: map[string]plan.Known{
+	"decision":   {ID: 0, NonNull: false},
+	"approval":   {ID: 1, NonNull: false},
+	"userErrors": {ID: 2, NonNull: true},
+	"apiKey":     {ID: 3, NonNull: false},
+}}
+
+func (p *planner) objectRevokeApiKeyPayload(w *plan.Writer, sel *plan.Selection, obj *view.RevokeAPIKeyPayload) bool {
+	from := w.Open()
+	for i := range sel.Fields {
+		f := &sel.Fields[i]
+		w.Begin(f)
+		ok := false
+		switch f.ID {
+		case plan.Typename:
+			ok = w.String("RevokeApiKeyPayload")
+		case 0:
+			v := obj.Decision
+			ok = !(v == nil && w.Missing(false)) && p.objectDecision(w, f.Under(w, planDecision), v)
+		case 1:
+			v := obj.Approval
+			ok = !(v == nil && w.Missing(false)) && p.objectApproval(w, f.Under(w, planApproval), v)
+		case 2:
+			v := obj.UserErrors
+			ok = plan.List(w, len(v), true, func(i0 int) bool {
+				return !(v[i0] == nil && w.Missing(true)) && p.objectUserError(w, f.Under(w, planUserError), v[i0])
+			})
+		case 3:
+			v := obj.APIKey
+			ok = !(v == nil && w.Missing(false)) && p.objectApiKey(w, f.Under(w, planApiKey), v)
 
 		}
 		if !w.End(f, ok) {
@@ -3703,8 +3950,12 @@ func (p *planner) interfaceCommandPayload(w *plan.Writer, f *plan.Field, obj mod
 		return !w.Missing(nonNull)
 	case *view.UndoPayload:
 		return obj != nil && p.objectUndoPayload(w, f.Under(w, planUndoPayload), obj)
+	case *view.RevokeAPIKeyPayload:
+		return obj != nil && p.objectRevokeApiKeyPayload(w, f.Under(w, planRevokeApiKeyPayload), obj)
 	case *view.DecideApprovalPayload:
 		return obj != nil && p.objectDecideApprovalPayload(w, f.Under(w, planDecideApprovalPayload), obj)
+	case *view.CreateAPIKeyPayload:
+		return obj != nil && p.objectCreateApiKeyPayload(w, f.Under(w, planCreateApiKeyPayload), obj)
 	case *view.BlockPayload:
 		return obj != nil && p.objectBlockPayload(w, f.Under(w, planBlockPayload), obj)
 	case *view.AcknowledgeAlertPayload:
@@ -3739,6 +3990,8 @@ func (p *planner) interfaceNode(w *plan.Writer, f *plan.Field, obj view.Node, no
 		return obj != nil && p.objectAuditEvent(w, f.Under(w, planAuditEvent), obj)
 	case *view.Approval:
 		return obj != nil && p.objectApproval(w, f.Under(w, planApproval), obj)
+	case *view.APIKey:
+		return obj != nil && p.objectApiKey(w, f.Under(w, planApiKey), obj)
 	case *view.Alert:
 		return obj != nil && p.objectAlert(w, f.Under(w, planAlert), obj)
 	case *view.Account:

@@ -77,6 +77,30 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	ApiKey struct {
+		CreatedAt  func(childComplexity int) int
+		CreatedBy  func(childComplexity int) int
+		ExpiresAt  func(childComplexity int) int
+		ID         func(childComplexity int) int
+		LastUsedAt func(childComplexity int) int
+		Prefix     func(childComplexity int) int
+		RevokedAt  func(childComplexity int) int
+		Scopes     func(childComplexity int) int
+		Service    func(childComplexity int) int
+	}
+
+	ApiKeyConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	ApiKeyEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
 	Approval struct {
 		Action        func(childComplexity int) int
 		ApproverRoles func(childComplexity int) int
@@ -190,6 +214,14 @@ type ComplexityRoot struct {
 		From        func(childComplexity int) int
 		To          func(childComplexity int) int
 		Workspace   func(childComplexity int) int
+	}
+
+	CreateApiKeyPayload struct {
+		APIKey     func(childComplexity int) int
+		Approval   func(childComplexity int) int
+		Decision   func(childComplexity int) int
+		Secret     func(childComplexity int) int
+		UserErrors func(childComplexity int) int
 	}
 
 	DecideApprovalPayload struct {
@@ -358,8 +390,10 @@ type ComplexityRoot struct {
 		AcknowledgeAlert func(childComplexity int, alertID string, comment *string, idempotencyKey *string) int
 		Block            func(childComplexity int, input model.BlockInput) int
 		CancelApproval   func(childComplexity int, approvalID string, reason *string, idempotencyKey *string) int
+		CreateAPIKey     func(childComplexity int, input model.CreateAPIKeyInput) int
 		DecideApproval   func(childComplexity int, approvalID string, approve bool, comment *string, idempotencyKey *string) int
 		LiftRelationship func(childComplexity int, relationshipID string, reason string, idempotencyKey *string) int
+		RevokeAPIKey     func(childComplexity int, apiKeyID string, reason string, idempotencyKey *string) int
 		UndoRelationship func(childComplexity int, relationshipID string, reason string, idempotencyKey *string) int
 	}
 
@@ -435,6 +469,7 @@ type ComplexityRoot struct {
 	}
 
 	Query struct {
+		APIKeys          func(childComplexity int, first *int, after *string, last *int, before *string) int
 		Alerts           func(childComplexity int, first *int, after *string, last *int, before *string, kind *model.AlertKind, open *bool) int
 		Approvals        func(childComplexity int, first *int, after *string, last *int, before *string, state *model.ApprovalState, mine *bool, requestedByID *string, subjectID *string) int
 		AuditEvents      func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.AuditFilter) int
@@ -504,6 +539,13 @@ type ComplexityRoot struct {
 	RelationshipEdge struct {
 		Cursor func(childComplexity int) int
 		Node   func(childComplexity int) int
+	}
+
+	RevokeApiKeyPayload struct {
+		APIKey     func(childComplexity int) int
+		Approval   func(childComplexity int) int
+		Decision   func(childComplexity int) int
+		UserErrors func(childComplexity int) int
 	}
 
 	Subscription struct {
@@ -741,6 +783,99 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AlertEdge.Node(childComplexity), true
+
+	case "ApiKey.createdAt":
+		if e.ComplexityRoot.ApiKey.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKey.CreatedAt(childComplexity), true
+	case "ApiKey.createdBy":
+		if e.ComplexityRoot.ApiKey.CreatedBy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKey.CreatedBy(childComplexity), true
+	case "ApiKey.expiresAt":
+		if e.ComplexityRoot.ApiKey.ExpiresAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKey.ExpiresAt(childComplexity), true
+	case "ApiKey.id":
+		if e.ComplexityRoot.ApiKey.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKey.ID(childComplexity), true
+	case "ApiKey.lastUsedAt":
+		if e.ComplexityRoot.ApiKey.LastUsedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKey.LastUsedAt(childComplexity), true
+	case "ApiKey.prefix":
+		if e.ComplexityRoot.ApiKey.Prefix == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKey.Prefix(childComplexity), true
+	case "ApiKey.revokedAt":
+		if e.ComplexityRoot.ApiKey.RevokedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKey.RevokedAt(childComplexity), true
+	case "ApiKey.scopes":
+		if e.ComplexityRoot.ApiKey.Scopes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKey.Scopes(childComplexity), true
+	case "ApiKey.service":
+		if e.ComplexityRoot.ApiKey.Service == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKey.Service(childComplexity), true
+
+	case "ApiKeyConnection.edges":
+		if e.ComplexityRoot.ApiKeyConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKeyConnection.Edges(childComplexity), true
+	case "ApiKeyConnection.nodes":
+		if e.ComplexityRoot.ApiKeyConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKeyConnection.Nodes(childComplexity), true
+	case "ApiKeyConnection.pageInfo":
+		if e.ComplexityRoot.ApiKeyConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKeyConnection.PageInfo(childComplexity), true
+	case "ApiKeyConnection.totalCount":
+		if e.ComplexityRoot.ApiKeyConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKeyConnection.TotalCount(childComplexity), true
+
+	case "ApiKeyEdge.cursor":
+		if e.ComplexityRoot.ApiKeyEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKeyEdge.Cursor(childComplexity), true
+	case "ApiKeyEdge.node":
+		if e.ComplexityRoot.ApiKeyEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKeyEdge.Node(childComplexity), true
 
 	case "Approval.action":
 		if e.ComplexityRoot.Approval.Action == nil {
@@ -1210,6 +1345,37 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ContactCheck.Workspace(childComplexity), true
+
+	case "CreateApiKeyPayload.apiKey":
+		if e.ComplexityRoot.CreateApiKeyPayload.APIKey == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateApiKeyPayload.APIKey(childComplexity), true
+	case "CreateApiKeyPayload.approval":
+		if e.ComplexityRoot.CreateApiKeyPayload.Approval == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateApiKeyPayload.Approval(childComplexity), true
+	case "CreateApiKeyPayload.decision":
+		if e.ComplexityRoot.CreateApiKeyPayload.Decision == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateApiKeyPayload.Decision(childComplexity), true
+	case "CreateApiKeyPayload.secret":
+		if e.ComplexityRoot.CreateApiKeyPayload.Secret == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateApiKeyPayload.Secret(childComplexity), true
+	case "CreateApiKeyPayload.userErrors":
+		if e.ComplexityRoot.CreateApiKeyPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateApiKeyPayload.UserErrors(childComplexity), true
 
 	case "DecideApprovalPayload.approval":
 		if e.ComplexityRoot.DecideApprovalPayload.Approval == nil {
@@ -1910,6 +2076,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CancelApproval(childComplexity, args["approvalId"].(string), args["reason"].(*string), args["idempotencyKey"].(*string)), true
+	case "Mutation.createApiKey":
+		if e.ComplexityRoot.Mutation.CreateAPIKey == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_createApiKey_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CreateAPIKey(childComplexity, args["input"].(model.CreateAPIKeyInput)), true
 	case "Mutation.decideApproval":
 		if e.ComplexityRoot.Mutation.DecideApproval == nil {
 			break
@@ -1932,6 +2109,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.LiftRelationship(childComplexity, args["relationshipId"].(string), args["reason"].(string), args["idempotencyKey"].(*string)), true
+	case "Mutation.revokeApiKey":
+		if e.ComplexityRoot.Mutation.RevokeAPIKey == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_revokeApiKey_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RevokeAPIKey(childComplexity, args["apiKeyId"].(string), args["reason"].(string), args["idempotencyKey"].(*string)), true
 	case "Mutation.undoRelationship":
 		if e.ComplexityRoot.Mutation.UndoRelationship == nil {
 			break
@@ -2205,6 +2393,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.PolicyRuleEdge.Node(childComplexity), true
 
+	case "Query.apiKeys":
+		if e.ComplexityRoot.Query.APIKeys == nil {
+			break
+		}
+
+		args, err := ec.field_Query_apiKeys_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.APIKeys(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Query.alerts":
 		if e.ComplexityRoot.Query.Alerts == nil {
 			break
@@ -2638,6 +2837,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.RelationshipEdge.Node(childComplexity), true
 
+	case "RevokeApiKeyPayload.apiKey":
+		if e.ComplexityRoot.RevokeApiKeyPayload.APIKey == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RevokeApiKeyPayload.APIKey(childComplexity), true
+	case "RevokeApiKeyPayload.approval":
+		if e.ComplexityRoot.RevokeApiKeyPayload.Approval == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RevokeApiKeyPayload.Approval(childComplexity), true
+	case "RevokeApiKeyPayload.decision":
+		if e.ComplexityRoot.RevokeApiKeyPayload.Decision == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RevokeApiKeyPayload.Decision(childComplexity), true
+	case "RevokeApiKeyPayload.userErrors":
+		if e.ComplexityRoot.RevokeApiKeyPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RevokeApiKeyPayload.UserErrors(childComplexity), true
+
 	case "Subscription.alertRaised":
 		if e.ComplexityRoot.Subscription.AlertRaised == nil {
 			break
@@ -2868,6 +3092,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputAuditFilter,
 		ec.unmarshalInputBlockInput,
 		ec.unmarshalInputContactCheckInput,
+		ec.unmarshalInputCreateApiKeyInput,
 		ec.unmarshalInputDecisionInput,
 		ec.unmarshalInputExternalContactFilter,
 		ec.unmarshalInputFactInput,
@@ -4412,6 +4637,97 @@ extend type Subscription {
   relationshipChanged(memberId: ID, after: String): RelationshipChange! @authorize(action: "read")
 }
 `, BuiltIn: false},
+	{Name: "../schema/service.graphqls", Input: `"Lets a service (服务) in: a program that asks in nobody's name. What it may do, the scopes of its key say."
+type ApiKey implements Node @authorize(action: "read") {
+  "Opaque id."
+  id: ID!
+  "The name of the service. Several keys may let one in, so that it can change from one to the next."
+  service: String!
+  "Begins the key, to tell it from others. The key itself is kept nowhere."
+  prefix: String!
+  "What the service may do, by the names of the policy files: service:contacts, service:bulk, …"
+  scopes: [String!]!
+  "Who made it."
+  createdBy: Member
+  "When it was made."
+  createdAt: DateTime!
+  "When it ends by itself."
+  expiresAt: DateTime
+  "When it was ended."
+  revokedAt: DateTime
+  "When it was used last, to the hour."
+  lastUsedAt: DateTime
+}
+
+"One page of keys."
+type ApiKeyConnection {
+  "The rows with their cursors."
+  edges: [ApiKeyEdge!]!
+  "The rows."
+  nodes: [ApiKey!]!
+  "Where the page stands."
+  pageInfo: PageInfo!
+  "How many there are in all; exact to 100,000, null beyond."
+  totalCount: Int
+}
+"One row of a page."
+type ApiKeyEdge {
+  "Its place in the list."
+  cursor: String!
+  "The row."
+  node: ApiKey!
+}
+
+"A key that is wished for."
+input CreateApiKeyInput {
+  "The name of the service, which is made where it is new: 2 to 64 small letters, digits, dots, dashes and underscores."
+  service: String!
+  "At least one of the scopes that the policy files name: service:bulk, service:check, service:contacts, service:directory, service:members, service:unmask."
+  scopes: [String!]!
+  "When it shall end by itself. Times of keys are real ones, also where the demo's clock was set."
+  expiresAt: DateTime
+  "A request that is sent again with the same one is carried out once. The secret is not answered again."
+  idempotencyKey: String
+}
+
+"What came of a wished key."
+type CreateApiKeyPayload implements CommandPayload {
+  "The decision of policy."
+  decision: Decision
+  "The approval that the command waits for."
+  approval: Approval
+  "What went wrong, in the order of the input."
+  userErrors: [UserError!]!
+  "The key."
+  apiKey: ApiKey
+  "What the service sends as X-API-Key. It is answered this once and kept nowhere; null where the request was sent again: revoke that key, and make another."
+  secret: String
+}
+
+"What came of the end of a key."
+type RevokeApiKeyPayload implements CommandPayload {
+  "The decision of policy."
+  decision: Decision
+  "The approval that the command waits for."
+  approval: Approval
+  "What went wrong, in the order of the input."
+  userErrors: [UserError!]!
+  "The key as it is now."
+  apiKey: ApiKey
+}
+
+extend type Query {
+  "The keys of services, newest first, those that have ended too."
+  apiKeys(first: Int, after: String, last: Int, before: String): ApiKeyConnection! @authorize(action: "read")
+}
+
+extend type Mutation {
+  "Lets a service in by a new key."
+  createApiKey(input: CreateApiKeyInput!): CreateApiKeyPayload @authorize(action: "create_api_key")
+  "Ends a key. Whatever it let in ends within a second."
+  revokeApiKey(apiKeyId: ID!, reason: String!, idempotencyKey: String): RevokeApiKeyPayload @authorize(action: "revoke_api_key")
+}
+`, BuiltIn: false},
 }
 var parsedSchema = gqlparser.MustLoadSchema(sources...)
 
@@ -4507,6 +4823,54 @@ func (ec *executionContext) childFields_AlertEdge(ctx context.Context, field gra
 		return ec.fieldContext_AlertEdge_node(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type AlertEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_ApiKey(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_ApiKey_id(ctx, field)
+	case "service":
+		return ec.fieldContext_ApiKey_service(ctx, field)
+	case "prefix":
+		return ec.fieldContext_ApiKey_prefix(ctx, field)
+	case "scopes":
+		return ec.fieldContext_ApiKey_scopes(ctx, field)
+	case "createdBy":
+		return ec.fieldContext_ApiKey_createdBy(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_ApiKey_createdAt(ctx, field)
+	case "expiresAt":
+		return ec.fieldContext_ApiKey_expiresAt(ctx, field)
+	case "revokedAt":
+		return ec.fieldContext_ApiKey_revokedAt(ctx, field)
+	case "lastUsedAt":
+		return ec.fieldContext_ApiKey_lastUsedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ApiKey", field.Name)
+}
+
+func (ec *executionContext) childFields_ApiKeyConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_ApiKeyConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_ApiKeyConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_ApiKeyConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_ApiKeyConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ApiKeyConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_ApiKeyEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_ApiKeyEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_ApiKeyEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ApiKeyEdge", field.Name)
 }
 
 func (ec *executionContext) childFields_Approval(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -4737,6 +5101,22 @@ func (ec *executionContext) childFields_ContactCheck(ctx context.Context, field 
 		return ec.fieldContext_ContactCheck_because(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ContactCheck", field.Name)
+}
+
+func (ec *executionContext) childFields_CreateApiKeyPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "decision":
+		return ec.fieldContext_CreateApiKeyPayload_decision(ctx, field)
+	case "approval":
+		return ec.fieldContext_CreateApiKeyPayload_approval(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_CreateApiKeyPayload_userErrors(ctx, field)
+	case "apiKey":
+		return ec.fieldContext_CreateApiKeyPayload_apiKey(ctx, field)
+	case "secret":
+		return ec.fieldContext_CreateApiKeyPayload_secret(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CreateApiKeyPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_DecideApprovalPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -5297,6 +5677,20 @@ func (ec *executionContext) childFields_RelationshipEdge(ctx context.Context, fi
 		return ec.fieldContext_RelationshipEdge_node(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RelationshipEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_RevokeApiKeyPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "decision":
+		return ec.fieldContext_RevokeApiKeyPayload_decision(ctx, field)
+	case "approval":
+		return ec.fieldContext_RevokeApiKeyPayload_approval(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RevokeApiKeyPayload_userErrors(ctx, field)
+	case "apiKey":
+		return ec.fieldContext_RevokeApiKeyPayload_apiKey(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RevokeApiKeyPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_UndoPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -88,6 +88,18 @@ type ContactCheckInput struct {
 	WorkspaceID *string `json:"workspaceId,omitempty"`
 }
 
+// A key that is wished for.
+type CreateAPIKeyInput struct {
+	// The name of the service, which is made where it is new: 2 to 64 small letters, digits, dots, dashes and underscores.
+	Service string `json:"service"`
+	// At least one of the scopes that the policy files name: service:bulk, service:check, service:contacts, service:directory, service:members, service:unmask.
+	Scopes []string `json:"scopes"`
+	// When it shall end by itself. Times of keys are real ones, also where the demo's clock was set.
+	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
+	// A request that is sent again with the same one is carried out once. The secret is not answered again.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+}
+
 // A question to policy.
 type DecisionInput struct {
 	// Defaults to the caller. Another one only for those who may read policy.

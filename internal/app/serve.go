@@ -168,7 +168,9 @@ func (p *program) run(ctx context.Context, cfg config.Config) error {
 	h, err := gateway.New(gateway.Options{
 		Resolver: &resolvers.Resolver{
 			Sources: view.Sources{Directory: directory.New(s.store), Blocking: s.block, Audit: s.store, Platforms: platforms,
-				Services: s.store.Services, Waiting: s.store.Waiting, Policy: s.rules.Status, Rules: history.Rule, Explain: history.Explain,
+				Services: s.store.Services, Keys: identity.NewKeys(s.store, identity.KeysOptions{Policy: s.rules,
+					Now: func() time.Time { return s.clock.Now() }, Real: time.Now, IDs: ids, Wake: func() { s.hub.Wake(); s.who.Wake() }}),
+				Waiting: s.store.Waiting, Policy: s.rules.Status, Rules: history.Rule, Explain: history.Explain,
 				Reason: func(d im.Decision, l fault.Language) string { return s.rules.Engine().Reason(d.Outcome, d.Rules, l) }},
 			Hub: s.hub, Again: s.who.Again,
 		},

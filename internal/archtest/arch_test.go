@@ -52,8 +52,8 @@ graph/model           :
 graph/plan            :
 graph/gen             :
 graph/generated       : graph/* resolvers/view
-resolvers/view        : graph/model graph/nodeid authz internal/im internal/fault internal/page internal/approval internal/audit internal/blocking internal/directory internal/platform internal/policy internal/observe
-resolvers             : graph/* resolvers/view internal/im internal/fault internal/page internal/audit internal/blocking internal/directory internal/live
+resolvers/view        : graph/model graph/nodeid authz internal/im internal/fault internal/page internal/approval internal/audit internal/blocking internal/directory internal/identity internal/platform internal/policy internal/observe
+resolvers             : graph/* resolvers/view internal/im internal/fault internal/page internal/audit internal/blocking internal/directory internal/identity internal/live
 internal/gateway      : graph/generated graph/nodeid resolvers internal/im internal/fault internal/observe
 internal/app          : *
 internal/archtest     :

@@ -2,6 +2,7 @@ package blocking
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/guanxi-im/guanxi/internal/im"
@@ -66,5 +67,8 @@ func (s *Service) mayWish(ctx context.Context, v im.Viewer, in BlockInput, f Blo
 
 // Could lists the actions that policy could allow a viewer on one of these platforms.
 func (s *Service) Could(v im.Viewer, platforms []string) []string {
+	if v.IsService() { // it is the company's: where there is no company it does nothing
+		platforms = slices.DeleteFunc(slices.Clone(platforms), func(name string) bool { return !s.o.Platforms.Platform(name).Organisation })
+	}
 	return s.o.Policy.Engine().Could(question{viewer: v}.request().Actor, platforms...)
 }

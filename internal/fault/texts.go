@@ -103,6 +103,11 @@ var texts = map[string][2]string{
 
 	"conflict_live":             {"One of this kind stands between the two already: {0}.", "双方之间已有同类关系：{0}。"},
 	"conflict_review":           {"This waits for review already: {0}.", "该操作已在审批中：{0}。"},
+	"service_name":              {"A service is called by 2 to 64 small letters, digits, dots, dashes and underscores.", "服务名须为 2 至 64 个小写字母、数字、点、连字符或下划线。"},
+	"scopes_missing":            {"A key needs at least one scope: {0}.", "密钥至少需要一个权限范围：{0}。"},
+	"scope_unknown":             {"{0} is no scope, or stands there twice; there are {1}.", "{0} 不是权限范围，或重复出现；可用的有 {1}。"},
+	"not_found_key":             {"There is no such key, or you may not see it.", "该密钥不存在，或您无权查看。"},
+	"transition_revoke":         {"The key has been revoked already.", "该密钥已被吊销。"},
 	"persons_only":              {"A service cannot do this; ask as a person.", "服务不能执行此操作，请以个人身份进行。"},
 	"conflict_voted":            {"You have given your verdict on this already.", "您已对该审批表态。"},
 	"conflict_race":             {"Others keep changing it at the same moment; look again.", "数据正被他人修改，请刷新后重试。"},

@@ -203,19 +203,27 @@ var readable = map[im.Kind]string{
 }
 
 // rights works out what policy lets a member read.
-func (s *Service) rights(m im.Member) im.Viewer {
-	return s.allowed(im.Viewer{Member: m}, authz.Actor{ID: m.ID.String(), Roles: m.Roles, Rank: m.Rank, JobFunction: string(m.JobFunction),
-		Employment: string(m.Employment)})
-}
+func (s *Service) rights(m im.Member) im.Viewer { return s.allowed(im.Viewer{Member: m}) }
 
 // ofService works out what policy lets a service read that asks with a key.
 func (s *Service) ofService(k im.APIKey) im.Viewer {
-	return s.allowed(im.Viewer{Service: im.Service{ID: k.ServiceID, Name: k.ServiceName, Scopes: k.Scopes, KeyID: k.ID}},
-		authz.Actor{ID: k.ServiceID.String(), Roles: k.Scopes, Status: string(im.AccountActive)})
+	return s.allowed(im.Viewer{Service: im.Service{ID: k.ServiceID, Name: k.ServiceName, Scopes: k.Scopes, KeyID: k.ID}})
 }
 
-func (s *Service) allowed(v im.Viewer, a authz.Actor) im.Viewer {
-	e := s.policy.Engine()
+// actorOf is who asks, as policy sees him where no workspace is in question. A service is active: its key holds.
+func actorOf(v im.Viewer) authz.Actor {
+	if v.IsService() {
+		return authz.Actor{ID: v.Service.ID.String(), Roles: v.Service.Scopes, Status: string(im.AccountActive)}
+	}
+	m := v.Member
+	return authz.Actor{ID: m.ID.String(), Roles: m.Roles, Rank: m.Rank, JobFunction: string(m.JobFunction), Employment: string(m.Employment)}
+}
+
+// CutOff is what a command's unit carries to end all sessions of a member that began before now; who posts it calls [Service.Wake].
+func (s *Service) CutOff(member im.ID) im.CutOff { return im.CutOff{MemberID: member, From: s.o.Now()} }
+
+func (s *Service) allowed(v im.Viewer) im.Viewer {
+	e, a := s.policy.Engine(), actorOf(v)
 	v.Roles, v.Unmask, v.Scopes = e.Roles(a.Roles), e.Unmask(a), make(map[im.Kind]im.Scope, len(readable))
 	for kind, name := range readable {
 		v.Scopes[kind] = e.Scope(a, name)

@@ -71,7 +71,7 @@ var directoryOf = people{
 	"":            {ID: im.ID{15}, Roles: []string{"employee"}, Employment: im.Employed},
 }
 
-func service(t *testing.T, o Options) *Service {
+func service(t testing.TB, o Options) *Service {
 	t.Helper()
 	e, err := authz.Build(authz.Sources{Layers: authz.Shipped(), Platforms: []authz.Platform{{Name: "native", Organisation: true}},
 		Duties: []string{authz.DutyUndo, authz.DutyUndoReview, authz.DutyAlert, authz.DutyExpire, authz.DutyCooldown, authz.DutyUndoTrace, authz.DutyCuts, authz.DutyCloses}})

@@ -168,6 +168,7 @@ func TestPolicyGuardsEveryField(t *testing.T) {
 			"Member": c.member("wangfang004"), "ExternalContact": c.contact("wm_haikang"), "Group": c.group("销售部"),
 			"Relationship": r.ID, "Approval": a.ID, "Decision": d.ID, "PolicyRule": d.firstRule(wang),
 			"AuditEvent":  one("auditEvents.nodes.0.id", `{auditEvents(first:1){nodes{id}}}`),
+			"ApiKey":      one("apiKeys.nodes.0.id", `{apiKeys(first:1){nodes{id}}}`),
 			"Alert":       one("alerts.nodes.0.id", `{alerts(first:1){nodes{id}}}`),
 			"Account":     one("member.accounts.0.id", `{member(accountName:"wangfang004"){accounts{id}}}`),
 			"Opportunity": gu.Do(`query($id:ID!){externalContact(id:$id){opportunities{id}}}`, vars{"id": c.contact("wm_haikang")}).Text("externalContact.opportunities.0.id"),
@@ -237,6 +238,10 @@ func TestPolicyGuardsEveryField(t *testing.T) {
 			"undoRelationship": wang.undo(r.ID, "x"),
 			"decideApproval":   lin.agree(a.ID, "x"),
 			"cancelApproval":   wang.cancel(a.ID),
+			"createApiKey": lin.command(`mutation($i:CreateApiKeyInput!){createApiKey(input:$i){`+commandFields+`}}`,
+				vars{"i": vars{"service": "billing", "scopes": []string{"service:bulk"}}}),
+			"revokeApiKey": lin.command(`mutation($k:ID!){revokeApiKey(apiKeyId:$k,reason:"x"){`+commandFields+`}}`,
+				vars{"k": lin.Do(`{apiKeys(first:1){nodes{id}}}`, nil).Text("apiKeys.nodes.0.id")}),
 		}
 		for _, f := range g.roots["mutation"] {
 			o, ok := tried[f.Name]

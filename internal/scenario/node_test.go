@@ -34,6 +34,7 @@ func TestEveryNodeIsHiddenFromStrangers(t *testing.T) {
 			"PolicyRule":      {block.Decision.Rules[0].ID, []string{"linyue002", "guping012", "chenguang001"}, []string{"sunli006", "liqiang005"}},
 			"Approval":        {asked.ID, []string{"wangfang004", "zhaomin003", "hanlei017", "guping012"}, []string{"sunli006", "liqiang005", "heyun011"}},
 			"AuditEvent":      {wang.trail("block")[0].ID, []string{"wangfang004", "guping012", "chenguang001"}, []string{"liqiang005", "sunli006", "linyue002", "zhaomin003"}},
+			"ApiKey":          {lin.Do(`{apiKeys(first:1){nodes{id}}}`, nil).Text("apiKeys.nodes.0.id"), []string{"linyue002", "guping012", "chenguang001"}, []string{"sunli006", "zhaomin003", "fengtao010"}},
 			"Alert":           {a.Text("alerts.nodes.0.id"), []string{"wangfang004", "zhaomin003", "guping012"}, []string{"sunli006", "liqiang005", "heyun011"}},
 		} {
 			kinds[name] = true

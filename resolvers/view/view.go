@@ -12,6 +12,7 @@ import (
 	"github.com/guanxi-im/guanxi/internal/blocking"
 	"github.com/guanxi-im/guanxi/internal/directory"
 	"github.com/guanxi-im/guanxi/internal/fault"
+	"github.com/guanxi-im/guanxi/internal/identity"
 	"github.com/guanxi-im/guanxi/internal/im"
 	"github.com/guanxi-im/guanxi/internal/platform"
 	"github.com/guanxi-im/guanxi/internal/policy"
@@ -23,6 +24,7 @@ type Sources struct {
 	Blocking  *blocking.Service
 	Audit     audit.Store
 	Platforms *platform.Connections
+	Keys      *identity.Keys
 	// Services names services.
 	Services func(ctx context.Context, ids []im.ID) (map[im.ID]im.Service, error)
 	// Waiting counts what is still to be delivered, by workspace.
@@ -57,6 +59,7 @@ type Batch struct {
 	opportunities lazy[im.ID, *Opportunity]
 	events        lazy[im.ID, *AuditEvent]
 	alerts        lazy[im.ID, *Alert]
+	keys          lazy[im.ID, *APIKey]
 
 	departmentsOf   lazy[im.ID, []*Department]
 	accountsOf      lazy[im.ID, []*Account]
@@ -100,6 +103,7 @@ type shown struct {
 	decisions     []*Decision
 	events        []*AuditEvent
 	alerts        []*Alert
+	keys          []*APIKey
 }
 
 // show presents a row and keeps it among those shown.
@@ -182,6 +186,7 @@ func newBatch(r *request) *Batch {
 	b.accounts.fetch = rows(seenBy(v, d.Accounts), b.Account)
 	b.opportunities.fetch = rows(seenBy(v, d.Opportunities), b.Opportunity)
 	b.events.fetch = rows(seenBy(v, r.src.Audit.Events), b.AuditEvent)
+	b.keys.fetch = rows(seenBy(v, r.src.Keys.APIKeys), b.APIKey)
 	b.alerts.fetch = rows(seenBy(v, k.Alerts), b.Alert)
 	b.decisions.fetch = rows(k.Decisions, b.Decision)
 	b.departmentsOf.fetch = lists(d.DepartmentsOf, b.Department)
@@ -284,6 +289,8 @@ func (b *Batch) Node(ctx context.Context, r im.Ref) (Node, error) {
 		return node(b.events.get(ctx, r.ID))
 	case im.KindAlert:
 		return node(b.alerts.get(ctx, r.ID))
+	case im.KindAPIKey:
+		return node(b.keys.get(ctx, r.ID))
 	case im.KindDecision:
 		d, err := b.decisions.get(ctx, r.ID)
 		if err != nil || d == nil || !b.maySeeDecision(d.row) {
@@ -337,6 +344,8 @@ func (b *Batch) announceNode(r im.Ref) {
 		b.events.announce(r.ID)
 	case im.KindAlert:
 		b.alerts.announce(r.ID)
+	case im.KindAPIKey:
+		b.keys.announce(r.ID)
 	}
 }
 
