@@ -148,6 +148,9 @@ func (w weigher) fragment(name string) weight {
 	w.open[name] = true
 	t := w.set(f.SelectionSet)
 	t.directives += len(f.Directives)
+	if strings.HasPrefix(f.TypeCondition, "__") { // of what tells of the schema
+		t.depth = min(t.depth, 1)
+	}
 	delete(w.open, name)
 	w.known[name] = t
 	return t

@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"encoding/json"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -83,5 +84,17 @@ func TestExplorerSwitch(t *testing.T) {
 		if r := testkit.Demo(t, testkit.SQLite(t), "--explorer=false").Send("GET", path, ""); r.Status != 404 {
 			t.Errorf("%s with --explorer=false: %d", path, r.Status)
 		}
+	}
+}
+
+// What graphql-js asks of a schema, and with it every explorer and generator of code, is answered to anybody.
+func TestIntrospection(t *testing.T) {
+	query, err := os.ReadFile("testdata/introspection.graphql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := testkit.Demo(t, testkit.SQLite(t)).As("").Do(string(query), nil)
+	if types, _ := a.Get("__schema.types").([]any); len(types) < 50 || a.Text("__schema.mutationType.name") != "Mutation" {
+		t.Errorf("%d types: %s", len(types), a.Body[:min(len(a.Body), 300)])
 	}
 }

@@ -15,7 +15,7 @@ const args = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run
 
 // demo runs a gateway and answers where it listens.
 async function demo(t, ...more) {
-  const gateway = spawn(process.env.GUANXI, ["serve", "--demo", "--listen", "127.0.0.1:0", ...more], { stdio: ["ignore", "pipe", "inherit"] });
+  const gateway = spawn(process.env.GUANXI, ["serve", "--demo", "--listen", "127.0.0.1:0", "--log-level", "warn", ...more], { stdio: ["ignore", "pipe", "inherit"] });
   const ended = new Promise((resolve) => gateway.on("exit", resolve));
   t.after(async () => {
     gateway.kill();
