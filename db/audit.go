@@ -22,13 +22,13 @@ var (
 )
 
 const eventColumns = `e.id, e.at, e.actor_kind, e.actor_id, e.actor_name, e.action, e.outcome, e.subject_kind, e.subject_id, e.about_id,
-	e.subject_name, e.detail, e.workspace_id, e.decision_id, e.request_id, e.sequence, e.hash, e.previous_hash`
+	e.subject_name, e.detail, e.workspace_id, e.decision_id, e.request_id, e.prevented, e.sequence, e.hash, e.previous_hash`
 
 func scanRecord(row row) (r audit.Record, err error) {
 	var sequence *int64
 	err = row.Scan(&r.ID, &r.At, textOf(&r.Actor.Kind), &r.Actor.ID, blob{&r.ActorName}, &r.Action, textOf(&r.Outcome),
 		textOf(&r.Subject.Kind), &r.Subject.ID, &r.About, blob{&r.SubjectName}, blob{&r.Detail}, &r.WorkspaceID, &r.DecisionID,
-		textOf(&r.RequestID), &sequence, blob{&r.Hash}, blob{&r.Previous})
+		textOf(&r.RequestID), textOf(&r.Prevented), &sequence, blob{&r.Hash}, blob{&r.Previous})
 	if sequence != nil {
 		r.Sequence = *sequence
 	}
@@ -38,7 +38,7 @@ func scanRecord(row row) (r audit.Record, err error) {
 // event unseals nothing yet: it says which boxes open into the event.
 func event(r audit.Record) (*im.AuditEvent, []box) {
 	e := &im.AuditEvent{ID: r.ID, Actor: r.Actor, Action: r.Action, Outcome: im.Outcome(r.Outcome), Subject: r.Subject, About: r.About,
-		WorkspaceID: r.WorkspaceID, DecisionID: r.DecisionID, RequestID: r.RequestID, Sequence: r.Sequence, Hash: r.Hash, Previous: r.Previous}
+		WorkspaceID: r.WorkspaceID, DecisionID: r.DecisionID, RequestID: r.RequestID, Prevented: r.Prevented, Sequence: r.Sequence, Hash: r.Hash, Previous: r.Previous}
 	_ = stamp{&e.At}.Scan(r.At) // an int64 always scans
 	return e, []box{
 		{sealed: r.ActorName, place: placeActor, row: r.ID, into: (*im.Text)(&e.ActorName)},

@@ -131,12 +131,12 @@ func (s *Store) Post(ctx context.Context, u ledger.Unit) error {
 	}
 	for _, e := range u.Events {
 		ss = append(ss, stmt{text: `insert into audit_events (id, at, actor_kind, actor_id, actor_name, action, outcome, subject_kind,
-			subject_id, about_id, subject_name, detail, workspace_id, decision_id, request_id)
-			values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			subject_id, about_id, subject_name, detail, workspace_id, decision_id, request_id, prevented)
+			values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			args: []any{e.ID, us(e.At), null(e.Actor.Kind), e.Actor.ID, w.seal(who(e), im.Text(e.ActorName), placeActor, e.ID),
 				e.Action, null(e.Outcome), null(e.Subject.Kind), e.Subject.ID, e.About,
 				w.seal(about(e), im.Text(e.SubjectName), placeSubject, e.ID), w.seal(about(e), e.Detail, placeDetail, e.ID),
-				e.WorkspaceID, e.DecisionID, null(e.RequestID)}})
+				e.WorkspaceID, e.DecisionID, null(e.RequestID), null(e.Prevented)}})
 	}
 	ss = append(ss, insertChanges(u.Changes)...)
 	if err := s.post(ctx, ss); err != nil {

@@ -54,7 +54,7 @@ func whole(w *world) filled {
 	f.verdict = im.Verdict{ID: ids.New(), ApprovalID: f.approval.ID, ByID: w.member(1), Approved: true, Comment: "可以", About: target, At: now}
 	f.event = im.AuditEvent{ID: ids.New(), At: now, Actor: ref(im.KindMember, initiator), ActorName: "王芳", Action: "block", Outcome: im.Review,
 		Subject: ref(im.KindRelationship, f.rel.ID), SubjectName: "李强", About: target, WorkspaceID: w.workspace(), DecisionID: f.decision.ID,
-		RequestID: "request", Detail: "太吵了"}
+		RequestID: "request", Detail: "太吵了", Prevented: "CONFLICT"}
 	f.change = im.RelationshipChange(ids.New(), now, f.rel, im.Staged)
 	f.intent = im.Intent{ID: ids.New(), Key: "block:" + f.rel.ID.String(), Kind: "block", WorkspaceID: w.workspace(),
 		Subject: ref(im.KindRelationship, f.rel.ID), State: im.DeliveryPending, CreatedAt: now, SettledAt: now.Add(time.Second)}
@@ -124,7 +124,7 @@ func (f filled) check(t *testing.T, w *world) {
 	same(t, "changes", []im.Change{f.change}, changes)
 	changes, err = w.Changes(ctx, all, live.Watch{Of: live.Alerts}, p.Number-2, p.Number, 10)
 	must(t, err)
-	raised := im.Change{ID: f.alert.ID, At: now, About: im.Ref{Kind: im.KindAlert, ID: f.alert.ID}, What: im.Created, Number: p.Number}
+	raised := im.Change{ID: f.alert.ID, At: now, About: im.Ref{Kind: im.KindAlert, ID: f.alert.ID}, What: im.Created, Alert: &f.alert, Number: p.Number}
 	same(t, "the alert's change", []im.Change{raised}, changes)
 	facts, err := w.RelationshipFacts(ctx, im.Viewer{}, f.rel.ID)
 	must(t, err)

@@ -823,16 +823,17 @@ var planAuditEvent = &plan.Type{Name: "AuditEvent", Is: []string{"AuditEvent", "
 	"actorName":    {ID: 3, NonNull: true},
 	"action":       {ID: 4, NonNull: true},
 	"outcome":      {ID: 5, NonNull: false},
-	"subject":      {ID: 6, NonNull: false},
-	"subjectName":  {ID: 7, NonNull: false},
-	"workspace":    {ID: 8, NonNull: false},
-	"decisionId":   {ID: 9, NonNull: false},
-	"decision":     {ID: 10, NonNull: false},
-	"requestId":    {ID: 11, NonNull: false},
-	"detail":       {ID: 12, NonNull: true},
-	"sequence":     {ID: 13, NonNull: false},
-	"hash":         {ID: 14, NonNull: false},
-	"previousHash": {ID: 15, NonNull: false},
+	"prevented":    {ID: 6, NonNull: false},
+	"subject":      {ID: 7, NonNull: false},
+	"subjectName":  {ID: 8, NonNull: false},
+	"workspace":    {ID: 9, NonNull: false},
+	"decisionId":   {ID: 10, NonNull: false},
+	"decision":     {ID: 11, NonNull: false},
+	"requestId":    {ID: 12, NonNull: false},
+	"detail":       {ID: 13, NonNull: true},
+	"sequence":     {ID: 14, NonNull: false},
+	"hash":         {ID: 15, NonNull: false},
+	"previousHash": {ID: 16, NonNull: false},
 }}
 
 func (p *planner) objectAuditEvent(w *plan.Writer, sel *plan.Selection, obj *view.AuditEvent) bool {
@@ -873,6 +874,9 @@ func (p *planner) objectAuditEvent(w *plan.Writer, sel *plan.Selection, obj *vie
 			v := obj.Outcome()
 			ok = !(v == nil && w.Missing(false)) && w.Enum(string(*v))
 		case 6:
+			v := obj.Prevented()
+			ok = !(v == nil && w.Missing(false)) && w.Enum(string(*v))
+		case 7:
 			if fc, ctx := f.Enter(w, p.fieldContext_AuditEvent_subject); fc != nil {
 				v, err := obj.Subject(ctx)
 				if err != nil {
@@ -885,10 +889,10 @@ func (p *planner) objectAuditEvent(w *plan.Writer, sel *plan.Selection, obj *vie
 					}
 				}
 			}
-		case 7:
+		case 8:
 			v := obj.SubjectName()
 			ok = !(v == nil && w.Missing(false)) && w.String(string(*v))
-		case 8:
+		case 9:
 			if fc, ctx := f.Enter(w, p.fieldContext_AuditEvent_workspace); fc != nil {
 				v, err := obj.Workspace(ctx)
 				if err != nil {
@@ -897,10 +901,10 @@ func (p *planner) objectAuditEvent(w *plan.Writer, sel *plan.Selection, obj *vie
 					ok = !(v == nil && w.Missing(false)) && p.objectWorkspace(w, f.Under(w, planWorkspace), v)
 				}
 			}
-		case 9:
+		case 10:
 			v := obj.DecisionID()
 			ok = !(v == nil && w.Missing(false)) && w.String(string(*v))
-		case 10:
+		case 11:
 			if fc, ctx := f.Enter(w, p.fieldContext_AuditEvent_decision); fc != nil {
 				v, err := obj.Decision(ctx)
 				if err != nil {
@@ -909,19 +913,19 @@ func (p *planner) objectAuditEvent(w *plan.Writer, sel *plan.Selection, obj *vie
 					ok = !(v == nil && w.Missing(false)) && p.objectDecision(w, f.Under(w, planDecision), v)
 				}
 			}
-		case 11:
+		case 12:
 			v := obj.RequestID()
 			ok = !(v == nil && w.Missing(false)) && w.String(string(*v))
-		case 12:
+		case 13:
 			v := obj.Detail()
 			ok = w.String(string(v))
-		case 13:
+		case 14:
 			v := obj.Sequence()
 			ok = !(v == nil && w.Missing(false)) && w.Int(int64(*v))
-		case 14:
+		case 15:
 			v := obj.Hash()
 			ok = !(v == nil && w.Missing(false)) && w.String(string(*v))
-		case 15:
+		case 16:
 			v := obj.PreviousHash()
 			ok = !(v == nil && w.Missing(false)) && w.String(string(*v))
 

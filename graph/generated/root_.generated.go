@@ -162,6 +162,7 @@ type ComplexityRoot struct {
 		Hash         func(childComplexity int) int
 		ID           func(childComplexity int) int
 		Outcome      func(childComplexity int) int
+		Prevented    func(childComplexity int) int
 		PreviousHash func(childComplexity int) int
 		RequestID    func(childComplexity int) int
 		Sequence     func(childComplexity int) int
@@ -1135,6 +1136,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AuditEvent.Outcome(childComplexity), true
+	case "AuditEvent.prevented":
+		if e.ComplexityRoot.AuditEvent.Prevented == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEvent.Prevented(childComplexity), true
 	case "AuditEvent.previousHash":
 		if e.ComplexityRoot.AuditEvent.PreviousHash == nil {
 			break
@@ -3321,6 +3328,8 @@ type AuditEvent implements Node @authorize(action: "read") {
   action: String!
   "What policy said of it."
   outcome: Outcome
+  "What kept from being done what policy allowed or wanted reviewed: something stood in the way, or it was too late. Null: it was done, or waits for its review, or policy refused it."
+  prevented: ErrorCode
   "What it was done to."
   subject: Node
   "The name of the person or contact concerned, as it was then; empty after an erasure."
@@ -4987,6 +4996,8 @@ func (ec *executionContext) childFields_AuditEvent(ctx context.Context, field gr
 		return ec.fieldContext_AuditEvent_action(ctx, field)
 	case "outcome":
 		return ec.fieldContext_AuditEvent_outcome(ctx, field)
+	case "prevented":
+		return ec.fieldContext_AuditEvent_prevented(ctx, field)
 	case "subject":
 		return ec.fieldContext_AuditEvent_subject(ctx, field)
 	case "subjectName":

@@ -147,7 +147,7 @@ func (p *program) auditKey() *cobra.Command {
 const exportDocument = `query($before: String, $from: DateTime, $until: DateTime) {
   auditEvents(last: 100, before: $before, filter: {from: $from, until: $until}) {
     nodes {
-      sequence id at actorName action outcome subjectName detail requestId decisionId hash previousHash
+      sequence id at actorName action outcome prevented subjectName detail requestId decisionId hash previousHash
       actor { ... on Member { id } ... on ExternalContact { id } } subject { id } workspace { name }
     }
     pageInfo { startCursor hasPreviousPage }
@@ -171,6 +171,7 @@ type exported struct {
 	Detail       string         `json:"detail"`
 	Hash         *string        `json:"hash"`
 	PreviousHash *string        `json:"previousHash"`
+	Prevented    *string        `json:"prevented"`
 }
 
 type (
@@ -202,7 +203,7 @@ func (p *exportedPlace) UnmarshalJSON(b []byte) error {
 
 // exportColumns are those of a CSV, in the order of exported.
 var exportColumns = []string{"sequence", "id", "at", "actor_name", "actor", "action", "outcome", "subject_name", "subject", "workspace", "decision_id",
-	"request_id", "detail", "hash", "previous_hash"}
+	"request_id", "detail", "hash", "previous_hash", "prevented"}
 
 func (e exported) cells() []string {
 	id := func(r *exportedRef) string {
@@ -225,7 +226,7 @@ func (e exported) cells() []string {
 		place = e.Workspace.Name
 	}
 	return []string{sequence, e.ID, e.At, e.ActorName, id(e.Actor), e.Action, text(e.Outcome), e.SubjectName, id(e.Subject), place, text(e.DecisionID),
-		text(e.RequestID), e.Detail, text(e.Hash), text(e.PreviousHash)}
+		text(e.RequestID), e.Detail, text(e.Hash), text(e.PreviousHash), text(e.Prevented)}
 }
 
 func (p *program) auditExport() *cobra.Command {

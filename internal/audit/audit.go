@@ -50,14 +50,18 @@ type Record struct {
 	WorkspaceID im.ID
 	DecisionID  im.ID
 	RequestID   string
+	Prevented   string
 
 	Sequence int64
 	Hash     []byte
 	Previous []byte
 }
 
-// chainVersion is hashed first: another encoding of records gets another version.
-const chainVersion = 1
+// The version is hashed first: another encoding of records gets another one.
+const (
+	chainVersion     = 1
+	chainOfPrevented = 2 // with what prevented it; of what nothing prevented the hash stays as it was before there was such a thing
+)
 
 // Link is the hash of a record at its place in the chain: SHA-256 over version, sequence, previous hash and every
 // column, each with its length.
@@ -70,7 +74,11 @@ func (r Record) Link(sequence int64, previous []byte) []byte {
 		_, _ = h.Write(b)
 	}
 	number := func(v int64) { field(binary.BigEndian.AppendUint64(nil, uint64(v))) }
-	number(chainVersion)
+	version := int64(chainVersion)
+	if r.Prevented != "" {
+		version = chainOfPrevented
+	}
+	number(version)
 	number(sequence)
 	field(previous)
 	field(r.ID[:])
@@ -88,6 +96,9 @@ func (r Record) Link(sequence int64, previous []byte) []byte {
 	field(r.WorkspaceID[:])
 	field(r.DecisionID[:])
 	field([]byte(r.RequestID))
+	if r.Prevented != "" {
+		field([]byte(r.Prevented))
+	}
 	return h.Sum(nil)
 }
 

@@ -41,6 +41,9 @@ func linked(n int) (t trail) {
 		r := Record{ID: im.ID{byte(i), byte(i >> 8), 1}, At: int64(i), Actor: im.Ref{Kind: im.KindMember, ID: im.ID{7}}, ActorName: []byte("a"),
 			Action: "block", Outcome: "ALLOW", Subject: im.Ref{Kind: im.KindRelationship, ID: im.ID{8}}, About: im.ID{9}, SubjectName: []byte("s"),
 			Detail: []byte("d"), WorkspaceID: im.ID{10}, DecisionID: im.ID{11}, RequestID: "r", Sequence: int64(i + 1), Previous: last}
+		if i%3 == 1 {
+			r.Prevented = "CONFLICT"
+		}
 		r.Hash = r.Link(r.Sequence, last)
 		last = r.Hash
 		t.rs = append(t.rs, r)

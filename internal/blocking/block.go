@@ -289,7 +289,9 @@ func (s *Service) wishAt(ctx context.Context, u *ledger.Unit, c Call, in BlockIn
 		live := im.Ref{Kind: im.KindRelationship, ID: p.Live.ID}
 		if p.Live.StateAt(s.o.Now()) != im.Expired {
 			note(live)
-			return part, on(p.Workspace.ID, d, inTheWay("conflict_live", live)), nil
+			f := on(p.Workspace.ID, d, inTheWay("conflict_live", live))
+			u.Events[len(u.Events)-1].Prevented = string(f.Code)
+			return part, f, nil
 		}
 		if err := s.expire(ctx, u, p.Live.ID); err != nil { // makes room for its successor
 			return nil, nil, err

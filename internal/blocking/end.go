@@ -116,6 +116,9 @@ func (s *Service) end(ctx context.Context, c Call, in EndInput, e ending) (Resul
 		u.Events = append(u.Events, s.event(c, e.action, d, ref, f.TargetName, r.Target.ID, in.Reason))
 		part := Part{WorkspaceID: r.WorkspaceID, Decision: d, Relationship: &r, Target: r.Target, Kind: r.Kind, Enforcement: r.Enforcement}
 		refuse := func(f *fault.Error) (Result, ledger.Unit, error) {
+			if d.Outcome != im.Deny {
+				u.Events[0].Prevented = string(f.Code)
+			}
 			return Result{Parts: []Part{part}, Faults: []*fault.Error{f}}, u, nil
 		}
 		now := s.o.Now()

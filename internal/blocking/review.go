@@ -153,6 +153,9 @@ func (r *review) note(action string, d im.Decision, detail im.Text) {
 
 func (r *review) refuse(f *fault.Error) (Result, ledger.Unit, error) {
 	f.Workspace, f.DecisionID = r.part.WorkspaceID, r.part.Decision.ID
+	if r.part.Decision.Outcome == im.Allow {
+		r.u.Events[0].Prevented = string(f.Code) // what was noted first is the caller's own doing
+	}
 	return Result{Parts: []Part{r.part}, Faults: []*fault.Error{f}}, *r.u, nil
 }
 

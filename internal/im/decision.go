@@ -166,7 +166,8 @@ type AuditEvent struct {
 	DecisionID  ID
 	RequestID   string
 	Detail      Text
-	Sequence    int64 // zero until sealed
+	Prevented   string // the fault that kept from being done what policy allowed; empty: it was done, or policy refused
+	Sequence    int64  // zero until sealed
 	Hash        []byte
 	Previous    []byte
 }

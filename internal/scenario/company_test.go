@@ -362,13 +362,13 @@ type contactCheck struct {
 
 // event is a line of the trail as stories look at it.
 type event struct {
-	ID, Action, Outcome, ActorName, SubjectName, Detail, DecisionID, RequestID, Hash string
-	Sequence                                                                         *int64
-	Actor                                                                            *accountNamed
-	Subject                                                                          *struct{ ID string }
+	ID, Action, Outcome, Prevented, ActorName, SubjectName, Detail, DecisionID, RequestID, Hash string
+	Sequence                                                                                    *int64
+	Actor                                                                                       *accountNamed
+	Subject                                                                                     *struct{ ID string }
 }
 
-const eventFields = `id action outcome actorName subjectName detail decisionId requestId sequence hash actor{... on Member{accountName}} subject{id}`
+const eventFields = `id action outcome prevented actorName subjectName detail decisionId requestId sequence hash actor{... on Member{accountName}} subject{id}`
 
 // trail is the newest events that the person may read, of some actions, newest first.
 func (p person) trail(actions ...string) []event {

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -51,7 +52,7 @@ func (c company) sealed() []event {
 
 // hashed are the columns that an event's hash is of, its place and the two hashes.
 var hashed = []string{"id", "at", "actor_kind", "actor_id", "actor_name", "action", "outcome", "subject_kind", "subject_id", "about_id", "subject_name",
-	"detail", "workspace_id", "decision_id", "request_id", "sequence", "previous_hash", "hash"}
+	"detail", "workspace_id", "decision_id", "request_id", "prevented", "sequence", "previous_hash", "hash"}
 
 // Whoever changes the trail behind the gateway's back, in whatever column, is found out, and so is the event.
 func TestTrailIsTamperEvident(t *testing.T) {
@@ -59,11 +60,12 @@ func TestTrailIsTamperEvident(t *testing.T) {
 		wang := c.person("wangfang004")
 		for range 3 {
 			r := wang.blocks("liqiang005", on("native"))
+			must(t, "once more", wang.block("liqiang005", on("native")).codes(), "CONFLICT")
 			must(t, "lift", wang.lift(r.ID, "和好了").codes(), "")
 			wang.block("chenguang001", on("native"))
 		}
 		events := c.sealed()
-		must(t, "events", len(events), 10) // with that of the policy put in force
+		must(t, "events", len(events), 13) // with that of the policy put in force
 		for i, e := range events {
 			expect(t, "sequence", *e.Sequence, int64(i+1))
 			if i > 0 && e.Hash == events[i-1].Hash {
@@ -72,15 +74,15 @@ func TestTrailIsTamperEvident(t *testing.T) {
 		}
 		v, code := verify(t, c.dsn) // while the server runs
 		expect(t, "exit code", code, 0)
-		expect(t, "what it found", v, verdict{Holds: true, Sealed: 10, Head: events[9].Hash})
+		expect(t, "what it found", v, verdict{Holds: true, Sealed: 13, Head: events[12].Hash})
 		out, _, code := testkit.Run("audit", "verify", "--db", c.dsn)
-		if code != 0 || !strings.Contains(out, "10 events sealed") {
+		if code != 0 || !strings.Contains(out, "13 events sealed") {
 			t.Errorf("audit verify: exit %d: %s", code, out)
 		}
 		c.Stop()
 
 		db := testkit.Database(t, c.dsn)
-		victim := events[4] // in the middle; each of its columns has a value
+		victim := events[6] // in the middle; each of its columns has a value
 		row := read1(t, db, *victim.Sequence)
 		var columns int
 		if err := db.QueryRow(countColumns(c.dsn)).Scan(&columns); err != nil || columns != len(hashed) {
@@ -193,5 +195,30 @@ func TestVerifyOfAnEmptyTrail(t *testing.T) {
 		v, code := verify(t, dsn)
 		expect(t, "exit code", code, 0)
 		expect(t, "what it found", v, verdict{Holds: true, Head: strings.Repeat("0", 64)})
+	})
+}
+
+// What policy allowed and something else kept from happening stands in the trail as that, and not as done.
+func TestPreventedInTheTrail(t *testing.T) {
+	onEach(t, func(t *testing.T, c company) {
+		wang, zhao, gu := c.person("wangfang004"), c.person("zhaomin003"), c.person("guping012")
+		r := wang.blocks("liqiang005", on("native"))
+		must(t, "once more", wang.block("liqiang005", on("native")).codes(), "CONFLICT")
+		must(t, "lift", wang.lift(r.ID, "和好了").codes(), "")
+		must(t, "lift again", wang.lift(r.ID, "和好了").codes(), "INVALID_TRANSITION")
+		late := wang.blocks("wm_lanhai")
+		c.Advance(73 * time.Hour)
+		must(t, "undo too late", wang.undo(late.ID, "点错了").codes(), "WINDOW_CLOSED")
+		_, a := wang.asks("wm_haikang")
+		must(t, "agree", zhao.agree(a.ID, "可以").codes(), "")
+		must(t, "agree again", zhao.agree(a.ID, "可以").codes(), "CONFLICT")
+		must(t, "against policy", wang.block("chenguang001", on("native")).codes(), "POLICY_DENIED")
+		var got []string
+		for _, e := range gu.trail("block", "lift", "undo", "approval.agree") {
+			got = append(got, strings.TrimSpace(e.Action+" "+e.Outcome+" "+e.Prevented))
+		}
+		slices.Reverse(got)
+		expect(t, "the trail", strings.Join(got, ", "), "block ALLOW, block ALLOW CONFLICT, lift ALLOW, lift ALLOW INVALID_TRANSITION, block ALLOW, "+
+			"undo REVIEW WINDOW_CLOSED, block REVIEW, approval.agree ALLOW, approval.agree ALLOW CONFLICT, block DENY")
 	})
 }

@@ -374,6 +374,8 @@ func (e *AuditEvent) Outcome() *model.Outcome {
 	return &o
 }
 
+func (e *AuditEvent) Prevented() *model.ErrorCode { return some(model.ErrorCode(e.row.Prevented)) }
+
 func (e *AuditEvent) Sequence() *int64 {
 	if e.row.Sequence == 0 {
 		return nil
