@@ -86,6 +86,10 @@ func TestServiceIsNoPerson(t *testing.T) {
 			expect(t, what+": who asked may look it up", crm.Do(`query($i:ID!){node(id:$i){id}}`, vars{"i": a.Text("c.decision.id")}).Text("node.id"),
 				a.Text("c.decision.id"))
 		}
+		for action, on := range map[string]string{"lift": made.ID, "undo": made.ID} { // it is no gateway, which sees everything
+			a := crm.Do(`query($a:String!,$t:ID!){decide(input:{action:$a,targetId:$t}){outcome}}`, vars{"a": action, "t": on})
+			expect(t, "asks about the "+action+" of others", a.Get("decide"), nil)
+		}
 		// What it may not see is not there, and what it has no scope for is refused.
 		expect(t, "a relationship of others", crm.Do(`query($i:ID!){node(id:$i){id}}`, vars{"i": made.ID}).Get("node"), nil)
 		expect(t, "state", lin.Do(`query($i:ID!){relationship(id:$i){state}}`, vars{"i": made.ID}).Text("relationship.state"), "ACTIVE")
