@@ -209,8 +209,9 @@ const ownContact = "coalesce(c.owner_id in " + below + `, false), exists (select
 
 // departmentsOf reads the names of a member's departments and of all above them.
 func departmentsOf(member im.ID, names *[]string) stmt {
-	return stmt{text: `select distinct up.name from departments up join departments own on substr(own.path, 1, length(up.path)) = up.path
-		join member_departments md on md.department_id = own.id and md.member_id = ? order by up.name`, args: []any{member},
+	return stmt{text: `with recursive up (name, parent_id) as (select d.name, d.parent_id from departments d
+		join member_departments md on md.department_id = d.id and md.member_id = ?
+		union select d.name, d.parent_id from departments d join up on d.id = up.parent_id) select distinct name from up order by name`, args: []any{member},
 		scan: func(r row) error {
 			var name string
 			err := r.Scan(&name)

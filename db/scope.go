@@ -5,10 +5,10 @@ import "github.com/guanxi-im/guanxi/internal/im"
 // A predicate is one scope term as SQL over the row that is read. Every ? is the viewer's id.
 type predicate string
 
-// below is the members of departments that are, or are below, one of the viewer's.
-const below = `(select bm.member_id from member_departments bm join departments bd on bd.id = bm.department_id
-	join member_departments vm on vm.member_id = ? join departments vd on vd.id = vm.department_id
-	where substr(bd.path, 1, length(vd.path)) = vd.path)`
+// below is the members of departments that are, or are below, one of the viewer's. It is written for SQLite, which joins
+// in this order and finds paths by their index: after ~ comes nothing that is in one.
+const below = `(select bm.member_id from member_departments vm cross join departments vd cross join departments bd cross join member_departments bm
+	where vm.member_id = ? and vd.id = vm.department_id and bd.path >= vd.path and bd.path < vd.path || '~' and bm.department_id = bd.id)`
 
 // subordinates is everybody whose line of managers leads to the viewer; the union keeps a cycle from running on.
 const subordinates = `(with recursive down (id) as (select id from members where manager_id = ? union

@@ -31,6 +31,7 @@ import (
 	"github.com/uptrace/bun/dialect/sqlitedialect"
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
+	"github.com/guanxi-im/guanxi/internal/audit"
 	"github.com/guanxi-im/guanxi/internal/envelope"
 	"github.com/guanxi-im/guanxi/internal/im"
 	"github.com/guanxi-im/guanxi/internal/observe"
@@ -76,6 +77,8 @@ type engine interface {
 	oldest(alias string) string
 	// unlocked ends a query for rows to update: rows that somebody else is at are left to him.
 	unlocked() string
+	// link gives the places in the chain that records have got to their rows.
+	link(records []audit.Record) []stmt
 	// announce tells other processes on the database that something was sealed.
 	announce(ctx context.Context) error
 	ping(ctx context.Context) error
