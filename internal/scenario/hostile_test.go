@@ -3,9 +3,12 @@ package scenario
 import (
 	"context"
 	"fmt"
+	"io"
+	"net/http"
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -59,7 +62,7 @@ func TestHostileRequests(t *testing.T) {
 		c := open(t, dsn)
 		wang := c.person("wangfang004")
 		wang.Do(`{viewer{member{name}}}`, nil)
-		rest := goroutines()
+		rest, full := goroutines(), heap()
 		token := "Bearer " + testkit.Token(t, "wangfang004")
 		// The best of a few times counts: the machine may be busy with something else.
 		quick := func(what string, ask func()) {
@@ -74,6 +77,13 @@ func TestHostileRequests(t *testing.T) {
 			}
 			t.Errorf("%s took %v", what, took)
 		}
+		talking, hangUp := context.WithTimeout(context.Background(), time.Minute)
+		defer hangUp()
+		conn, err := wang.Socket(talking)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.SetReadLimit(1 << 20)
 		for what, doc := range map[string]string{
 			"300 kB of one field":        "{" + strings.Repeat("changeCursor ", 25_000) + "}",
 			"60 kB of one field":         "{" + strings.Repeat("a ", 30_000) + "}",
@@ -117,6 +127,18 @@ func TestHostileRequests(t *testing.T) {
 					t.Errorf("%s: code %q: %.200s", what, a.Code(0), a.Body)
 				}
 			})
+			quick(what+", as a stream", func() {
+				r := c.Server.In(t).Send("POST", "/graphql", graphQL(doc, nil), "Authorization", token, "Content-Type", "application/json", "Accept", "text/event-stream")
+				if r.Status < 400 || r.Status > 499 || r.Code() == "" || r.Code() == "INTERNAL" || len(r.Body) > 64<<10 {
+					t.Errorf("%s, as a stream: %d %.200s", what, r.Status, r.Body)
+				}
+			})
+			quick(what+", over a socket", func() {
+				said := operate(talking, t, conn, "1", doc)
+				if text := fmt.Sprint(said); len(said) != 1 || said[0].Type != "error" || !strings.Contains(text, "code:") || strings.Contains(text, "INTERNAL") || len(text) > 64<<10 {
+					t.Errorf("%s, over a socket: %d: %.200s", what, len(said), text)
+				}
+			})
 		}
 		ask := func(what, method, path, body string, status int, headers ...string) testkit.Reply {
 			t.Helper()
@@ -156,6 +178,39 @@ func TestHostileRequests(t *testing.T) {
 		}
 		ask("Accept nothing of ours", "POST", "/graphql", body, 406, "Accept", "text/html")
 
+		quick("100 MB", func() {
+			expect(t, "100 MB", c.Server.In(t).Send("POST", "/graphql", strings.Repeat("x", 100<<20), "Content-Type", "application/json").Status, 413)
+		})
+		quick("100 MB that do not say so", func() {
+			req, err := http.NewRequest("POST", c.URL+"/graphql", struct{ io.Reader }{io.LimitReader(endless{}, 100<<20)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("Content-Type", "application/json")
+			resp, err := http.DefaultTransport.RoundTrip(req)
+			if err != nil { // we were still sending when it hung up
+				return
+			}
+			expect(t, "100 MB that do not say so", resp.StatusCode, 413)
+			_ = resp.Body.Close()
+		})
+		for range 20 { // who hang up while it works for them
+			ctx, cancel := context.WithTimeout(context.Background(), 3*time.Millisecond)
+			req, err := http.NewRequestWithContext(ctx, "POST", c.URL+"/graphql", strings.NewReader(graphQL(
+				`{a:members(first:100){totalCount nodes{name manager{name department{name}}}} b:relationships(first:100){totalCount nodes{id}}}`, nil)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("Content-Type", "application/json")
+			req.Header.Set("Authorization", token)
+			if resp, err := http.DefaultTransport.RoundTrip(req); err == nil {
+				_ = resp.Body.Close()
+			}
+			cancel()
+		}
+		_ = conn.Close(websocket.StatusNormalClosure, "")
+		http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+
 		sockets(t, wang)
 		c.Server.In(t).Send("GET", "/healthz", "")
 		expect(t, "it still answers", wang.Do(`{viewer{member{name}}}`, nil).Text("viewer.member.name"), "王芳")
@@ -165,6 +220,15 @@ func TestHostileRequests(t *testing.T) {
 				t.Fatalf("%d goroutines, %d before:\n%s", goroutines(), rest, stacks[:runtime.Stack(stacks, true)])
 			}
 		}
+		const room = 24 << 20 // for documents that are remembered, and for what the stores keep
+		if now := heap(); now > full+room {
+			t.Errorf("%d MiB in use, %d before", now>>20, full>>20)
+		}
+		worked := processor()
+		time.Sleep(500 * time.Millisecond)
+		if worked = processor() - worked; worked > 250*time.Millisecond {
+			t.Errorf("it is busy with nothing: %s within half a second", worked)
+		}
 	})
 }
 
@@ -173,6 +237,35 @@ func goroutines() int {
 	time.Sleep(10 * time.Millisecond)
 	runtime.Gosched()
 	return runtime.NumGoroutine()
+}
+
+// heap is how many bytes are in use.
+func heap() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// processor is how much processor time this process has used.
+func processor() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		panic(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// endless is a body without an end.
+type endless struct{}
+
+// Read is part of io.Reader.
+func (endless) Read(b []byte) (int, error) {
+	for i := range b {
+		b[i] = 'x'
+	}
+	return len(b), nil
 }
 
 // sockets opens sockets, and says on them what one should not.
