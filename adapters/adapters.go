@@ -31,6 +31,7 @@ const (
 	IsolateMember    Action = "isolate"     // keep two members apart, both ways
 	GroupBlockMember Action = "group_block" // keep one member from mentioning another in one group
 	BlockDepartment  Action = "block_department"
+	Bulk             Action = "bulk" // many at once; where it is Unsupported, each is for a person to do
 	BlockGroup       Action = "block_group"
 )
 

@@ -16,7 +16,7 @@ func IsAction(name string) bool { return slices.Contains(actions, name) && !isSc
 func (e *Engine) Could(a Actor, platforms ...string) []string {
 	var out []string
 	for _, action := range actions {
-		if !isScope(action) && e.could(a, action, platforms) {
+		if !isScope(action) && action != ActionWeigh && e.could(a, action, platforms) {
 			out = append(out, action)
 		}
 	}

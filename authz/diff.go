@@ -751,7 +751,7 @@ var wordsInChinese = map[string]string{
 	ActionRemoveGroupMembers: "移出群成员", ActionDissolveGroup: "解散群", ActionHandOver: "交接", ActionClaimContacts: "认领联系人",
 	ActionDeleteContacts: "删除联系人", ActionExport: "导出", ActionOpenDeparture: "发起离职", ActionCancelDeparture: "取消离职",
 	ActionPauseDeparture: "暂停离职", ActionResumeDeparture: "恢复离职", ActionConfirmDeparture: "确认离职", ActionCompleteDepartureStep: "完成离职步骤",
-	ActionRetryDepartureStep: "重试离职步骤", ActionSetLegalHold: "设置法律保全", ActionActivatePolicy: "启用策略",
+	ActionRetryDepartureStep: "重试离职步骤", ActionSetLegalHold: "设置法律保全", ActionActivatePolicy: "启用策略", ActionWeigh: "评估风险",
 	ActionCreateAPIKey: "创建服务密钥", ActionRevokeAPIKey: "吊销服务密钥",
 
 	TypeMember: "成员", TypeAccount: "账号", TypeContact: "外部联系人", TypeGroup: "群", TypeRelationship: "关系", TypeApproval: "审批",
@@ -770,6 +770,7 @@ var wordsInChinese = map[string]string{
 	DutyUndoReview + ":": "撤销须经%s同意", DutyAlert + ":": "告警 %s", DutyExpire + ":": "审批 %s内未决即失效",
 	DutyCooldown + ":": "冷静期 %s", DutyUndoTrace + ":" + UndoNoTrace: "撤销后不留痕迹",
 	DutyCuts + ":" + string(im.ApprovalFlow): "阻断双方的审批流", DutyCloses + ":" + string(im.DocumentLibrary): "对方不能查看发起者部门的文档库",
+	DutyRisk + ":": "风险信号 %s", DutyRiskLevel + ":": "风险等级 %s",
 	DutyCuts + ":": "双向阻断 %s", DutyCloses + ":": "对对方关闭 %s",
 
 	im.ScopeAll: "全部", im.ScopeOwn: "本人的", im.ScopeFollows: "本人跟进的", im.ScopeIn: "本人所在的", im.ScopeInitiated: "本人发起的",

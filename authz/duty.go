@@ -3,6 +3,7 @@ package authz
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -43,13 +44,40 @@ var arguments = map[string]func(arg string, roles []string) string{
 		}
 		return ""
 	},
+	DutyRisk: func(arg string, _ []string) string {
+		name, _, ok := Weighed(arg)
+		if !ok || !isCode(name) {
+			return "a signal with its weight between 0 and 1, such as KEY_CUSTOMER=0.5"
+		}
+		return ""
+	},
+	DutyRiskLevel: func(arg string, _ []string) string {
+		name, _, ok := Weighed(arg)
+		if !ok || !slices.Contains(riskLevels, name) {
+			return fmt.Sprintf("one of %v with the least score for it, such as HIGH=0.7", riskLevels)
+		}
+		return ""
+	},
 	DutyAlert: func(arg string, _ []string) string {
-		if arg == "" || strings.Trim(arg, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_") != "" {
+		if !isCode(arg) {
 			return "a kind of alert such as KEY_CONTACT_BLOCKED"
 		}
 		return ""
 	},
 }
+
+// riskLevels are what a risk may be called, from the least on.
+var riskLevels = []string{string(im.RiskLow), string(im.RiskMedium), string(im.RiskHigh)}
+
+// Weighed reads NAME=WEIGHT, with a weight of more than 0 and at most 1.
+func Weighed(arg string) (name string, weight float64, ok bool) {
+	name, number, _ := strings.Cut(arg, "=")
+	weight, err := strconv.ParseFloat(number, 64)
+	return name, weight, err == nil && weight > 0 && weight <= 1
+}
+
+// isCode reports whether a word is one for programs, such as KEY_CUSTOMER.
+func isCode(s string) bool { return s != "" && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_") == "" }
 
 // channel checks the name of a channel that a duty closes.
 func channel(arg string, _ []string) string {

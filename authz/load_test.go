@@ -59,7 +59,7 @@ func TestRefused(t *testing.T) {
 		{"by a number", strings.Replace(sound, "deny, ,", "review, 0*admin,", 1), `1:55: "0" is no number of approvers; expected 2 to 9 before the *`},
 		{"by twice", strings.Replace(sound, "deny, ,", "review, admin+admin,", 1), `1:61: admin is named twice; two of them are 2*admin`},
 		{"as_made elsewhere", strings.Replace(sound, "deny, ,", "review, as_made,", 1), `1:55: as_made stands for the approvers of the relationship that is ended`},
-		{"duty", sound + " alert:X | undoo:72h", `1:65: nobody fulfils a duty called "undoo"; known are undo, undo_review, alert, expire, cooldown, undo_trace, cuts, closes; did you mean undo?`},
+		{"duty", sound + " alert:X | undoo:72h", `1:65: nobody fulfils a duty called "undoo"; known are undo, undo_review, alert, expire, cooldown, undo_trace, cuts, closes, risk, risk_level; did you mean undo?`},
 		{"duty without unit", sound + " undo:72", `1:59: "72" says nothing to the duty undo; expected a duration such as 72h, or same_day`},
 		{"duty of nobody", sound + " undo_review:bishop", `1:66: "bishop" says nothing to the duty undo_review`},
 		{"scope of a command", sound + " scope:all", `1:55: scope is a duty of the action read, unmask of the action unmask`},

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/guanxi-im/guanxi/internal/fault"
 	"github.com/guanxi-im/guanxi/internal/im"
@@ -35,6 +36,16 @@ type Rule struct {
 	Effect string `json:"effect"`
 	By     string `json:"by"`
 	Duty   string `json:"duty"`
+}
+
+// Duties are those of its line.
+func (r Rule) Duties() (out im.Obligations) {
+	for duty := range strings.SplitSeq(r.Duty, "|") {
+		if duty = strings.TrimSpace(duty); duty != "" {
+			out = append(out, duty)
+		}
+	}
+	return out
 }
 
 // Ref names the rule in rows and answers.

@@ -138,6 +138,7 @@ var asked = map[string][]string{
 	ActionRetryDepartureStep:    {TypeDeparture},
 	ActionSetLegalHold:          {TypeMember},
 	ActionActivatePolicy:        {TypePolicy},
+	ActionWeigh:                 {TypeMember, TypeContact, TypeDepartment, TypeGroup},
 	ActionCreateAPIKey:          {TypeAPIKey},
 	ActionRevokeAPIKey:          {TypeAPIKey},
 }
@@ -196,6 +197,7 @@ var actionTexts = map[string]string{
 	ActionSetLegalHold:          "place or lift a legal hold",
 
 	ActionActivatePolicy: "put another version of the policy in force",
+	ActionWeigh:          "weigh how risky it is to keep somebody away; the duties risk and risk_level say it",
 	ActionCreateAPIKey:   "let a service in by a new API key",
 	ActionRevokeAPIKey:   "keep a service out by its API key",
 }
@@ -234,6 +236,8 @@ var dutyTexts = map[string]string{
 	DutyCooldown:   "holds back what keeps somebody away: it takes effect so much later, if policy still allows it then, and can be cancelled until then: cooldown:15m",
 	DutyCuts:       "cuts a further channel between the two, both ways: cuts:APPROVAL_FLOW, which takes somebody who stands in",
 	DutyCloses:     "closes a further channel of the initiator to the target: closes:DOCUMENT_LIBRARY",
+	DutyRisk:       "of the action weigh: a signal of risk with its weight: risk:KEY_CUSTOMER=0.5",
+	DutyRiskLevel:  "of the action weigh: from which score on a risk is called LOW, MEDIUM or HIGH: risk_level:HIGH=0.7",
 	dutyScope:      "of the action read: which rows show: scope:own_departments",
 	dutyUnmask:     "of the action unmask: whose phone numbers and platform ids show whole: unmask:own",
 }
@@ -255,7 +259,7 @@ func Schema() Vocabulary {
 			Name: name, Type: [...]string{"word", "id", "number", "boolean", "roles", "names"}[a.kind], Values: a.words, Objects: d.objects, Description: d.text,
 		})
 	}
-	known := []string{dutyScope, dutyUnmask, DutyUndo, DutyUndoReview, DutyAlert, DutyExpire, DutyCooldown, DutyUndoTrace, DutyCuts, DutyCloses}
+	known := []string{dutyScope, dutyUnmask, DutyUndo, DutyUndoReview, DutyAlert, DutyExpire, DutyCooldown, DutyUndoTrace, DutyCuts, DutyCloses, DutyRisk, DutyRiskLevel}
 	slices.Sort(known)
 	for _, list := range []struct {
 		to    *[]Word

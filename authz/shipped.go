@@ -8,7 +8,7 @@ import (
 //go:embed policies/guard.csv
 var guardFiles embed.FS
 
-//go:embed policies/roles.csv policies/default.csv policies/reads.csv policies/approvals.csv policies/reasons.csv
+//go:embed policies/roles.csv policies/default.csv policies/reads.csv policies/approvals.csv policies/risk.csv policies/reasons.csv
 var defaultFiles embed.FS
 
 //go:embed policies/cases/*.yaml

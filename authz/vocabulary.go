@@ -54,6 +54,8 @@ const (
 
 	ActionActivatePolicy = "activate_policy"
 
+	ActionWeigh = "weigh" // how risky it is to keep somebody away: a question that gathers duties, and no command
+
 	ActionCreateAPIKey = "create_api_key"
 	ActionRevokeAPIKey = "revoke_api_key"
 )
@@ -65,7 +67,7 @@ var actions = []string{
 	ActionImportDirectory, ActionSendMessage, ActionRecallMessage, ActionRemoveGroupMembers, ActionDissolveGroup, ActionHandOver,
 	ActionClaimContacts, ActionDeleteContacts, ActionExport, ActionOpenDeparture, ActionCancelDeparture, ActionPauseDeparture,
 	ActionResumeDeparture, ActionConfirmDeparture, ActionCompleteDepartureStep, ActionRetryDepartureStep, ActionSetLegalHold,
-	ActionActivatePolicy, ActionCreateAPIKey, ActionRevokeAPIKey,
+	ActionActivatePolicy, ActionWeigh, ActionCreateAPIKey, ActionRevokeAPIKey,
 }
 
 // The types of objects that an action may be about. A line may also name * for all.
@@ -180,6 +182,11 @@ const (
 	// the initiator alone: cuts:APPROVAL_FLOW, closes:DOCUMENT_LIBRARY. Who cuts the flow of approvals names who stands in.
 	DutyCuts   = "cuts"
 	DutyCloses = "closes"
+
+	// DutyRisk is a signal of risk with its weight: risk:KEY_CUSTOMER=0.5; DutyRiskLevel is from which score on a risk is
+	// called what: risk_level:HIGH=0.7. Both are duties of the action weigh.
+	DutyRisk      = "risk"
+	DutyRiskLevel = "risk_level"
 
 	dutyScope  = "scope"
 	dutyUnmask = "unmask"

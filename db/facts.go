@@ -107,7 +107,7 @@ func (s *Store) BlockFacts(ctx context.Context, q blocking.BlockQuery) (f blocki
 			relation(me, q.Target.ID, &f.Relation),
 			stmt{text: `select 1 from groups g join group_members a on a.group_id = g.id and a.party_id = ? and a.left_at is null
 				join group_members b on b.group_id = g.id and b.party_id = ? and b.left_at is null
-				where g.owner_id = ? and g.dissolved_at is null limit 1`,
+				where g.owner_id = ? and g.owner_id <> a.party_id and g.dissolved_at is null limit 1`,
 				args: []any{me, q.Target.ID, q.Target.ID},
 				scan: func(r row) error { var one int; f.OwnsSharedGroup = true; return r.Scan(&one) }},
 			stmt{text: "select not exists (select 1 from member_departments a join member_departments b on b.department_id = a.department_id " +

@@ -55,7 +55,7 @@ func (s *Store) WishFacts(ctx context.Context, q blocking.WishQuery) (map[im.ID]
 			new(builder).add(`select distinct g.owner_id from groups g
 				join group_members a on a.group_id = g.id and a.party_id = ? and a.left_at is null
 				join group_members b on b.group_id = g.id and b.party_id = g.owner_id and b.left_at is null
-				where g.dissolved_at is null and g.owner_id in `, me).in(q.Members).stmt(func(r row) error {
+				where g.dissolved_at is null and g.owner_id <> a.party_id and g.owner_id in `, me).in(q.Members).stmt(func(r row) error {
 				var owner im.ID
 				err := r.Scan(&owner)
 				change(owner, func(f *blocking.BlockFacts) { f.OwnsSharedGroup = true })

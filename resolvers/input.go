@@ -179,6 +179,18 @@ func auditFilter(in *model.AuditFilter) (audit.Filter, error) {
 		WorkspaceID: c.optional("workspaceId", in.WorkspaceID, im.KindWorkspace), Outcome: im.Outcome(value(in.Outcome))}, c.err
 }
 
+// tooMany is the fault of a list that is longer than it may be.
+func tooMany(path string, code fault.Code, n int) *fault.Error {
+	return &fault.Error{Code: code, Key: "too_many", Args: []string{strconv.Itoa(blocking.ManyMax), strconv.Itoa(n)}, Path: []string{path}}
+}
+
+// at says of a fault in which entry of a list it lies.
+func at(err error, list string, i int) error {
+	f := fault.As(err)
+	f.Path = append([]string{list, strconv.Itoa(i)}, f.Path...)
+	return f
+}
+
 // verdict carries a command on an approval out.
 func (r *Resolver) verdict(ctx context.Context, do func(context.Context, blocking.Call, blocking.VerdictInput) (blocking.Result, error),
 	approvalID string, approve bool, comment, key *string) (*view.DecideApprovalPayload, error) {

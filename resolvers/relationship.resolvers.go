@@ -8,6 +8,8 @@ package resolvers
 import (
 	"context"
 
+	"github.com/99designs/gqlgen/graphql"
+
 	"github.com/guanxi-im/guanxi/graph/model"
 	"github.com/guanxi-im/guanxi/internal/blocking"
 	"github.com/guanxi-im/guanxi/internal/fault"
@@ -31,6 +33,28 @@ func (r *mutationResolver) Block(ctx context.Context, input model.BlockInput) (*
 		return nil, err
 	}
 	return b.BlockPayload(res), nil
+}
+
+func (r *mutationResolver) BlockMany(ctx context.Context, inputs []*model.BlockInput, dryRun *bool, idempotencyKey *string) (*view.BlockManyPayload, error) {
+	b, c, err := r.command(ctx, idempotencyKey)
+	if err != nil {
+		return nil, err
+	}
+	if len(inputs) > blocking.ManyMax {
+		return b.BlockManyPayload(blocking.Many{Whole: blocking.Result{Faults: []*fault.Error{tooMany("inputs", fault.InvalidInput, len(inputs))}}}), nil
+	}
+	in := make([]blocking.BlockInput, len(inputs))
+	for i, x := range inputs {
+		if in[i], err = blockInput(*x); err != nil {
+			res, err := bad(at(err, "inputs", i))
+			return b.BlockManyPayload(blocking.Many{Whole: res}), err
+		}
+	}
+	many, err := r.Sources.Blocking.BlockMany(ctx, c, in, value(dryRun))
+	if err != nil {
+		return nil, err
+	}
+	return b.BlockManyPayload(many), nil
 }
 
 func (r *mutationResolver) LiftRelationship(ctx context.Context, relationshipID string, reason string, idempotencyKey *string) (*view.UndoPayload, error) {
@@ -79,6 +103,53 @@ func (r *queryResolver) ContactCheck(ctx context.Context, input model.ContactChe
 		return nil, err
 	}
 	return b.ContactCheck(in, *c), nil
+}
+
+func (r *queryResolver) ContactChecks(ctx context.Context, inputs []*model.ContactCheckInput) ([]*view.ContactCheck, error) {
+	b, v, err := r.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(inputs) > blocking.ManyMax {
+		return nil, tooMany("inputs", fault.BadUserInput, len(inputs))
+	}
+	in := make([]blocking.CheckInput, len(inputs))
+	for i, x := range inputs {
+		if in[i], err = checkInput(*x); err != nil {
+			return nil, at(err, "inputs", i)
+		}
+	}
+	all, err := r.Sources.Blocking.ContactChecks(ctx, blocking.Call{Viewer: v, RequestID: RequestOf(ctx).RequestID}, in)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]*view.ContactCheck, len(in))
+	for i, x := range all {
+		switch {
+		case x.Err != nil:
+			graphql.AddError(graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i)), x.Err)
+		case x.Check != nil:
+			out[i] = b.ContactCheck(in[i], *x.Check)
+		}
+	}
+	return out, nil
+}
+
+func (r *queryResolver) BlockPreview(ctx context.Context, input model.BlockInput) (*view.BlockPreview, error) {
+	b, v, err := r.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	in, err := blockInput(input)
+	if err != nil {
+		res, err := bad(err)
+		return b.BlockPreview(blocking.Preview{Result: res, Risk: blocking.Risk{Level: im.RiskNone}}), err
+	}
+	p, err := r.Sources.Blocking.Preview(ctx, blocking.Call{Viewer: v, RequestID: RequestOf(ctx).RequestID}, in)
+	if err != nil {
+		return nil, err
+	}
+	return b.BlockPreview(p), nil
 }
 
 func (r *subscriptionResolver) RelationshipChanged(ctx context.Context, memberID *string, after *string) (<-chan *view.RelationshipChange, error) {

@@ -19,5 +19,7 @@ func init() {
 		Organisation: true,
 		Rules:        rules,
 		Docs:         "https://open.dingtalk.com/document/",
+		Enforces:     map[adapters.Action]adapters.Enforcement{adapters.Bulk: adapters.Unsupported},
+		Notes:        map[adapters.Action]string{adapters.Bulk: "DingTalk has people blocked by hand, one at a time."},
 	})
 }

@@ -20,6 +20,6 @@ func init() {
 		Organisation: false,
 		Rules:        rules,
 		Enforces: map[adapters.Action]adapters.Enforcement{adapters.BlockContact: adapters.Unsupported, adapters.BlacklistContact: adapters.Unsupported,
-			adapters.IsolateMember: adapters.Unsupported, adapters.GroupBlockMember: adapters.Unsupported},
+			adapters.IsolateMember: adapters.Unsupported, adapters.GroupBlockMember: adapters.Unsupported, adapters.Bulk: adapters.Unsupported},
 	})
 }

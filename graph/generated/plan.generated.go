@@ -1013,6 +1013,49 @@ func (p *planner) objectAuditEventEdge(w *plan.Writer, sel *plan.Selection, obj 
 	return true
 }
 
+var planBlockManyPayload = &plan.Type{Name: "BlockManyPayload", Is: []string{"BlockManyPayload", "CommandPayload"}, Fields: map[string]plan.Known{
+	"results":    {ID: 0, NonNull: false},
+	"decision":   {ID: 1, NonNull: false},
+	"approval":   {ID: 2, NonNull: false},
+	"userErrors": {ID: 3, NonNull: true},
+}}
+
+func (p *planner) objectBlockManyPayload(w *plan.Writer, sel *plan.Selection, obj *view.BlockManyPayload) bool {
+	from := w.Open()
+	for i := range sel.Fields {
+		f := &sel.Fields[i]
+		w.Begin(f)
+		ok := false
+		switch f.ID {
+		case plan.Typename:
+			ok = w.String("BlockManyPayload")
+		case 0:
+			v := obj.Results
+			ok = v != nil && plan.List(w, len(v), true, func(i0 int) bool {
+				return !(v[i0] == nil && w.Missing(true)) && p.objectBlockPayload(w, f.Under(w, planBlockPayload), v[i0])
+			})
+		case 1:
+			v := obj.Decision
+			ok = !(v == nil && w.Missing(false)) && p.objectDecision(w, f.Under(w, planDecision), v)
+		case 2:
+			v := obj.Approval
+			ok = !(v == nil && w.Missing(false)) && p.objectApproval(w, f.Under(w, planApproval), v)
+		case 3:
+			v := obj.UserErrors
+			ok = plan.List(w, len(v), true, func(i0 int) bool {
+				return !(v[i0] == nil && w.Missing(true)) && p.objectUserError(w, f.Under(w, planUserError), v[i0])
+			})
+
+		}
+		if !w.End(f, ok) {
+			w.Cut(from)
+			return false
+		}
+	}
+	w.Close()
+	return true
+}
+
 var planBlockPayload = &plan.Type{Name: "BlockPayload", Is: []string{"BlockPayload", "CommandPayload"}, Fields: map[string]plan.Known{
 	"results":    {ID: 0, NonNull: true},
 	"decision":   {ID: 1, NonNull: false},
@@ -1056,15 +1099,79 @@ func (p *planner) objectBlockPayload(w *plan.Writer, sel *plan.Selection, obj *v
 	return true
 }
 
+var planBlockPreview = &plan.Type{Name: "BlockPreview", Is: []string{"BlockPreview"}, Fields: map[string]plan.Known{
+	"results":                 {ID: 0, NonNull: true},
+	"effects":                 {ID: 1, NonNull: true},
+	"risk":                    {ID: 2, NonNull: true},
+	"openOpportunityValue":    {ID: 3, NonNull: true},
+	"openOpportunityCurrency": {ID: 4, NonNull: true},
+	"advice":                  {ID: 5, NonNull: true},
+	"userErrors":              {ID: 6, NonNull: true},
+}}
+
+func (p *planner) objectBlockPreview(w *plan.Writer, sel *plan.Selection, obj *view.BlockPreview) bool {
+	from := w.Open()
+	for i := range sel.Fields {
+		f := &sel.Fields[i]
+		w.Begin(f)
+		ok := false
+		switch f.ID {
+		case plan.Typename:
+			ok = w.String("BlockPreview")
+		case 0:
+			v := obj.Results
+			ok = plan.List(w, len(v), true, func(i0 int) bool {
+				return !(v[i0] == nil && w.Missing(true)) && p.objectBlockResult(w, f.Under(w, planBlockResult), v[i0])
+			})
+		case 1:
+			if fc, ctx := f.Enter(w, p.fieldContext_BlockPreview_effects); fc != nil {
+				v, err := obj.Effects(ctx)
+				if err != nil {
+					w.Fail(err)
+				} else {
+					ok = plan.List(w, len(v), true, func(i0 int) bool {
+						return !(v[i0] == nil && w.Missing(true)) && p.objectEffect(w, f.Under(w, planEffect), v[i0])
+					})
+				}
+			}
+		case 2:
+			v := obj.Risk()
+			ok = !(v == nil && w.Missing(true)) && p.objectRisk(w, f.Under(w, planRisk), v)
+		case 3:
+			v := obj.OpenOpportunityValue()
+			ok = w.String(string(v))
+		case 4:
+			v := obj.OpenOpportunityCurrency()
+			ok = w.String(string(v))
+		case 5:
+			v := obj.Advice()
+			ok = plan.List(w, len(v), true, func(i0 int) bool { return w.String(string(v[i0])) })
+		case 6:
+			v := obj.UserErrors
+			ok = plan.List(w, len(v), true, func(i0 int) bool {
+				return !(v[i0] == nil && w.Missing(true)) && p.objectUserError(w, f.Under(w, planUserError), v[i0])
+			})
+
+		}
+		if !w.End(f, ok) {
+			w.Cut(from)
+			return false
+		}
+	}
+	w.Close()
+	return true
+}
+
 var planBlockResult = &plan.Type{Name: "BlockResult", Is: []string{"BlockResult"}, Fields: map[string]plan.Known{
 	"workspace":    {ID: 0, NonNull: true},
 	"decision":     {ID: 1, NonNull: true},
 	"relationship": {ID: 2, NonNull: false},
 	"approval":     {ID: 3, NonNull: false},
-	"enforcement":  {ID: 4, NonNull: true},
-	"effects":      {ID: 5, NonNull: true},
-	"undo":         {ID: 6, NonNull: false},
-	"effectiveAt":  {ID: 7, NonNull: false},
+	"warnings":     {ID: 4, NonNull: true},
+	"enforcement":  {ID: 5, NonNull: true},
+	"effects":      {ID: 6, NonNull: true},
+	"undo":         {ID: 7, NonNull: false},
+	"effectiveAt":  {ID: 8, NonNull: false},
 }}
 
 func (p *planner) objectBlockResult(w *plan.Writer, sel *plan.Selection, obj *view.BlockResult) bool {
@@ -1095,9 +1202,14 @@ func (p *planner) objectBlockResult(w *plan.Writer, sel *plan.Selection, obj *vi
 			v := obj.Approval()
 			ok = !(v == nil && w.Missing(false)) && p.objectApproval(w, f.Under(w, planApproval), v)
 		case 4:
+			v := obj.Warnings()
+			ok = plan.List(w, len(v), true, func(i0 int) bool {
+				return !(v[i0] == nil && w.Missing(true)) && p.objectRiskSignal(w, f.Under(w, planRiskSignal), v[i0])
+			})
+		case 5:
 			v := obj.Enforcement()
 			ok = w.Enum(string(v))
-		case 5:
+		case 6:
 			if fc, ctx := f.Enter(w, p.fieldContext_BlockResult_effects); fc != nil {
 				v, err := obj.Effects(ctx)
 				if err != nil {
@@ -1108,10 +1220,10 @@ func (p *planner) objectBlockResult(w *plan.Writer, sel *plan.Selection, obj *vi
 					})
 				}
 			}
-		case 6:
+		case 7:
 			v := obj.Undo()
 			ok = !(v == nil && w.Missing(false)) && p.objectUndoTerms(w, f.Under(w, planUndoTerms), v)
-		case 7:
+		case 8:
 			v := obj.EffectiveAt()
 			ok = !(v == nil && w.Missing(false)) && w.Time(*v)
 
@@ -2355,10 +2467,11 @@ var planMutation = &plan.Type{Name: "Mutation", Is: []string{"Mutation"}, Fields
 	"cancelApproval":   {ID: 1, NonNull: false},
 	"acknowledgeAlert": {ID: 2, NonNull: false},
 	"block":            {ID: 3, NonNull: false},
-	"liftRelationship": {ID: 4, NonNull: false},
-	"undoRelationship": {ID: 5, NonNull: false},
-	"createApiKey":     {ID: 6, NonNull: false},
-	"revokeApiKey":     {ID: 7, NonNull: false},
+	"blockMany":        {ID: 4, NonNull: false},
+	"liftRelationship": {ID: 5, NonNull: false},
+	"undoRelationship": {ID: 6, NonNull: false},
+	"createApiKey":     {ID: 7, NonNull: false},
+	"revokeApiKey":     {ID: 8, NonNull: false},
 }}
 
 func (p *planner) rootMutation(ctx context.Context, w *plan.Writer, f *plan.Field) bool {
@@ -2388,24 +2501,30 @@ func (p *planner) rootMutation(ctx context.Context, w *plan.Writer, f *plan.Fiel
 			return !(v == nil && w.Missing(false)) && p.objectBlockPayload(w, f.Under(w, planBlockPayload), v)
 		})
 	case 4:
+		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_blockMany, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
+			return p.Resolvers.Mutation().BlockMany(ctx, fc.Args["inputs"].([]*model.BlockInput), fc.Args["dryRun"].(*bool), fc.Args["idempotencyKey"].(*string))
+		}, func(v *view.BlockManyPayload) bool {
+			return !(v == nil && w.Missing(false)) && p.objectBlockManyPayload(w, f.Under(w, planBlockManyPayload), v)
+		})
+	case 5:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_liftRelationship, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().LiftRelationship(ctx, fc.Args["relationshipId"].(string), fc.Args["reason"].(string), fc.Args["idempotencyKey"].(*string))
 		}, func(v *view.UndoPayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectUndoPayload(w, f.Under(w, planUndoPayload), v)
 		})
-	case 5:
+	case 6:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_undoRelationship, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().UndoRelationship(ctx, fc.Args["relationshipId"].(string), fc.Args["reason"].(string), fc.Args["idempotencyKey"].(*string))
 		}, func(v *view.UndoPayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectUndoPayload(w, f.Under(w, planUndoPayload), v)
 		})
-	case 6:
+	case 7:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_createApiKey, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().CreateAPIKey(ctx, fc.Args["input"].(model.CreateAPIKeyInput))
 		}, func(v *view.CreateAPIKeyPayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectCreateApiKeyPayload(w, f.Under(w, planCreateApiKeyPayload), v)
 		})
-	case 7:
+	case 8:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_revokeApiKey, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().RevokeAPIKey(ctx, fc.Args["apiKeyId"].(string), fc.Args["reason"].(string), fc.Args["idempotencyKey"].(*string))
 		}, func(v *view.RevokeAPIKeyPayload) bool {
@@ -2860,9 +2979,11 @@ var planQuery = &plan.Type{Name: "Query", Is: []string{"Query"}, Fields: map[str
 	"relationship":     {ID: 19, NonNull: false},
 	"relationships":    {ID: 20, NonNull: true},
 	"contactCheck":     {ID: 21, NonNull: false},
-	"apiKeys":          {ID: 22, NonNull: true},
-	"__type":           {ID: 23, NonNull: false},
-	"__schema":         {ID: 24, NonNull: false},
+	"contactChecks":    {ID: 22, NonNull: true},
+	"blockPreview":     {ID: 23, NonNull: false},
+	"apiKeys":          {ID: 24, NonNull: true},
+	"__type":           {ID: 25, NonNull: false},
+	"__schema":         {ID: 26, NonNull: false},
 }}
 
 func (p *planner) rootQuery(ctx context.Context, w *plan.Writer, f *plan.Field) bool {
@@ -3000,6 +3121,20 @@ func (p *planner) rootQuery(ctx context.Context, w *plan.Writer, f *plan.Field) 
 			return !(v == nil && w.Missing(false)) && p.objectContactCheck(w, f.Under(w, planContactCheck), v)
 		})
 	case 22:
+		return plan.Resolve(ctx, w, f, p.fieldContext_Query_contactChecks, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
+			return p.Resolvers.Query().ContactChecks(ctx, fc.Args["inputs"].([]*model.ContactCheckInput))
+		}, func(v []*view.ContactCheck) bool {
+			return plan.List(w, len(v), false, func(i0 int) bool {
+				return !(v[i0] == nil && w.Missing(false)) && p.objectContactCheck(w, f.Under(w, planContactCheck), v[i0])
+			})
+		})
+	case 23:
+		return plan.Resolve(ctx, w, f, p.fieldContext_Query_blockPreview, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
+			return p.Resolvers.Query().BlockPreview(ctx, fc.Args["input"].(model.BlockInput))
+		}, func(v *view.BlockPreview) bool {
+			return !(v == nil && w.Missing(false)) && p.objectBlockPreview(w, f.Under(w, planBlockPreview), v)
+		})
+	case 24:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Query_apiKeys, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Query().APIKeys(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
 		}, func(v *view.APIKeyConnection) bool {
@@ -3355,6 +3490,78 @@ func (p *planner) objectRevokeApiKeyPayload(w *plan.Writer, sel *plan.Selection,
 		case 3:
 			v := obj.APIKey
 			ok = !(v == nil && w.Missing(false)) && p.objectApiKey(w, f.Under(w, planApiKey), v)
+
+		}
+		if !w.End(f, ok) {
+			w.Cut(from)
+			return false
+		}
+	}
+	w.Close()
+	return true
+}
+
+var planRisk = &plan.Type{Name: "Risk", Is: []string{"Risk"}, Fields: map[string]plan.Known{
+	"level":   {ID: 0, NonNull: true},
+	"score":   {ID: 1, NonNull: true},
+	"signals": {ID: 2, NonNull: true},
+}}
+
+func (p *planner) objectRisk(w *plan.Writer, sel *plan.Selection, obj *view.Risk) bool {
+	from := w.Open()
+	for i := range sel.Fields {
+		f := &sel.Fields[i]
+		w.Begin(f)
+		ok := false
+		switch f.ID {
+		case plan.Typename:
+			ok = w.String("Risk")
+		case 0:
+			v := obj.Level()
+			ok = w.Enum(string(v))
+		case 1:
+			v := obj.Score()
+			ok = w.Marshal(p.marshalNFloat2float64(w.Context(), f.Selections, v))
+		case 2:
+			v := obj.Signals()
+			ok = plan.List(w, len(v), true, func(i0 int) bool {
+				return !(v[i0] == nil && w.Missing(true)) && p.objectRiskSignal(w, f.Under(w, planRiskSignal), v[i0])
+			})
+
+		}
+		if !w.End(f, ok) {
+			w.Cut(from)
+			return false
+		}
+	}
+	w.Close()
+	return true
+}
+
+var planRiskSignal = &plan.Type{Name: "RiskSignal", Is: []string{"RiskSignal"}, Fields: map[string]plan.Known{
+	"code":    {ID: 0, NonNull: true},
+	"message": {ID: 1, NonNull: true},
+	"weight":  {ID: 2, NonNull: true},
+}}
+
+func (p *planner) objectRiskSignal(w *plan.Writer, sel *plan.Selection, obj *view.RiskSignal) bool {
+	from := w.Open()
+	for i := range sel.Fields {
+		f := &sel.Fields[i]
+		w.Begin(f)
+		ok := false
+		switch f.ID {
+		case plan.Typename:
+			ok = w.String("RiskSignal")
+		case 0:
+			v := obj.Code
+			ok = w.String(string(v))
+		case 1:
+			v := obj.Message
+			ok = w.String(string(v))
+		case 2:
+			v := obj.Weight
+			ok = w.Marshal(p.marshalNFloat2float64(w.Context(), f.Selections, v))
 
 		}
 		if !w.End(f, ok) {
@@ -3962,6 +4169,8 @@ func (p *planner) interfaceCommandPayload(w *plan.Writer, f *plan.Field, obj mod
 		return obj != nil && p.objectCreateApiKeyPayload(w, f.Under(w, planCreateApiKeyPayload), obj)
 	case *view.BlockPayload:
 		return obj != nil && p.objectBlockPayload(w, f.Under(w, planBlockPayload), obj)
+	case *view.BlockManyPayload:
+		return obj != nil && p.objectBlockManyPayload(w, f.Under(w, planBlockManyPayload), obj)
 	case *view.AcknowledgeAlertPayload:
 		return obj != nil && p.objectAcknowledgeAlertPayload(w, f.Under(w, planAcknowledgeAlertPayload), obj)
 	}

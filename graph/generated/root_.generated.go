@@ -183,11 +183,28 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	BlockManyPayload struct {
+		Approval   func(childComplexity int) int
+		Decision   func(childComplexity int) int
+		Results    func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
 	BlockPayload struct {
 		Approval   func(childComplexity int) int
 		Decision   func(childComplexity int) int
 		Results    func(childComplexity int) int
 		UserErrors func(childComplexity int) int
+	}
+
+	BlockPreview struct {
+		Advice                  func(childComplexity int) int
+		Effects                 func(childComplexity int) int
+		OpenOpportunityCurrency func(childComplexity int) int
+		OpenOpportunityValue    func(childComplexity int) int
+		Results                 func(childComplexity int) int
+		Risk                    func(childComplexity int) int
+		UserErrors              func(childComplexity int) int
 	}
 
 	BlockResult struct {
@@ -198,6 +215,7 @@ type ComplexityRoot struct {
 		Enforcement  func(childComplexity int) int
 		Relationship func(childComplexity int) int
 		Undo         func(childComplexity int) int
+		Warnings     func(childComplexity int) int
 		Workspace    func(childComplexity int) int
 	}
 
@@ -390,6 +408,7 @@ type ComplexityRoot struct {
 	Mutation struct {
 		AcknowledgeAlert func(childComplexity int, alertID string, comment *string, idempotencyKey *string) int
 		Block            func(childComplexity int, input model.BlockInput) int
+		BlockMany        func(childComplexity int, inputs []*model.BlockInput, dryRun *bool, idempotencyKey *string) int
 		CancelApproval   func(childComplexity int, approvalID string, reason *string, idempotencyKey *string) int
 		CreateAPIKey     func(childComplexity int, input model.CreateAPIKeyInput) int
 		DecideApproval   func(childComplexity int, approvalID string, approve bool, comment *string, idempotencyKey *string) int
@@ -474,8 +493,10 @@ type ComplexityRoot struct {
 		Alerts           func(childComplexity int, first *int, after *string, last *int, before *string, kind *model.AlertKind, open *bool) int
 		Approvals        func(childComplexity int, first *int, after *string, last *int, before *string, state *model.ApprovalState, mine *bool, requestedByID *string, subjectID *string) int
 		AuditEvents      func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.AuditFilter) int
+		BlockPreview     func(childComplexity int, input model.BlockInput) int
 		ChangeCursor     func(childComplexity int) int
 		ContactCheck     func(childComplexity int, input model.ContactCheckInput) int
+		ContactChecks    func(childComplexity int, inputs []*model.ContactCheckInput) int
 		Decide           func(childComplexity int, input model.DecisionInput) int
 		Department       func(childComplexity int, id string) int
 		Departments      func(childComplexity int, first *int, after *string, last *int, before *string) int
@@ -547,6 +568,18 @@ type ComplexityRoot struct {
 		Approval   func(childComplexity int) int
 		Decision   func(childComplexity int) int
 		UserErrors func(childComplexity int) int
+	}
+
+	Risk struct {
+		Level   func(childComplexity int) int
+		Score   func(childComplexity int) int
+		Signals func(childComplexity int) int
+	}
+
+	RiskSignal struct {
+		Code    func(childComplexity int) int
+		Message func(childComplexity int) int
+		Weight  func(childComplexity int) int
 	}
 
 	Subscription struct {
@@ -1217,6 +1250,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.AuditEventEdge.Node(childComplexity), true
 
+	case "BlockManyPayload.approval":
+		if e.ComplexityRoot.BlockManyPayload.Approval == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BlockManyPayload.Approval(childComplexity), true
+	case "BlockManyPayload.decision":
+		if e.ComplexityRoot.BlockManyPayload.Decision == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BlockManyPayload.Decision(childComplexity), true
+	case "BlockManyPayload.results":
+		if e.ComplexityRoot.BlockManyPayload.Results == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BlockManyPayload.Results(childComplexity), true
+	case "BlockManyPayload.userErrors":
+		if e.ComplexityRoot.BlockManyPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BlockManyPayload.UserErrors(childComplexity), true
+
 	case "BlockPayload.approval":
 		if e.ComplexityRoot.BlockPayload.Approval == nil {
 			break
@@ -1241,6 +1299,49 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.BlockPayload.UserErrors(childComplexity), true
+
+	case "BlockPreview.advice":
+		if e.ComplexityRoot.BlockPreview.Advice == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BlockPreview.Advice(childComplexity), true
+	case "BlockPreview.effects":
+		if e.ComplexityRoot.BlockPreview.Effects == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BlockPreview.Effects(childComplexity), true
+	case "BlockPreview.openOpportunityCurrency":
+		if e.ComplexityRoot.BlockPreview.OpenOpportunityCurrency == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BlockPreview.OpenOpportunityCurrency(childComplexity), true
+	case "BlockPreview.openOpportunityValue":
+		if e.ComplexityRoot.BlockPreview.OpenOpportunityValue == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BlockPreview.OpenOpportunityValue(childComplexity), true
+	case "BlockPreview.results":
+		if e.ComplexityRoot.BlockPreview.Results == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BlockPreview.Results(childComplexity), true
+	case "BlockPreview.risk":
+		if e.ComplexityRoot.BlockPreview.Risk == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BlockPreview.Risk(childComplexity), true
+	case "BlockPreview.userErrors":
+		if e.ComplexityRoot.BlockPreview.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BlockPreview.UserErrors(childComplexity), true
 
 	case "BlockResult.approval":
 		if e.ComplexityRoot.BlockResult.Approval == nil {
@@ -1284,6 +1385,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.BlockResult.Undo(childComplexity), true
+	case "BlockResult.warnings":
+		if e.ComplexityRoot.BlockResult.Warnings == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BlockResult.Warnings(childComplexity), true
 	case "BlockResult.workspace":
 		if e.ComplexityRoot.BlockResult.Workspace == nil {
 			break
@@ -2072,6 +2179,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.Block(childComplexity, args["input"].(model.BlockInput)), true
+	case "Mutation.blockMany":
+		if e.ComplexityRoot.Mutation.BlockMany == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_blockMany_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.BlockMany(childComplexity, args["inputs"].([]*model.BlockInput), args["dryRun"].(*bool), args["idempotencyKey"].(*string)), true
 	case "Mutation.cancelApproval":
 		if e.ComplexityRoot.Mutation.CancelApproval == nil {
 			break
@@ -2444,6 +2562,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.AuditEvents(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["filter"].(*model.AuditFilter)), true
+	case "Query.blockPreview":
+		if e.ComplexityRoot.Query.BlockPreview == nil {
+			break
+		}
+
+		args, err := ec.field_Query_blockPreview_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.BlockPreview(childComplexity, args["input"].(model.BlockInput)), true
 	case "Query.changeCursor":
 		if e.ComplexityRoot.Query.ChangeCursor == nil {
 			break
@@ -2461,6 +2590,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.ContactCheck(childComplexity, args["input"].(model.ContactCheckInput)), true
+	case "Query.contactChecks":
+		if e.ComplexityRoot.Query.ContactChecks == nil {
+			break
+		}
+
+		args, err := ec.field_Query_contactChecks_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.ContactChecks(childComplexity, args["inputs"].([]*model.ContactCheckInput)), true
 	case "Query.decide":
 		if e.ComplexityRoot.Query.Decide == nil {
 			break
@@ -2868,6 +3008,44 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.RevokeApiKeyPayload.UserErrors(childComplexity), true
+
+	case "Risk.level":
+		if e.ComplexityRoot.Risk.Level == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Risk.Level(childComplexity), true
+	case "Risk.score":
+		if e.ComplexityRoot.Risk.Score == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Risk.Score(childComplexity), true
+	case "Risk.signals":
+		if e.ComplexityRoot.Risk.Signals == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Risk.Signals(childComplexity), true
+
+	case "RiskSignal.code":
+		if e.ComplexityRoot.RiskSignal.Code == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RiskSignal.Code(childComplexity), true
+	case "RiskSignal.message":
+		if e.ComplexityRoot.RiskSignal.Message == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RiskSignal.Message(childComplexity), true
+	case "RiskSignal.weight":
+		if e.ComplexityRoot.RiskSignal.Weight == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RiskSignal.Weight(childComplexity), true
 
 	case "Subscription.alertRaised":
 		if e.ComplexityRoot.Subscription.AlertRaised == nil {
@@ -3578,6 +3756,8 @@ enum ErrorCode {
   UNSUPPORTED_BY_PLATFORM
   "The organisation has not opened on its platform what this takes."
   NOT_ENABLED
+  "Somebody would have to agree, and this call has no way to ask."
+  APPROVAL_REQUIRED
 }
 `, BuiltIn: false},
 	{Name: "../schema/contact.graphqls", Input: `"A person outside the company whom members talk to, on one workspace (外部联系人)."
@@ -4510,7 +4690,7 @@ type BlockPayload implements CommandPayload {
   userErrors: [UserError!]!
 }
 
-"What came of a wished block on one workspace: the platforms' rules differ, so may the outcomes."
+"What came of a wished block on one workspace: the platforms' rules differ, so may the outcomes. A preview says what would be, with relationship and approval null."
 type BlockResult {
   "Where."
   workspace: Workspace!
@@ -4520,14 +4700,66 @@ type BlockResult {
   relationship: Relationship
   "What it waits for."
   approval: Approval
+  "What makes it risky, as policy weighs it."
+  warnings: [RiskSignal!]!
   "How far the platform carries it out, or would have."
   enforcement: Enforcement!
   "What it does, or will do once approved; empty where it was refused."
   effects: [Effect!]!
-  "On what terms it can be taken back; null where nothing was made."
+  "On what terms it can be taken back; null where nothing was, or would be, made."
   undo: UndoTerms
   "When it took effect; of a STAGED one the end of its cool-down."
   effectiveAt: DateTime
+}
+
+"What a block would do, before anyone does it: worked out by the same code, so that nothing else happens then."
+type BlockPreview {
+  "One for each workspace that would be decided."
+  results: [BlockResult!]!
+  "What it would do, channel by channel, on all of them."
+  effects: [Effect!]!
+  "How risky it is, as policy weighs it."
+  risk: Risk!
+  "What the contact's open opportunities are worth, in the company's own currency."
+  openOpportunityValue: Decimal!
+  "Which currency that is."
+  openOpportunityCurrency: String!
+  "What it does not do, and what may serve better, in the caller's language."
+  advice: [String!]!
+  "What would go wrong."
+  userErrors: [UserError!]!
+}
+
+"How risky something is. The signals and what they weigh are lines of the policy files."
+type Risk {
+  "In a word."
+  level: RiskLevel!
+  "From 0 to 1."
+  score: Float!
+  "What makes it so."
+  signals: [RiskSignal!]!
+}
+
+"One thing that makes something risky."
+type RiskSignal {
+  "For programs: KEY_CUSTOMER, OPEN_DEAL, REPEATED_BLOCKS …; companies have their own."
+  code: String!
+  "For a person, in the caller's language."
+  message: String!
+  "What it weighs by itself, from 0 to 1."
+  weight: Float!
+}
+
+"What came of many wished blocks."
+type BlockManyPayload implements CommandPayload {
+  "One payload for each input, in their order. Null: the whole was refused, and nothing was done."
+  results: [BlockPayload!]
+  "What policy said of the whole, where it touches one workspace with one kind."
+  decision: Decision
+  "The approval that the whole waits for."
+  approval: Approval
+  "What went wrong with the whole."
+  userErrors: [UserError!]!
 }
 
 "What came of ending a relationship."
@@ -4630,11 +4862,17 @@ extend type Query {
   relationships(first: Int, after: String, last: Int, before: String, filter: RelationshipFilter): RelationshipConnection! @authorize(action: "read")
   "May ` + "`" + `from` + "`" + ` reach ` + "`" + `to` + "`" + ` on this channel now? For the two themselves and those above them; others are FORBIDDEN. Null where the caller may not see both."
   contactCheck(input: ContactCheckInput!): ContactCheck @authorize(action: "check_contact")
+  "At most 100 such questions at once, answered in their order; as fast as a few. One that is refused is null, with an error of its own."
+  contactChecks(inputs: [ContactCheckInput!]!): [ContactCheck]! @authorize(action: "check_contact")
+  "What a block would come to, were it asked for now. ` + "`" + `reason` + "`" + ` may be empty here."
+  blockPreview(input: BlockInput!): BlockPreview @authorize(action: "keep_away")
 }
 
 extend type Mutation {
   "Makes a relationship."
   block(input: BlockInput!): BlockPayload @authorize(action: "keep_away")
+  "Makes many, at most 100 in one call, one after the other; refused as a whole where a platform allows no bulk. Each row is a command of its own: one that is refused keeps no other back. Asked for again with its key, it goes on where it stopped. dryRun: only says what would come of it."
+  blockMany(inputs: [BlockInput!]!, dryRun: Boolean = false, idempotencyKey: String): BlockManyPayload @authorize(action: "bulk")
   "Ends a relationship in the ordinary way, at any time the policy allows. One that waits for approval is cancelled."
   liftRelationship(relationshipId: ID!, reason: String!, idempotencyKey: String): UndoPayload @authorize(action: "lift")
   "Takes a mistake back under the terms of the relationship's ` + "`" + `undo` + "`" + `: tags and status are put back. WeCom: within 72 hours, reviewed by an admin unless one asks. The moment of asking counts, not that of the review."
@@ -5046,6 +5284,20 @@ func (ec *executionContext) childFields_AuditEventEdge(ctx context.Context, fiel
 	return nil, fmt.Errorf("no field named %q was found under type AuditEventEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_BlockManyPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "results":
+		return ec.fieldContext_BlockManyPayload_results(ctx, field)
+	case "decision":
+		return ec.fieldContext_BlockManyPayload_decision(ctx, field)
+	case "approval":
+		return ec.fieldContext_BlockManyPayload_approval(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_BlockManyPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type BlockManyPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_BlockPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "results":
@@ -5060,6 +5312,26 @@ func (ec *executionContext) childFields_BlockPayload(ctx context.Context, field 
 	return nil, fmt.Errorf("no field named %q was found under type BlockPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_BlockPreview(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "results":
+		return ec.fieldContext_BlockPreview_results(ctx, field)
+	case "effects":
+		return ec.fieldContext_BlockPreview_effects(ctx, field)
+	case "risk":
+		return ec.fieldContext_BlockPreview_risk(ctx, field)
+	case "openOpportunityValue":
+		return ec.fieldContext_BlockPreview_openOpportunityValue(ctx, field)
+	case "openOpportunityCurrency":
+		return ec.fieldContext_BlockPreview_openOpportunityCurrency(ctx, field)
+	case "advice":
+		return ec.fieldContext_BlockPreview_advice(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_BlockPreview_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type BlockPreview", field.Name)
+}
+
 func (ec *executionContext) childFields_BlockResult(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "workspace":
@@ -5070,6 +5342,8 @@ func (ec *executionContext) childFields_BlockResult(ctx context.Context, field g
 		return ec.fieldContext_BlockResult_relationship(ctx, field)
 	case "approval":
 		return ec.fieldContext_BlockResult_approval(ctx, field)
+	case "warnings":
+		return ec.fieldContext_BlockResult_warnings(ctx, field)
 	case "enforcement":
 		return ec.fieldContext_BlockResult_enforcement(ctx, field)
 	case "effects":
@@ -5702,6 +5976,30 @@ func (ec *executionContext) childFields_RevokeApiKeyPayload(ctx context.Context,
 		return ec.fieldContext_RevokeApiKeyPayload_apiKey(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RevokeApiKeyPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_Risk(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "level":
+		return ec.fieldContext_Risk_level(ctx, field)
+	case "score":
+		return ec.fieldContext_Risk_score(ctx, field)
+	case "signals":
+		return ec.fieldContext_Risk_signals(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Risk", field.Name)
+}
+
+func (ec *executionContext) childFields_RiskSignal(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "code":
+		return ec.fieldContext_RiskSignal_code(ctx, field)
+	case "message":
+		return ec.fieldContext_RiskSignal_message(ctx, field)
+	case "weight":
+		return ec.fieldContext_RiskSignal_weight(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RiskSignal", field.Name)
 }
 
 func (ec *executionContext) childFields_UndoPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -934,6 +934,8 @@ const (
 	ErrorCodeUnsupportedByPlatform ErrorCode = "UNSUPPORTED_BY_PLATFORM"
 	// The organisation has not opened on its platform what this takes.
 	ErrorCodeNotEnabled ErrorCode = "NOT_ENABLED"
+	// Somebody would have to agree, and this call has no way to ask.
+	ErrorCodeApprovalRequired ErrorCode = "APPROVAL_REQUIRED"
 )
 
 var AllErrorCode = []ErrorCode{
@@ -946,11 +948,12 @@ var AllErrorCode = []ErrorCode{
 	ErrorCodeIdempotencyKeyReused,
 	ErrorCodeUnsupportedByPlatform,
 	ErrorCodeNotEnabled,
+	ErrorCodeApprovalRequired,
 }
 
 func (e ErrorCode) IsValid() bool {
 	switch e {
-	case ErrorCodeInvalidInput, ErrorCodeNotFound, ErrorCodePolicyDenied, ErrorCodeWindowClosed, ErrorCodeConflict, ErrorCodeInvalidTransition, ErrorCodeIdempotencyKeyReused, ErrorCodeUnsupportedByPlatform, ErrorCodeNotEnabled:
+	case ErrorCodeInvalidInput, ErrorCodeNotFound, ErrorCodePolicyDenied, ErrorCodeWindowClosed, ErrorCodeConflict, ErrorCodeInvalidTransition, ErrorCodeIdempotencyKeyReused, ErrorCodeUnsupportedByPlatform, ErrorCodeNotEnabled, ErrorCodeApprovalRequired:
 		return true
 	}
 	return false

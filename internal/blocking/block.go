@@ -26,6 +26,8 @@ type BlockInput struct {
 	ExpiresAt    time.Time
 	DelegateID   im.ID // who takes over the approvals that it cuts
 	Declared     bool  // only write down what a person did in the platform's own client
+
+	bulk string // it is part of a bulk (authz.BulkPlain …)
 }
 
 // Block makes a relationship on each workspace, as far as policy allows it there: ACTIVE at once, STAGED for a cool-down, or
@@ -34,13 +36,24 @@ func (s *Service) Block(ctx context.Context, c Call, in BlockInput) (Result, err
 	if res, refused, err := s.persons(ctx, c, actionOf(in.Kind), in.Target); refused || err != nil {
 		return res, err
 	}
-	return s.run(ctx, "block", c, in, func(ctx context.Context) (Result, ledger.Unit, error) { return s.wish(ctx, c, in) })
+	return s.run(ctx, "block", c, in, func(ctx context.Context) (Result, ledger.Unit, error) {
+		w, err := s.wish(ctx, c, in)
+		return w.res, w.u, err
+	})
 }
 
-// wish works out what a wish to keep somebody away comes to, on each workspace: what is answered, and what is to be written.
-func (s *Service) wish(ctx context.Context, c Call, in BlockInput) (res Result, u ledger.Unit, err error) {
-	fail := func(f *fault.Error) (Result, ledger.Unit, error) {
-		return Result{Faults: []*fault.Error{f}}, ledger.Unit{}, nil
+// wished is what a wish to keep somebody away comes to: what is answered, what is to be written, and what it was worked out from.
+type wished struct {
+	res   Result
+	u     ledger.Unit
+	facts BlockFacts
+}
+
+// wish works a wish out on each workspace.
+func (s *Service) wish(ctx context.Context, c Call, in BlockInput) (w wished, err error) {
+	fail := func(f *fault.Error) (wished, error) {
+		w.res.Faults = []*fault.Error{f}
+		return w, nil
 	}
 	if in.Initiator == c.Viewer.ID() {
 		in.Initiator = im.ID{}
@@ -49,30 +62,30 @@ func (s *Service) wish(ctx context.Context, c Call, in BlockInput) (res Result, 
 		return fail(f)
 	}
 	q := s.query(c.Viewer, in)
-	facts, err := s.store.BlockFacts(ctx, q)
-	if err != nil {
-		return res, u, err
+	if w.facts, err = s.store.BlockFacts(ctx, q); err != nil {
+		return w, err
 	}
-	if f := missing(in, facts); f != nil {
+	if f := missing(in, w.facts); f != nil {
+		w.facts = BlockFacts{} // what one sees of the rest of it is not to be told
 		return fail(f)
 	}
-	places, f := pick(facts, in)
+	places, f := pick(w.facts, in)
 	if f != nil {
 		return fail(f)
 	}
 	for _, p := range places {
-		part, f, err := s.wishAt(ctx, &u, c, in, q, facts, p)
+		part, f, err := s.wishAt(ctx, &w.u, c, in, q, w.facts, p)
 		if err != nil {
-			return Result{}, u, err
+			return wished{}, err
 		}
 		if part != nil {
-			res.Parts = append(res.Parts, *part)
+			w.res.Parts = append(w.res.Parts, *part)
 		}
 		if f != nil {
-			res.Faults = append(res.Faults, f)
+			w.res.Faults = append(w.res.Faults, f)
 		}
 	}
-	return res, u, nil
+	return w, nil
 }
 
 // query asks for what a wish is decided on.
@@ -101,7 +114,7 @@ func (s *Service) checkBlock(c Call, in BlockInput) *fault.Error {
 		return fault.Input("groupId", "group_block_group")
 	case in.Kind == im.GroupBlock && in.Scope == im.WorkspaceScope:
 		return fault.Input("scope", "group_block_scope")
-	case !in.Source.Nameable():
+	case in.bulk == "" && !in.Source.Nameable():
 		return fault.Input("source", "source_ours")
 	case !in.DelegateID.IsZero() && (in.DelegateID == initiator || in.DelegateID == in.Target.ID):
 		return fault.Input("approvalDelegateId", "delegate_party")
@@ -182,7 +195,7 @@ func (s *Service) enforcement(w im.Workspace, in BlockInput) im.Enforcement {
 func (s *Service) object(v im.Viewer, in BlockInput, f BlockFacts, p Place) authz.Object {
 	o := authz.Object{Type: string(in.Target.Kind), ID: in.Target.ID.String(), Relation: f.Relation, OwnsSharedGroup: f.OwnsSharedGroup,
 		OtherDepartment: f.OtherDepartment, OpenValue: float64(f.OpenValue) / 100, Scope: string(in.Scope), Below: f.Below,
-		ActorPlace: f.InitiatorPlace, Place: f.TargetPlace}
+		ActorPlace: f.InitiatorPlace, Place: f.TargetPlace, Bulk: in.bulk}
 	if f.Contact != nil {
 		o.Importance, o.Verified, o.OwnDepartment = string(f.Contact.Importance), f.Contact.Verified, f.OwnDepartment
 		o.OwnPool, o.Mine = f.OwnPool, f.Contact.OwnerID == v.ID()
@@ -201,7 +214,7 @@ func (s *Service) wishQuestion(v im.Viewer, in BlockInput, f BlockFacts, p Place
 	q := question{action: actionOf(in.Kind), viewer: v, standing: p.Standing, workspace: p.Workspace, target: in.Target,
 		object: s.object(v, in, f, p), recentBlocks: f.Blocks, departments: f.Departments}
 	switch {
-	case in.Kind == im.Block && in.Target.Kind == im.KindContact:
+	case in.Kind == im.Block && in.Target.Kind == im.KindContact && in.bulk == "":
 		q.recentBlocks++
 	case in.Kind == im.Blacklist:
 		q.lastHour = f.Blacklistings + 1
@@ -260,7 +273,7 @@ func (s *Service) wishAt(ctx context.Context, u *ledger.Unit, c Call, in BlockIn
 	if err != nil {
 		return nil, nil, err
 	}
-	r := s.wished(c.Viewer, in, d, p)
+	r := s.made(c.Viewer, in, d, p)
 	if f := delegate(r, facts, p); f != nil && d.Outcome != im.Deny {
 		return nil, f, nil
 	}
@@ -268,7 +281,11 @@ func (s *Service) wishAt(ctx context.Context, u *ledger.Unit, c Call, in BlockIn
 	if err != nil {
 		return nil, nil, err
 	}
-	part := &Part{WorkspaceID: p.Workspace.ID, Target: in.Target, Kind: in.Kind, Enforcement: r.Enforcement}
+	risk, err := s.weigh(ctx, asked)
+	if err != nil {
+		return nil, nil, err
+	}
+	part := &Part{WorkspaceID: p.Workspace.ID, Target: in.Target, Kind: in.Kind, Enforcement: r.Enforcement, Risk: risk}
 	var candidates []im.Candidate
 	if d.Outcome == im.Review {
 		if d.Needs, candidates, err = s.resolve(ctx, d.Needs, approvers(r, facts.owner(), c.Viewer.ID())); err != nil {
@@ -312,8 +329,8 @@ func (s *Service) wishAt(ctx context.Context, u *ledger.Unit, c Call, in BlockIn
 	return part, nil, nil
 }
 
-// wished is the relationship that a wish would make by a decision, before it stands anywhere.
-func (s *Service) wished(v im.Viewer, in BlockInput, d im.Decision, p Place) im.Relationship {
+// made is the relationship that a wish makes by a decision, before it stands anywhere.
+func (s *Service) made(v im.Viewer, in BlockInput, d im.Decision, p Place) im.Relationship {
 	now := s.o.Now()
 	r := im.Relationship{ID: s.o.IDs.New(), WorkspaceID: p.Workspace.ID, Kind: in.Kind, Version: 1, Scope: in.Scope, Source: in.Source,
 		InitiatorID: v.ID(), Target: in.Target, GroupID: in.GroupID, Reason: in.Reason, CreatedAt: now, ExpiresAt: in.ExpiresAt,
@@ -402,7 +419,7 @@ func (s *Service) carryOut(u *ledger.Unit, r im.Relationship, o im.Obligations) 
 // Duties are what this use-case fulfils of what policy may oblige to.
 func Duties() []string {
 	return []string{authz.DutyUndo, authz.DutyUndoReview, authz.DutyUndoTrace, authz.DutyAlert, authz.DutyExpire, authz.DutyCooldown, authz.DutyCuts,
-		authz.DutyCloses}
+		authz.DutyCloses, authz.DutyRisk, authz.DutyRiskLevel}
 }
 
 // resolve turns needs into people. A need whose people are worked out from the facts and of whom there is none falls

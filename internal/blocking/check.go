@@ -25,9 +25,15 @@ type Check struct {
 	Because     []im.Relationship
 }
 
-// ContactChecks answers whether parties may reach each other now, in the order of the question: nil where the viewer may not
-// see both. Whoever is neither of the two nor above them is refused (FORBIDDEN): the answer would tell who blocked whom.
-func (s *Service) ContactChecks(ctx context.Context, c Call, in []CheckInput) ([]*Check, error) {
+// Checked is the answer to one of many contact checks; both are nil where the viewer may not see both parties.
+type Checked struct {
+	Check *Check
+	Err   error // why this one has no answer
+}
+
+// ContactChecks answers whether parties may reach each other now, in the order of the question. Whoever is neither of the two
+// nor above them is refused (FORBIDDEN): the answer would tell who blocked whom.
+func (s *Service) ContactChecks(ctx context.Context, c Call, in []CheckInput) ([]Checked, error) {
 	pairs := make([]Pair, len(in))
 	for i, x := range in {
 		pairs[i] = x.Pair
@@ -36,59 +42,80 @@ func (s *Service) ContactChecks(ctx context.Context, c Call, in []CheckInput) ([
 	if err != nil {
 		return nil, err
 	}
-	out, me := make([]*Check, len(in)), c.Viewer.ID()
+	out := make([]Checked, len(in))
 	var seen []im.ID
 	for i, f := range facts {
 		if !f.Visible {
 			continue
 		}
-		d, err := s.decide(ctx, checkQuestion(c.Viewer, in[i].To, in[i].From.ID == me || in[i].To.ID == me, f))
-		if err != nil {
-			return nil, err
-		}
-		if d.Outcome != im.Allow {
-			return nil, s.forbid(ctx, c, d)
-		}
-		if err := s.sample(ctx, d); err != nil {
-			return nil, err
-		}
-		switch {
-		case f.Common:
-		case !in[i].Group.IsZero():
-			return nil, fault.New(fault.BadUserInput, "no_common_group")
-		default:
-			return nil, fault.New(fault.BadUserInput, "no_common_account")
-		}
-		out[i] = &Check{Allowed: true}
-		for _, r := range f.Active {
-			if !r.Stops(in[i].Channel, r.FromTarget) {
-				continue
+		if err := s.mayCheck(ctx, c, in[i], f); err != nil {
+			if fault.Is(err, fault.Unavailable) || fault.Is(err, fault.DeadlineExceeded) || fault.Is(err, fault.Internal) {
+				return nil, err
 			}
-			out[i].Allowed = false
-			if r.Seen {
-				seen = append(seen, r.ID)
-				out[i].Because = append(out[i].Because, r.Relationship)
-				out[i].Enforcement = s.o.Platforms.ChannelEnforcement(r.Workspace, r.Relationship, in[i].Channel)
-			}
+			out[i].Err = err
+			continue
 		}
+		check := s.check(f, in[i].Channel)
+		for _, r := range check.Because {
+			seen = append(seen, r.ID)
+		}
+		out[i].Check = &check
 	}
 	if len(seen) == 0 {
 		return out, nil
 	}
 	whole, err := s.store.Relationships(ctx, c.Viewer, seen)
-	for _, check := range out {
-		if check == nil {
+	for _, x := range out {
+		if x.Check == nil {
 			continue
 		}
-		because := check.Because
-		check.Because = nil
+		because := x.Check.Because
+		x.Check.Because = nil
 		for _, r := range because {
 			if r, ok := whole[r.ID]; ok {
-				check.Because = append(check.Because, r)
+				x.Check.Because = append(x.Check.Because, r)
 			}
 		}
 	}
 	return out, err
+}
+
+// mayCheck asks policy whether the viewer may have a check answered.
+func (s *Service) mayCheck(ctx context.Context, c Call, in CheckInput, f CheckFacts) error {
+	me := c.Viewer.ID()
+	d, err := s.decide(ctx, checkQuestion(c.Viewer, in.To, in.From.ID == me || in.To.ID == me, f))
+	switch {
+	case err != nil:
+		return err
+	case d.Outcome != im.Allow:
+		return s.forbid(ctx, c, d)
+	}
+	if err := s.sample(ctx, d); err != nil {
+		return err
+	}
+	switch {
+	case f.Common:
+		return nil
+	case !in.Group.IsZero():
+		return fault.New(fault.BadUserInput, "no_common_group")
+	}
+	return fault.New(fault.BadUserInput, "no_common_account")
+}
+
+// check answers from what is known.
+func (s *Service) check(f CheckFacts, channel im.Channel) Check {
+	out := Check{Allowed: true}
+	for _, r := range f.Active {
+		if !r.Stops(channel, r.FromTarget) {
+			continue
+		}
+		out.Allowed = false
+		if r.Seen {
+			out.Because = append(out.Because, r.Relationship)
+			out.Enforcement = s.o.Platforms.ChannelEnforcement(r.Workspace, r.Relationship, channel)
+		}
+	}
+	return out
 }
 
 // ContactCheck is one of ContactChecks.
@@ -97,7 +124,7 @@ func (s *Service) ContactCheck(ctx context.Context, c Call, in CheckInput) (*Che
 	if err != nil {
 		return nil, err
 	}
-	return out[0], nil
+	return out[0].Check, out[0].Err
 }
 
 // checkQuestion is whether somebody may ask for a contact check; party: he is one of the two.

@@ -71,6 +71,8 @@ type Part struct {
 	Target       im.Ref           `json:"target,omitzero"`
 	Kind         im.RelationshipKind
 	Enforcement  im.Enforcement `json:"enforcement,omitempty"`
+	Risk         Risk           `json:"risk,omitzero"`
+	Preview      bool           `json:"-"` // it was only asked for: what stands here is what would be
 	// Effective: the relationship has, or once approved will have, its effects.
 	Effective bool `json:"effective,omitempty"`
 }

@@ -19,6 +19,7 @@ const (
 	InvalidInput         Code = "INVALID_INPUT"
 	NotFound             Code = "NOT_FOUND"
 	PolicyDenied         Code = "POLICY_DENIED"
+	ApprovalRequired     Code = "APPROVAL_REQUIRED" // where the call cannot open the request itself
 	Conflict             Code = "CONFLICT"
 	InvalidTransition    Code = "INVALID_TRANSITION"
 	WindowClosed         Code = "WINDOW_CLOSED"

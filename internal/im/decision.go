@@ -227,6 +227,7 @@ type RiskLevel string
 
 // The levels.
 const (
+	RiskNone   RiskLevel = "NONE"
 	RiskLow    RiskLevel = "LOW"
 	RiskMedium RiskLevel = "MEDIUM"
 	RiskHigh   RiskLevel = "HIGH"

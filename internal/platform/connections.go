@@ -120,6 +120,11 @@ func (c *Connections) Enforcement(w im.Workspace, kind im.RelationshipKind, targ
 	return im.Enforcement(e)
 }
 
+// NoBulk reports whether the platform of a workspace has no way to keep many away at once.
+func (c *Connections) NoBulk(w im.Workspace) bool {
+	return c.Platform(w.Platform).enforces[adapters.Bulk] == adapters.Unsupported
+}
+
 // ChannelEnforcement says how far a channel between the two parties of a relationship is really closed: an action that is
 // emulated as a whole may stop no message, and no adapter closes further channels yet.
 func (c *Connections) ChannelEnforcement(w im.Workspace, r im.Relationship, channel im.Channel) im.Enforcement {

@@ -141,6 +141,7 @@ type (
 		CreatedAt                                   time.Time
 		EffectiveAt, ExpiresAt, EndedAt             *time.Time
 		Workspace                                   named
+		Target                                      struct{ ID string }
 		Delivery                                    delivery
 		Undo                                        undoTerms
 		NotRestored                                 []string
@@ -182,6 +183,7 @@ type (
 		Effects      []struct {
 			Channel, Enforcement string
 			Allowed              bool
+			From                 struct{ ID string }
 		}
 	}
 	// outcome is what came of a command.
@@ -197,14 +199,14 @@ type (
 
 const (
 	decisionFields     = `id action outcome reason rules{id name file line} needs{role count given candidates{accountName}}`
-	relationshipFields = `id kind state version scope enforcement reason createdAt effectiveAt expiresAt endedAt workspace{name}
+	relationshipFields = `id kind state version scope enforcement reason createdAt effectiveAt expiresAt endedAt workspace{name} target{... on Member{id} ... on ExternalContact{id}}
 		delivery{state attempts lastErrorCode} undo{allowed until approverRoles leavesTrace} notRestored`
 	approvalFields = `id action state reason expiresAt needs{role count given candidates{accountName}} verdicts{by{accountName} approved comment}
 		decision{` + decisionFields + `} finalDecision{` + decisionFields + `}`
 	errorFields   = `userErrors{code message path workspace{name} decision{` + decisionFields + `}}`
 	commandFields = `decision{` + decisionFields + `} approval{` + approvalFields + `} ` + errorFields
 	blockDocument = `mutation($in:BlockInput!){block(input:$in){results{workspace{name} decision{` + decisionFields + `} relationship{` + relationshipFields + `}
-		approval{id state} enforcement effectiveAt effects{channel allowed enforcement}} ` + commandFields + `}}`
+		approval{id state} enforcement effectiveAt effects{channel allowed enforcement from{... on Member{id} ... on ExternalContact{id}}}} ` + commandFields + `}}`
 	liftDocument = `mutation($id:ID!,$r:String!,$k:String){liftRelationship(relationshipId:$id,reason:$r,idempotencyKey:$k){
 		relationship{` + relationshipFields + `} ` + commandFields + `}}`
 	undoDocument = `mutation($id:ID!,$r:String!,$k:String){undoRelationship(relationshipId:$id,reason:$r,idempotencyKey:$k){

@@ -62,7 +62,7 @@ func (b *Batch) command(r blocking.Result) (c Command, decisions []*Decision) {
 	}
 	if len(r.Parts) == 1 {
 		c.Decision = decisions[0]
-		if a := r.Parts[0].Approval; a != nil {
+		if a := r.Parts[0].Approval; a != nil && !r.Parts[0].Preview {
 			c.Approval = b.Approval(*a)
 		}
 	}
@@ -106,15 +106,17 @@ func (r *BlockResult) Workspace(ctx context.Context) (*Workspace, error) {
 	return r.b.workspace(ctx, r.part.WorkspaceID)
 }
 
+func (r *BlockResult) Warnings() []*RiskSignal { return r.b.signals(r.part.Risk) }
+
 func (r *BlockResult) Relationship() *Relationship {
-	if r.part.Relationship == nil {
+	if r.part.Relationship == nil || r.part.Preview {
 		return nil
 	}
 	return r.b.Relationship(*r.part.Relationship)
 }
 
 func (r *BlockResult) Approval() *Approval {
-	if r.part.Approval == nil {
+	if r.part.Approval == nil || r.part.Preview {
 		return nil
 	}
 	return r.b.Approval(*r.part.Approval)
@@ -139,6 +141,77 @@ func (r *BlockResult) EffectiveAt() *time.Time {
 		return nil
 	}
 	return at(r.part.Relationship.EffectiveAt)
+}
+
+// BlockManyPayload is what came of many wished blocks.
+type BlockManyPayload struct {
+	Command
+	Results []*BlockPayload
+}
+
+// IsCommandPayload: it has a payload's fields.
+func (*BlockManyPayload) IsCommandPayload() {}
+
+// BlockManyPayload presents what came of many wished blocks.
+func (b *Batch) BlockManyPayload(m blocking.Many) *BlockManyPayload {
+	c, _ := b.command(m.Whole)
+	return &BlockManyPayload{c, All(m.Rows, b.BlockPayload)}
+}
+
+// BlockPreview is what a wish would come to.
+type BlockPreview struct {
+	b *Batch
+	p blocking.Preview
+	*BlockPayload
+}
+
+// BlockPreview presents what a wish would come to.
+func (b *Batch) BlockPreview(p blocking.Preview) *BlockPreview {
+	return &BlockPreview{b, p, b.BlockPayload(p.Result)}
+}
+
+// The methods of BlockPreview are the fields of the schema.
+func (p *BlockPreview) Risk() *Risk                     { return &Risk{p.b, p.p.Risk} }
+func (p *BlockPreview) OpenOpportunityValue() string    { return money(p.p.OpenValue) }
+func (p *BlockPreview) OpenOpportunityCurrency() string { return p.p.Currency }
+func (p *BlockPreview) Advice() []string {
+	return All(p.p.Advice, func(key string) string { return (&fault.Error{Key: key}).Text(p.b.lang) })
+}
+
+func (p *BlockPreview) Effects(ctx context.Context) ([]*Effect, error) {
+	out := []*Effect{}
+	for _, r := range p.Results {
+		effects, err := r.Effects(ctx)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, effects...)
+	}
+	return out, nil
+}
+
+// Risk is how risky something is.
+type Risk struct {
+	b    *Batch
+	risk blocking.Risk
+}
+
+// The methods of Risk are the fields of the schema.
+func (r *Risk) Level() model.RiskLevel { return model.RiskLevel(r.risk.Level) }
+func (r *Risk) Score() float64         { return r.risk.Score }
+func (r *Risk) Signals() []*RiskSignal { return r.b.signals(r.risk) }
+
+// RiskSignal is one thing that makes something risky.
+type RiskSignal struct {
+	Code, Message string
+	Weight        float64
+}
+
+// signals presents signals, each with the sentence of its policy line.
+func (b *Batch) signals(r blocking.Risk) []*RiskSignal {
+	return All(r.Signals, func(x blocking.Signal) *RiskSignal {
+		return &RiskSignal{x.Code, b.src.Reason(im.Decision{Outcome: im.Allow, Rules: []im.RuleRef{{Name: x.Rule}}}, b.lang), x.Weight}
+	})
 }
 
 // UndoPayload is what came of ending a relationship.
