@@ -61,7 +61,10 @@ func advise(in BlockInput, f BlockFacts) (keys []string) {
 			keys = append(keys, key)
 		}
 	}
-	add("advice_"+map[im.RelationshipKind]string{im.Block: "block", im.Isolation: "isolation", im.Blacklist: "blacklist", im.GroupBlock: "group_block"}[in.Kind], f.Found)
+	add("advice_block", f.Found && in.Kind == im.Block)
+	add("advice_isolation", f.Found && in.Kind == im.Isolation)
+	add("advice_blacklist", f.Found && in.Kind == im.Blacklist)
+	add("advice_group_block", f.Found && in.Kind == im.GroupBlock)
 	add("advice_hand_over", f.Contact != nil && (f.Contact.Importance == im.KeyContact || f.OpenValue > 0))
 	add("advice_delete", f.Contact != nil)
 	add("advice_leave", f.Member != nil)
