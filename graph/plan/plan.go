@@ -11,7 +11,6 @@ import (
 	"context"
 	"io"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -300,9 +299,38 @@ func (a *answer) MarshalGQL(w io.Writer) { _, _ = w.Write(a.bytes) } // a buffer
 
 // Knows reports whether an operation is one that plans work out.
 func Knows(oc *graphql.OperationContext) bool {
-	return oc.Operation.Operation != ast.Subscription && !strings.Contains(oc.RawQuery, "@defer") && !strings.Contains(oc.RawQuery, "__schema") &&
-		!strings.Contains(oc.RawQuery, "__type(") && !strings.Contains(oc.RawQuery, "@stream")
+	if oc.Operation.Operation == ast.Subscription || !known(oc.Operation.SelectionSet) {
+		return false
+	}
+	for _, f := range oc.Doc.Fragments { // those that are not spread cost a look
+		if !known(f.SelectionSet) {
+			return false
+		}
+	}
+	return true
 }
+
+func known(set ast.SelectionSet) bool {
+	for _, s := range set {
+		switch s := s.(type) {
+		case *ast.Field:
+			if s.Name == "__schema" || s.Name == "__type" || !known(s.SelectionSet) {
+				return false
+			}
+		case *ast.InlineFragment:
+			if deferred(s.Directives) || !known(s.SelectionSet) {
+				return false
+			}
+		case *ast.FragmentSpread:
+			if deferred(s.Directives) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func deferred(ds ast.DirectiveList) bool { return ds.ForName("defer") != nil }
 
 // Root works an operation out: root fields at once, and those of a mutation one after the other. field writes one.
 func Root(ctx context.Context, oc *graphql.OperationContext, of *Type, field func(ctx context.Context, w *Writer, f *Field) bool) []byte {
@@ -317,8 +345,8 @@ func Root(ctx context.Context, oc *graphql.OperationContext, of *Type, field fun
 		}
 		inner := graphql.WithRootFieldContext(ctx, &graphql.RootFieldContext{Object: f.Name, Field: f.CollectedField})
 		answers[i] = oc.RootResolverMiddleware(inner, func(ctx context.Context) graphql.Marshaler {
-			w := &Writer{oc: oc, buf: make([]byte, 0, firstSize)}
-			if !field(ctx, w, f) {
+			w := &Writer{oc: oc, ctx: ctx, buf: make([]byte, 0, firstSize)}
+			if !w.guarded(func() bool { return field(ctx, w, f) }) {
 				return graphql.Null
 			}
 			return &answer{w.buf}
@@ -353,18 +381,8 @@ func Root(ctx context.Context, oc *graphql.OperationContext, of *Type, field fun
 	return out.buf
 }
 
-// firstSize is room for most answers.
-const firstSize = 4 << 10
-
-// Resolve calls the resolver of a root field and has its value written.
-func Resolve[T any](ctx context.Context, w *Writer, f *Field, enter func(context.Context, graphql.CollectedField) (*graphql.FieldContext, error),
-	resolve func(ctx context.Context, fc *graphql.FieldContext) (any, error), write func(v T) bool) (ok bool) {
-	w.ctx = ctx
-	fc, err := enter(ctx, f.CollectedField)
-	if err != nil {
-		return false
-	}
-	w.ctx = graphql.WithFieldContext(ctx, fc)
+// guarded has a panic end the root field, and no more than that.
+func (w *Writer) guarded(write func() bool) (ok bool) {
 	defer func() {
 		if r := recover(); r != nil {
 			at := w.here()
@@ -372,6 +390,21 @@ func Resolve[T any](ctx context.Context, w *Writer, f *Field, enter func(context
 			ok = false
 		}
 	}()
+	return write()
+}
+
+// firstSize is room for most answers.
+const firstSize = 4 << 10
+
+// Resolve calls the resolver of a root field and has its value written.
+func Resolve[T any](ctx context.Context, w *Writer, f *Field, enter func(context.Context, graphql.CollectedField) (*graphql.FieldContext, error),
+	resolve func(ctx context.Context, fc *graphql.FieldContext) (any, error), write func(v T) bool) bool {
+	w.ctx = ctx
+	fc, err := enter(ctx, f.CollectedField)
+	if err != nil {
+		return false
+	}
+	w.ctx = graphql.WithFieldContext(ctx, fc)
 	v, err := w.oc.ResolverMiddleware(w.ctx, func(ctx context.Context) (any, error) {
 		w.ctx = ctx
 		return resolve(ctx, fc)
