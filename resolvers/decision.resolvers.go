@@ -7,9 +7,12 @@ package resolvers
 
 import (
 	"context"
+	"time"
 
 	"github.com/guanxi-im/guanxi/graph/model"
 	"github.com/guanxi-im/guanxi/internal/blocking"
+	"github.com/guanxi-im/guanxi/internal/fault"
+	"github.com/guanxi-im/guanxi/internal/im"
 	"github.com/guanxi-im/guanxi/resolvers/view"
 )
 
@@ -35,4 +38,20 @@ func (r *queryResolver) Policy(ctx context.Context) (*view.Policy, error) {
 		return nil, err
 	}
 	return b.Policy(), nil
+}
+
+func (r *queryResolver) PolicyStats(ctx context.Context, from *time.Time, until *time.Time, departmentID *string) (*view.PolicyStats, error) {
+	b, v, err := r.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	department, err := ids{fault.BadUserInput}.optional("departmentId", departmentID, im.KindDepartment)
+	if err != nil || !b.ReadsPolicy() {
+		return nil, err
+	}
+	s, err := r.Sources.Blocking.PolicyStats(ctx, v, blocking.StatsQuery{From: when(from), Until: when(until), DepartmentID: department})
+	if err != nil {
+		return nil, err
+	}
+	return b.PolicyStats(s), nil
 }

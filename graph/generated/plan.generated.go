@@ -5,6 +5,7 @@ package generated
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/introspection"
@@ -2956,6 +2957,67 @@ func (p *planner) objectPolicyRuleEdge(w *plan.Writer, sel *plan.Selection, obj 
 	return true
 }
 
+var planPolicyStats = &plan.Type{Name: "PolicyStats", Is: []string{"PolicyStats"}, Fields: map[string]plan.Known{
+	"from":               {ID: 0, NonNull: true},
+	"until":              {ID: 1, NonNull: true},
+	"allowed":            {ID: 2, NonNull: true},
+	"denied":             {ID: 3, NonNull: true},
+	"reviewed":           {ID: 4, NonNull: true},
+	"blocks":             {ID: 5, NonNull: true},
+	"internalBlocks":     {ID: 6, NonNull: true},
+	"falseBlocksAvoided": {ID: 7, NonNull: true},
+	"rules":              {ID: 8, NonNull: true},
+}}
+
+func (p *planner) objectPolicyStats(w *plan.Writer, sel *plan.Selection, obj *view.PolicyStats) bool {
+	from := w.Open()
+	for i := range sel.Fields {
+		f := &sel.Fields[i]
+		w.Begin(f)
+		ok := false
+		switch f.ID {
+		case plan.Typename:
+			ok = w.String("PolicyStats")
+		case 0:
+			v := obj.From
+			ok = w.Time(v)
+		case 1:
+			v := obj.Until
+			ok = w.Time(v)
+		case 2:
+			v := obj.Allowed
+			ok = w.Int(int64(v))
+		case 3:
+			v := obj.Denied
+			ok = w.Int(int64(v))
+		case 4:
+			v := obj.Reviewed
+			ok = w.Int(int64(v))
+		case 5:
+			v := obj.Blocks
+			ok = w.Int(int64(v))
+		case 6:
+			v := obj.InternalBlocks
+			ok = w.Int(int64(v))
+		case 7:
+			v := obj.FalseBlocksAvoided
+			ok = w.Int(int64(v))
+		case 8:
+			v := obj.Rules
+			ok = plan.List(w, len(v), true, func(i0 int) bool {
+				return !(v[i0] == nil && w.Missing(true)) && p.objectRuleStats(w, f.Under(w, planRuleStats), v[i0])
+			})
+
+		}
+		if !w.End(f, ok) {
+			w.Cut(from)
+			return false
+		}
+	}
+	w.Close()
+	return true
+}
+
 var planQuery = &plan.Type{Name: "Query", Is: []string{"Query"}, Fields: map[string]plan.Known{
 	"node":             {ID: 0, NonNull: false},
 	"nodes":            {ID: 1, NonNull: true},
@@ -2968,22 +3030,23 @@ var planQuery = &plan.Type{Name: "Query", Is: []string{"Query"}, Fields: map[str
 	"externalContacts": {ID: 8, NonNull: true},
 	"decide":           {ID: 9, NonNull: false},
 	"policy":           {ID: 10, NonNull: false},
-	"group":            {ID: 11, NonNull: false},
-	"groups":           {ID: 12, NonNull: true},
-	"member":           {ID: 13, NonNull: false},
-	"members":          {ID: 14, NonNull: true},
-	"department":       {ID: 15, NonNull: false},
-	"departments":      {ID: 16, NonNull: true},
-	"platforms":        {ID: 17, NonNull: true},
-	"workspaces":       {ID: 18, NonNull: true},
-	"relationship":     {ID: 19, NonNull: false},
-	"relationships":    {ID: 20, NonNull: true},
-	"contactCheck":     {ID: 21, NonNull: false},
-	"contactChecks":    {ID: 22, NonNull: true},
-	"blockPreview":     {ID: 23, NonNull: false},
-	"apiKeys":          {ID: 24, NonNull: true},
-	"__type":           {ID: 25, NonNull: false},
-	"__schema":         {ID: 26, NonNull: false},
+	"policyStats":      {ID: 11, NonNull: false},
+	"group":            {ID: 12, NonNull: false},
+	"groups":           {ID: 13, NonNull: true},
+	"member":           {ID: 14, NonNull: false},
+	"members":          {ID: 15, NonNull: true},
+	"department":       {ID: 16, NonNull: false},
+	"departments":      {ID: 17, NonNull: true},
+	"platforms":        {ID: 18, NonNull: true},
+	"workspaces":       {ID: 19, NonNull: true},
+	"relationship":     {ID: 20, NonNull: false},
+	"relationships":    {ID: 21, NonNull: true},
+	"contactCheck":     {ID: 22, NonNull: false},
+	"contactChecks":    {ID: 23, NonNull: true},
+	"blockPreview":     {ID: 24, NonNull: false},
+	"apiKeys":          {ID: 25, NonNull: true},
+	"__type":           {ID: 26, NonNull: false},
+	"__schema":         {ID: 27, NonNull: false},
 }}
 
 func (p *planner) rootQuery(ctx context.Context, w *plan.Writer, f *plan.Field) bool {
@@ -3051,42 +3114,48 @@ func (p *planner) rootQuery(ctx context.Context, w *plan.Writer, f *plan.Field) 
 			return !(v == nil && w.Missing(false)) && p.objectPolicy(w, f.Under(w, planPolicy), v)
 		})
 	case 11:
+		return plan.Resolve(ctx, w, f, p.fieldContext_Query_policyStats, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
+			return p.Resolvers.Query().PolicyStats(ctx, fc.Args["from"].(*time.Time), fc.Args["until"].(*time.Time), fc.Args["departmentId"].(*string))
+		}, func(v *view.PolicyStats) bool {
+			return !(v == nil && w.Missing(false)) && p.objectPolicyStats(w, f.Under(w, planPolicyStats), v)
+		})
+	case 12:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Query_group, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Query().Group(ctx, fc.Args["id"].(string))
 		}, func(v *view.Group) bool {
 			return !(v == nil && w.Missing(false)) && p.objectGroup(w, f.Under(w, planGroup), v)
 		})
-	case 12:
+	case 13:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Query_groups, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Query().Groups(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string), fc.Args["filter"].(*model.GroupFilter))
 		}, func(v *view.GroupConnection) bool {
 			return !(v == nil && w.Missing(true)) && p.objectGroupConnection(w, f.Under(w, planGroupConnection), v)
 		})
-	case 13:
+	case 14:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Query_member, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Query().Member(ctx, fc.Args["id"].(*string), fc.Args["employeeNo"].(*string), fc.Args["accountName"].(*string))
 		}, func(v *view.Member) bool {
 			return !(v == nil && w.Missing(false)) && p.objectMember(w, f.Under(w, planMember), v)
 		})
-	case 14:
+	case 15:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Query_members, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Query().Members(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string), fc.Args["filter"].(*model.MemberFilter), fc.Args["orderBy"].(*model.MemberOrder))
 		}, func(v *view.MemberConnection) bool {
 			return !(v == nil && w.Missing(true)) && p.objectMemberConnection(w, f.Under(w, planMemberConnection), v)
 		})
-	case 15:
+	case 16:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Query_department, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Query().Department(ctx, fc.Args["id"].(string))
 		}, func(v *view.Department) bool {
 			return !(v == nil && w.Missing(false)) && p.objectDepartment(w, f.Under(w, planDepartment), v)
 		})
-	case 16:
+	case 17:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Query_departments, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Query().Departments(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
 		}, func(v *view.DepartmentConnection) bool {
 			return !(v == nil && w.Missing(true)) && p.objectDepartmentConnection(w, f.Under(w, planDepartmentConnection), v)
 		})
-	case 17:
+	case 18:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Query_platforms, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Query().Platforms(ctx)
 		}, func(v []*model.Platform) bool {
@@ -3094,7 +3163,7 @@ func (p *planner) rootQuery(ctx context.Context, w *plan.Writer, f *plan.Field) 
 				return !(v[i0] == nil && w.Missing(true)) && p.objectPlatform(w, f.Under(w, planPlatform), v[i0])
 			})
 		})
-	case 18:
+	case 19:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Query_workspaces, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Query().Workspaces(ctx)
 		}, func(v []*view.Workspace) bool {
@@ -3102,25 +3171,25 @@ func (p *planner) rootQuery(ctx context.Context, w *plan.Writer, f *plan.Field) 
 				return !(v[i0] == nil && w.Missing(true)) && p.objectWorkspace(w, f.Under(w, planWorkspace), v[i0])
 			})
 		})
-	case 19:
+	case 20:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Query_relationship, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Query().Relationship(ctx, fc.Args["id"].(string))
 		}, func(v *view.Relationship) bool {
 			return !(v == nil && w.Missing(false)) && p.objectRelationship(w, f.Under(w, planRelationship), v)
 		})
-	case 20:
+	case 21:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Query_relationships, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Query().Relationships(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string), fc.Args["filter"].(*model.RelationshipFilter))
 		}, func(v *view.RelationshipConnection) bool {
 			return !(v == nil && w.Missing(true)) && p.objectRelationshipConnection(w, f.Under(w, planRelationshipConnection), v)
 		})
-	case 21:
+	case 22:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Query_contactCheck, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Query().ContactCheck(ctx, fc.Args["input"].(model.ContactCheckInput))
 		}, func(v *view.ContactCheck) bool {
 			return !(v == nil && w.Missing(false)) && p.objectContactCheck(w, f.Under(w, planContactCheck), v)
 		})
-	case 22:
+	case 23:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Query_contactChecks, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Query().ContactChecks(ctx, fc.Args["inputs"].([]*model.ContactCheckInput))
 		}, func(v []*view.ContactCheck) bool {
@@ -3128,13 +3197,13 @@ func (p *planner) rootQuery(ctx context.Context, w *plan.Writer, f *plan.Field) 
 				return !(v[i0] == nil && w.Missing(false)) && p.objectContactCheck(w, f.Under(w, planContactCheck), v[i0])
 			})
 		})
-	case 23:
+	case 24:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Query_blockPreview, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Query().BlockPreview(ctx, fc.Args["input"].(model.BlockInput))
 		}, func(v *view.BlockPreview) bool {
 			return !(v == nil && w.Missing(false)) && p.objectBlockPreview(w, f.Under(w, planBlockPreview), v)
 		})
-	case 24:
+	case 25:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Query_apiKeys, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Query().APIKeys(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
 		}, func(v *view.APIKeyConnection) bool {
@@ -3562,6 +3631,49 @@ func (p *planner) objectRiskSignal(w *plan.Writer, sel *plan.Selection, obj *vie
 		case 2:
 			v := obj.Weight
 			ok = w.Marshal(p.marshalNFloat2float64(w.Context(), f.Selections, v))
+
+		}
+		if !w.End(f, ok) {
+			w.Cut(from)
+			return false
+		}
+	}
+	w.Close()
+	return true
+}
+
+var planRuleStats = &plan.Type{Name: "RuleStats", Is: []string{"RuleStats"}, Fields: map[string]plan.Known{
+	"rule":     {ID: 0, NonNull: true},
+	"allowed":  {ID: 1, NonNull: true},
+	"denied":   {ID: 2, NonNull: true},
+	"reviewed": {ID: 3, NonNull: true},
+	"members":  {ID: 4, NonNull: true},
+}}
+
+func (p *planner) objectRuleStats(w *plan.Writer, sel *plan.Selection, obj *view.RuleStats) bool {
+	from := w.Open()
+	for i := range sel.Fields {
+		f := &sel.Fields[i]
+		w.Begin(f)
+		ok := false
+		switch f.ID {
+		case plan.Typename:
+			ok = w.String("RuleStats")
+		case 0:
+			v := obj.Rule
+			ok = !(v == nil && w.Missing(true)) && p.objectPolicyRule(w, f.Under(w, planPolicyRule), v)
+		case 1:
+			v := obj.Allowed
+			ok = w.Int(int64(v))
+		case 2:
+			v := obj.Denied
+			ok = w.Int(int64(v))
+		case 3:
+			v := obj.Reviewed
+			ok = w.Int(int64(v))
+		case 4:
+			v := obj.Members
+			ok = w.Int(int64(v))
 
 		}
 		if !w.End(f, ok) {

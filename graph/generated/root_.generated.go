@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	gqlparser "github.com/vektah/gqlparser/v2"
@@ -488,6 +489,18 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	PolicyStats struct {
+		Allowed            func(childComplexity int) int
+		Blocks             func(childComplexity int) int
+		Denied             func(childComplexity int) int
+		FalseBlocksAvoided func(childComplexity int) int
+		From               func(childComplexity int) int
+		InternalBlocks     func(childComplexity int) int
+		Reviewed           func(childComplexity int) int
+		Rules              func(childComplexity int) int
+		Until              func(childComplexity int) int
+	}
+
 	Query struct {
 		APIKeys          func(childComplexity int, first *int, after *string, last *int, before *string) int
 		Alerts           func(childComplexity int, first *int, after *string, last *int, before *string, kind *model.AlertKind, open *bool) int
@@ -510,6 +523,7 @@ type ComplexityRoot struct {
 		Nodes            func(childComplexity int, ids []string) int
 		Platforms        func(childComplexity int) int
 		Policy           func(childComplexity int) int
+		PolicyStats      func(childComplexity int, from *time.Time, until *time.Time, departmentID *string) int
 		Relationship     func(childComplexity int, id string) int
 		Relationships    func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.RelationshipFilter) int
 		Viewer           func(childComplexity int) int
@@ -580,6 +594,14 @@ type ComplexityRoot struct {
 		Code    func(childComplexity int) int
 		Message func(childComplexity int) int
 		Weight  func(childComplexity int) int
+	}
+
+	RuleStats struct {
+		Allowed  func(childComplexity int) int
+		Denied   func(childComplexity int) int
+		Members  func(childComplexity int) int
+		Reviewed func(childComplexity int) int
+		Rule     func(childComplexity int) int
 	}
 
 	Subscription struct {
@@ -2518,6 +2540,61 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.PolicyRuleEdge.Node(childComplexity), true
 
+	case "PolicyStats.allowed":
+		if e.ComplexityRoot.PolicyStats.Allowed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PolicyStats.Allowed(childComplexity), true
+	case "PolicyStats.blocks":
+		if e.ComplexityRoot.PolicyStats.Blocks == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PolicyStats.Blocks(childComplexity), true
+	case "PolicyStats.denied":
+		if e.ComplexityRoot.PolicyStats.Denied == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PolicyStats.Denied(childComplexity), true
+	case "PolicyStats.falseBlocksAvoided":
+		if e.ComplexityRoot.PolicyStats.FalseBlocksAvoided == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PolicyStats.FalseBlocksAvoided(childComplexity), true
+	case "PolicyStats.from":
+		if e.ComplexityRoot.PolicyStats.From == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PolicyStats.From(childComplexity), true
+	case "PolicyStats.internalBlocks":
+		if e.ComplexityRoot.PolicyStats.InternalBlocks == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PolicyStats.InternalBlocks(childComplexity), true
+	case "PolicyStats.reviewed":
+		if e.ComplexityRoot.PolicyStats.Reviewed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PolicyStats.Reviewed(childComplexity), true
+	case "PolicyStats.rules":
+		if e.ComplexityRoot.PolicyStats.Rules == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PolicyStats.Rules(childComplexity), true
+	case "PolicyStats.until":
+		if e.ComplexityRoot.PolicyStats.Until == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PolicyStats.Until(childComplexity), true
+
 	case "Query.apiKeys":
 		if e.ComplexityRoot.Query.APIKeys == nil {
 			break
@@ -2735,6 +2812,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Policy(childComplexity), true
+	case "Query.policyStats":
+		if e.ComplexityRoot.Query.PolicyStats == nil {
+			break
+		}
+
+		args, err := ec.field_Query_policyStats_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.PolicyStats(childComplexity, args["from"].(*time.Time), args["until"].(*time.Time), args["departmentId"].(*string)), true
 	case "Query.relationship":
 		if e.ComplexityRoot.Query.Relationship == nil {
 			break
@@ -3046,6 +3134,37 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.RiskSignal.Weight(childComplexity), true
+
+	case "RuleStats.allowed":
+		if e.ComplexityRoot.RuleStats.Allowed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RuleStats.Allowed(childComplexity), true
+	case "RuleStats.denied":
+		if e.ComplexityRoot.RuleStats.Denied == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RuleStats.Denied(childComplexity), true
+	case "RuleStats.members":
+		if e.ComplexityRoot.RuleStats.Members == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RuleStats.Members(childComplexity), true
+	case "RuleStats.reviewed":
+		if e.ComplexityRoot.RuleStats.Reviewed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RuleStats.Reviewed(childComplexity), true
+	case "RuleStats.rule":
+		if e.ComplexityRoot.RuleStats.Rule == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RuleStats.Rule(childComplexity), true
 
 	case "Subscription.alertRaised":
 		if e.ComplexityRoot.Subscription.AlertRaised == nil {
@@ -4058,6 +4177,47 @@ extend type Query {
   decide(input: DecisionInput!): Decision @authorize(action: "read")
   "The policy files in force; null for those who may not read policy."
   policy: Policy @authorize(action: "read")
+}
+
+"How policy bore on people in a span of time: what it refused, sent to review, and what was taken back. Commands count, and refusals of questions, each as often as it was asked."
+type PolicyStats {
+  "From this moment on."
+  from: DateTime!
+  "Up to, not including, this moment."
+  until: DateTime!
+  "How often it allowed."
+  allowed: Int!
+  "How often it refused."
+  denied: Int!
+  "How often it wanted somebody's agreement."
+  reviewed: Int!
+  "Relationships of kind BLOCK that were made or asked for."
+  blocks: Int!
+  "Those among members."
+  internalBlocks: Int!
+  "Blocks cancelled in cool-down or while they waited, turned down by review, or undone: the slips that were caught."
+  falseBlocksAvoided: Int!
+  "The lines that decided, those that decided most first; at most 1000."
+  rules: [RuleStats!]!
+}
+
+"How one policy line bore on people, as it stood in one version of the files."
+type RuleStats {
+  "The line."
+  rule: PolicyRule!
+  "Of the decisions that it had a part in, those that allowed."
+  allowed: Int!
+  "Those that refused."
+  denied: Int!
+  "Those that wanted somebody's agreement."
+  reviewed: Int!
+  "How many people it decided on."
+  members: Int!
+}
+
+extend type Query {
+  "How policy bore on people; null for those who may not read it. from: by default 30 days before until, which is now by default. departmentId: done by people of that department, or of those below it."
+  policyStats(from: DateTime, until: DateTime, departmentId: ID): PolicyStats @authorize(action: "read")
 }
 `, BuiltIn: false},
 	{Name: "../schema/group.graphqls", Input: `"A chat group (群), not a department."
@@ -5870,6 +6030,30 @@ func (ec *executionContext) childFields_PolicyRuleEdge(ctx context.Context, fiel
 	return nil, fmt.Errorf("no field named %q was found under type PolicyRuleEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_PolicyStats(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "from":
+		return ec.fieldContext_PolicyStats_from(ctx, field)
+	case "until":
+		return ec.fieldContext_PolicyStats_until(ctx, field)
+	case "allowed":
+		return ec.fieldContext_PolicyStats_allowed(ctx, field)
+	case "denied":
+		return ec.fieldContext_PolicyStats_denied(ctx, field)
+	case "reviewed":
+		return ec.fieldContext_PolicyStats_reviewed(ctx, field)
+	case "blocks":
+		return ec.fieldContext_PolicyStats_blocks(ctx, field)
+	case "internalBlocks":
+		return ec.fieldContext_PolicyStats_internalBlocks(ctx, field)
+	case "falseBlocksAvoided":
+		return ec.fieldContext_PolicyStats_falseBlocksAvoided(ctx, field)
+	case "rules":
+		return ec.fieldContext_PolicyStats_rules(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PolicyStats", field.Name)
+}
+
 func (ec *executionContext) childFields_Relationship(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -6000,6 +6184,22 @@ func (ec *executionContext) childFields_RiskSignal(ctx context.Context, field gr
 		return ec.fieldContext_RiskSignal_weight(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RiskSignal", field.Name)
+}
+
+func (ec *executionContext) childFields_RuleStats(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "rule":
+		return ec.fieldContext_RuleStats_rule(ctx, field)
+	case "allowed":
+		return ec.fieldContext_RuleStats_allowed(ctx, field)
+	case "denied":
+		return ec.fieldContext_RuleStats_denied(ctx, field)
+	case "reviewed":
+		return ec.fieldContext_RuleStats_reviewed(ctx, field)
+	case "members":
+		return ec.fieldContext_RuleStats_members(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RuleStats", field.Name)
 }
 
 func (ec *executionContext) childFields_UndoPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

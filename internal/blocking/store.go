@@ -39,6 +39,8 @@ type Store interface {
 	// whose time ran out.
 	Due(ctx context.Context, now time.Time, limit int) (expired, cooled, approvals []im.ID, err error)
 
+	PolicyStats(ctx context.Context, v im.Viewer, q StatsQuery) (Stats, error)
+
 	ListRelationships(ctx context.Context, v im.Viewer, f RelationshipFilter, now time.Time, r page.Request) (page.Result[im.Relationship], error)
 	ListApprovals(ctx context.Context, v im.Viewer, f ApprovalFilter, now time.Time, r page.Request) (page.Result[im.Approval], error)
 }

@@ -91,6 +91,7 @@ var texts = map[string][2]string{
 	"not_on_workspace":  {"The two are not both on one of the workspaces named.", "双方并不都在所指定的工作空间上。"},
 	"workspace_twice":   {"A workspace is named twice.", "工作空间重复。"},
 	"datetime":          {"A moment is written in RFC 3339 with an offset: 2026-11-21T09:00:00+08:00.", "时间须为带时区的 RFC 3339 格式，例如 2026-11-21T09:00:00+08:00。"},
+	"span_backwards":    {"A span ends after it begins: until must be later than from.", "时间段的结束须晚于开始：until 必须晚于 from。"},
 	"too_many":          {"At most {0} entries; this has {1}.", "最多 {0} 项，现有 {1} 项。"},
 	"exactly_one":       {"Give exactly one of {0}.", "请在 {0} 中恰好提供一个。"},
 

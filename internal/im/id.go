@@ -128,6 +128,9 @@ func (g *IDs) New() ID {
 	return id
 }
 
+// IDGrain is the grain of the time in an id.
+const IDGrain = time.Millisecond
+
 // IDAt is below every id that was made at t or later, and above every earlier one.
 func IDAt(t time.Time) ID {
 	var id ID

@@ -7,7 +7,9 @@ import (
 
 	"github.com/guanxi-im/guanxi/authz"
 	"github.com/guanxi-im/guanxi/graph/model"
+	"github.com/guanxi-im/guanxi/internal/blocking"
 	"github.com/guanxi-im/guanxi/internal/fault"
+	"github.com/guanxi-im/guanxi/internal/im"
 	"github.com/guanxi-im/guanxi/internal/page"
 	"github.com/guanxi-im/guanxi/internal/policy"
 )
@@ -95,3 +97,31 @@ type PolicyRuleEdge struct {
 	Cursor string
 	Node   *PolicyRule
 }
+
+// PolicyStats is how policy bore on people.
+type PolicyStats struct {
+	From, Until                                                           time.Time
+	Allowed, Denied, Reviewed, Blocks, InternalBlocks, FalseBlocksAvoided int
+	Rules                                                                 []*RuleStats
+}
+
+// RuleStats is how one policy line bore on people.
+type RuleStats struct {
+	Rule                               *PolicyRule
+	Allowed, Denied, Reviewed, Members int
+}
+
+// PolicyStats presents what was counted; the text of a line in force is at hand.
+func (b *Batch) PolicyStats(s blocking.Stats) *PolicyStats {
+	texts := make(map[im.ID]string)
+	for _, r := range b.src.Policy().Engine.Rules() {
+		texts[r.ID] = r.Text
+	}
+	return &PolicyStats{s.From, s.Until, s.Allowed, s.Denied, s.Reviewed, s.Blocks, s.InternalBlocks, s.Avoided,
+		All(s.Rules, func(r blocking.RuleStats) *RuleStats {
+			return &RuleStats{&PolicyRule{b: b, ref: r.Rule, text: texts[r.Rule.ID]}, r.Allowed, r.Denied, r.Reviewed, r.Members}
+		})}
+}
+
+// ReadsPolicy reports whether the viewer may read the files.
+func (b *Batch) ReadsPolicy() bool { return b.readsPolicy() }
