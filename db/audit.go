@@ -73,13 +73,7 @@ func (s *Store) ListEvents(ctx context.Context, v im.Viewer, f audit.Filter, r p
 		where.add(" and e.outcome = ?", f.Outcome)
 	}
 	var boxes []box
-	out, err := list(ctx, s, listing[*im.AuditEvent]{columns: eventColumns, from: "audit_events e", where: where, order: order{id: "e.id", desc: true},
-		scan: func(row row) (*im.AuditEvent, page.Position, error) {
-			rec, err := scanRecord(row)
-			e, b := event(rec)
-			boxes = append(boxes, b...)
-			return e, page.Position{ID: e.ID}, err
-		}}, r)
+	out, err := list(ctx, s, eventListing(where, &boxes), r)
 	if err != nil {
 		return page.Result[im.AuditEvent]{}, err
 	}
@@ -90,6 +84,43 @@ func (s *Store) ListEvents(ctx context.Context, v im.Viewer, f audit.Filter, r p
 		return page.Result[im.AuditEvent]{}, err
 	}
 	return page.Map(out, func(e *im.AuditEvent) im.AuditEvent { return *e }), nil
+}
+
+// eventListing is events e, newest first; their texts wait in boxes.
+func eventListing(where *builder, boxes *[]box) listing[*im.AuditEvent] {
+	return listing[*im.AuditEvent]{columns: eventColumns, from: "audit_events e", where: where, order: order{id: "e.id", desc: true},
+		scan: func(row row) (*im.AuditEvent, page.Position, error) {
+			rec, err := scanRecord(row)
+			e, b := event(rec)
+			*boxes = append(*boxes, b...)
+			return e, page.Position{ID: e.ID}, err
+		}}
+}
+
+// HistoryOf reads a page of what was done to each of some accounts.
+func (s *Store) HistoryOf(ctx context.Context, v im.Viewer, accounts []im.ID, r page.Request) (map[im.ID]page.Result[im.AuditEvent], error) {
+	var boxes []box
+	where := new(builder).add("e.subject_id = p.id and ").visibleTo(v, im.KindAudit)
+	found, err := pages(ctx, s, "accounts", accounts, eventListing(where, &boxes), r)
+	if err != nil {
+		return nil, err
+	}
+	return opened(ctx, s, found, boxes)
+}
+
+// ReadingsOf reads a page of who read what about each of some members. It is for the member himself, and for who reads all of
+// the trail.
+func (s *Store) ReadingsOf(ctx context.Context, v im.Viewer, members []im.ID, r page.Request) (map[im.ID]page.Result[im.AuditEvent], error) {
+	var boxes []box
+	where := new(builder).add("e.about_id = p.id and (e.action like 'archive.%' or e.action like 'read.%')")
+	if !v.Scopes[im.KindAudit].Has(im.ScopeAll) {
+		where.add(" and p.id = ?", v.ID())
+	}
+	found, err := pages(ctx, s, "members", members, eventListing(where, &boxes), r)
+	if err != nil {
+		return nil, err
+	}
+	return opened(ctx, s, found, boxes)
 }
 
 // Events reads events by id.

@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/guanxi-im/guanxi/internal/directory"
@@ -107,8 +108,7 @@ func (s *Store) Members(ctx context.Context, v im.Viewer, ids []im.ID) (map[im.I
 func (s *Store) ListMembers(ctx context.Context, v im.Viewer, f directory.MemberFilter, r page.Request) (page.Result[im.Member], error) {
 	where := new(builder).visibleTo(v, im.KindMember)
 	if f.Query != "" {
-		like := contains(f.Query)
-		where.add(` and (lower(m.name) like ? escape '\' or lower(m.account_name) like ? escape '\' or lower(m.employee_no) like ? escape '\')`, like, like, like)
+		where.add(` and m.folded like ? escape '\'`, contains(f.Query))
 	}
 	if !f.DepartmentID.IsZero() {
 		if f.IncludeDescendants {
@@ -125,18 +125,38 @@ func (s *Store) ListMembers(ctx context.Context, v im.Viewer, f directory.Member
 		where.add(" and m.job_function = ?", f.JobFunction)
 	}
 	if !f.WorkspaceID.IsZero() {
-		where.add(" and exists (select 1 from accounts a where a.member_id = m.id and a.workspace_id = ?)", f.WorkspaceID)
+		where.add(" and exists (select 1 from accounts a where a.member_id = m.id and a.workspace_id = ? and ", f.WorkspaceID).
+			visibleTo(v, im.KindAccount).add(")")
 	}
+	switch f.Employment { // nobody may see a departure yet
+	case "":
+	case im.Employed:
+		where.add(" and m.employment in (?, ?)", im.Employed, im.Departing)
+	case im.Departing:
+		where.add(" and false")
+	default:
+		where.add(" and m.employment = ?", f.Employment)
+	}
+	if f.LinkedToPersonal != nil {
+		where.add(" and exists (select 1 from identity_links i where i.member_id = m.id and i.personal) = ?", *f.LinkedToPersonal)
+	}
+	return list(ctx, s, memberListing(where, r.Order), r)
+}
+
+// memberListing is members m in one of their orders.
+func memberListing(where *builder, by string) listing[im.Member] {
 	orders := map[string]order{
 		directory.MembersByID:         {id: "m.id"},
 		directory.MembersByName:       {key: "m.sort_key", id: "m.id", arg: byText},
 		directory.MembersByEmployeeNo: {key: "m.employee_no", id: "m.id", arg: byText},
+		directory.MembersByRank:       {key: "(-m.rank)", id: "m.id", arg: byNumber},
 	}
 	key := map[string]func(im.Member) string{
 		directory.MembersByName:       func(m im.Member) string { return m.SortKey },
 		directory.MembersByEmployeeNo: func(m im.Member) string { return m.EmployeeNo },
-	}[r.Order]
-	return list(ctx, s, listing[im.Member]{columns: memberColumns, from: "members m", where: where, order: orders[r.Order],
+		directory.MembersByRank:       func(m im.Member) string { return strconv.Itoa(-m.Rank) },
+	}[by]
+	return listing[im.Member]{columns: memberColumns, from: "members m", where: where, order: orders[by],
 		scan: func(row row) (im.Member, page.Position, error) {
 			m, err := scanMember(row)
 			p := page.Position{ID: m.ID}
@@ -144,12 +164,45 @@ func (s *Store) ListMembers(ctx context.Context, v im.Viewer, f directory.Member
 				p.Key = key(m)
 			}
 			return m, p, err
-		}}, r)
+		}}
 }
 
-// contains is a LIKE pattern for texts that hold s, with \ as its escape character.
-func contains(s string) string {
-	return "%" + strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(strings.ToLower(s)) + "%"
+// inDepartment is the members m of a department p.
+const inDepartment = "m.id in (select md.member_id from member_departments md where md.department_id = p.id) and "
+
+// inDepartments is those of the departments below it too.
+const inDepartments = `m.id in (select md.member_id from member_departments md join departments d on d.id = md.department_id
+	where substr(d.path, 1, length(p.path)) = p.path) and `
+
+// MembersIn reads a page of the members of each of some departments.
+func (s *Store) MembersIn(ctx context.Context, v im.Viewer, departments []im.ID, descendants bool, r page.Request) (map[im.ID]page.Result[im.Member], error) {
+	where := new(builder).add(inDepartment)
+	if descendants {
+		where = new(builder).add(inDepartments)
+	}
+	return pages(ctx, s, "departments", departments, memberListing(where.visibleTo(v, im.KindMember), r.Order), r)
+}
+
+// ReportsOf reads a page of those who report to each of some members.
+func (s *Store) ReportsOf(ctx context.Context, v im.Viewer, managers []im.ID, r page.Request) (map[im.ID]page.Result[im.Member], error) {
+	where := new(builder).add("m.manager_id = p.id and ").visibleTo(v, im.KindMember)
+	return pages(ctx, s, "members", managers, memberListing(where, r.Order), r)
+}
+
+// theMember adds the condition that an id is that of a member whom the viewer may see: nothing is found by somebody hidden.
+func (q *builder) theMember(v im.Viewer, id string, args ...any) *builder {
+	if v.Scopes[im.KindMember].Has(im.ScopeAll) {
+		return q
+	}
+	return q.add(" and exists (select 1 from members m where m.id = "+id+" and ", args...).visibleTo(v, im.KindMember).add(")")
+}
+
+// contains is a LIKE pattern for folded texts that hold s, with \ as its escape character.
+func contains(s string) string { return "%" + literally(directory.Fold(s)) + "%" }
+
+// literally is s in a LIKE pattern, with \ as its escape character.
+func literally(s string) string {
+	return strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(s)
 }
 
 const departmentColumns = "d.id, d.name, d.sort_key, d.parent_id, d.manager_id, d.path"
@@ -195,6 +248,16 @@ func (s *Store) DepartmentsOf(ctx context.Context, members []im.ID) (map[im.ID][
 	})
 }
 
+// ChildrenOf reads the departments right below some.
+func (s *Store) ChildrenOf(ctx context.Context, departments []im.ID) (map[im.ID][]im.Department, error) {
+	q := new(builder).add("select " + departmentColumns + " from departments d where d.parent_id in ").in(departments).add(" order by d.parent_id, d.id")
+	return many(ctx, s, q, func(r row, parent *im.ID) (im.Department, error) {
+		d, err := scanDepartment(r)
+		*parent = d.ParentID
+		return d, err
+	})
+}
+
 const workspaceColumns = "w.id, w.name, w.platform, w.region, w.time_zone, w.customer_contact"
 
 func scanWorkspace(r row) (w im.Workspace, err error) {
@@ -210,31 +273,6 @@ func (s *Store) Workspaces(ctx context.Context) (out []im.Workspace, err error) 
 		return err
 	}})
 	return out, unavailable(err, "read workspaces")
-}
-
-const accountColumns = "a.id, a.member_id, a.workspace_id, a.kind, a.platform_id, a.status, a.status_until, a.status_scope, a.last_active_at"
-
-func scanAccount(r row) (a im.Account, err error) {
-	err = r.Scan(&a.ID, &a.MemberID, &a.WorkspaceID, textOf(&a.Kind), &a.PlatformID, textOf(&a.Status), stamp{&a.StatusUntil},
-		textOf(&a.StatusScope), stamp{&a.LastActiveAt})
-	return a, err
-}
-
-// AccountsOf reads the accounts of members whom the viewer may see.
-func (s *Store) AccountsOf(ctx context.Context, v im.Viewer, members []im.ID) (map[im.ID][]im.Account, error) {
-	q := new(builder).add("select "+accountColumns+" from accounts a join members m on m.id = a.member_id where a.member_id in ").
-		in(members).add(" and ").visibleTo(v, im.KindMember).add(" order by a.member_id, a.id")
-	return many(ctx, s, q, func(r row, parent *im.ID) (im.Account, error) {
-		a, err := scanAccount(r)
-		*parent = a.MemberID
-		return a, err
-	})
-}
-
-// Accounts reads accounts by id, of members whom the viewer may see.
-func (s *Store) Accounts(ctx context.Context, v im.Viewer, ids []im.ID) (map[im.ID]im.Account, error) {
-	return byIDs(ctx, s, v, im.KindMember, accountColumns, "accounts a join members m on m.id = a.member_id", "a.id", ids, scanAccount,
-		func(a im.Account) im.ID { return a.ID })
 }
 
 // forever is the last moment that the store can keep.
@@ -260,15 +298,29 @@ func (s *Store) Contacts(ctx context.Context, v im.Viewer, ids []im.ID) (map[im.
 // ListContacts reads one page of contacts.
 func (s *Store) ListContacts(ctx context.Context, v im.Viewer, f directory.ContactFilter, r page.Request) (page.Result[im.ExternalContact], error) {
 	where := new(builder).visibleTo(v, im.KindContact)
+	return list(ctx, s, contactListing(s.contacts(where, v, f)), r)
+}
+
+// ContactsOf reads a page of the contacts that each of some members owns or follows.
+func (s *Store) ContactsOf(ctx context.Context, v im.Viewer, members []im.ID, f directory.ContactFilter, r page.Request) (map[im.ID]page.Result[im.ExternalContact], error) {
+	where := new(builder).add(`c.id in (select oc.id from external_contacts oc where oc.owner_id = p.id
+		union select f.contact_id from contact_follows f where f.member_id = p.id) and `).visibleTo(v, im.KindContact)
+	return pages(ctx, s, "members", members, contactListing(s.contacts(where, v, f)), r)
+}
+
+// contacts adds the conditions of a filter on contacts c.
+func (s *Store) contacts(where *builder, v im.Viewer, f directory.ContactFilter) *builder {
 	if f.Query != "" {
-		like := contains(f.Query)
-		where.add(` and (lower(c.name) like ? escape '\' or lower(c.company) like ? escape '\')`, like, like)
+		where.add(` and (c.folded like ? escape '\' or `, contains(f.Query)).unmasked(v).add(" and (c.platform_id = ? or c.phone = ?))", f.Query, f.Query)
 	}
 	if !f.WorkspaceID.IsZero() {
 		where.add(" and c.workspace_id = ?", f.WorkspaceID)
 	}
 	if !f.OwnerID.IsZero() {
-		where.add(" and c.owner_id = ?", f.OwnerID)
+		where.add(" and c.owner_id = ?", f.OwnerID).theMember(v, "c.owner_id")
+	}
+	if !f.PoolID.IsZero() {
+		where.add(" and c.pool_department_id = ?", f.PoolID)
 	}
 	if f.Status != "" {
 		where.add(` and case when exists (select 1 from relationships b where b.target_id = c.id and b.kind = 'BLACKLIST'
@@ -284,11 +336,37 @@ func (s *Store) ListContacts(ctx context.Context, v im.Viewer, f directory.Conta
 	if f.Verified != nil {
 		where.add(" and c.verified = ?", *f.Verified)
 	}
-	return list(ctx, s, listing[im.ExternalContact]{columns: contactColumns, from: "external_contacts c", where: where, order: order{id: "c.id"},
+	return where
+}
+
+func contactListing(where *builder) listing[im.ExternalContact] {
+	return listing[im.ExternalContact]{columns: contactColumns, from: "external_contacts c", where: where, order: order{id: "c.id"},
 		scan: func(row row) (im.ExternalContact, page.Position, error) {
 			c, err := scanContact(row)
 			return c, page.Position{ID: c.ID}, err
-		}}, r)
+		}}
+}
+
+// unmasked adds the condition that the viewer sees the platform id and the phone number of contact c whole.
+func (q *builder) unmasked(v im.Viewer) *builder {
+	switch {
+	case v.Unmask.Has(im.ScopeAll):
+		return q.add("true")
+	case v.Unmask.Has(im.ScopeFollows):
+		return q.add("(c.owner_id = ? or exists (select 1 from contact_follows f where f.contact_id = c.id and f.member_id = ?))", v.ID(), v.ID())
+	}
+	return q.add("false")
+}
+
+// FollowsOf reads who holds a tie with contacts, the oldest tie first.
+func (s *Store) FollowsOf(ctx context.Context, contacts []im.ID) (map[im.ID][]im.Follow, error) {
+	q := new(builder).add("select f.contact_id, f.member_id, f.since, f.remark, f.tags, f.source from contact_follows f where f.contact_id in ").
+		in(contacts).add(" order by f.contact_id, f.since, f.member_id")
+	return many(ctx, s, q, func(r row, parent *im.ID) (f im.Follow, err error) {
+		err = r.Scan(&f.ContactID, &f.MemberID, stamp{&f.Since}, &f.Remark, document{&f.Tags}, &f.Source)
+		*parent = f.ContactID
+		return f, err
+	})
 }
 
 // FollowedBy says which of the contacts the member owns or follows.
@@ -345,7 +423,7 @@ func (s *Store) Groups(ctx context.Context, v im.Viewer, ids []im.ID) (map[im.ID
 func (s *Store) ListGroups(ctx context.Context, v im.Viewer, f directory.GroupFilter, r page.Request) (page.Result[im.Group], error) {
 	where := new(builder).visibleTo(v, im.KindGroup)
 	if f.Query != "" {
-		where.add(` and lower(g.name) like ? escape '\'`, contains(f.Query))
+		where.add(` and g.folded like ? escape '\'`, contains(f.Query))
 	}
 	if !f.WorkspaceID.IsZero() {
 		where.add(" and g.workspace_id = ?", f.WorkspaceID)
@@ -354,13 +432,73 @@ func (s *Store) ListGroups(ctx context.Context, v im.Viewer, f directory.GroupFi
 		where.add(" and g.kind = ?", f.Kind)
 	}
 	if !f.OwnerID.IsZero() {
-		where.add(" and g.owner_id = ?", f.OwnerID)
+		where.add(" and g.owner_id = ?", f.OwnerID).theMember(v, "g.owner_id")
 	}
-	return list(ctx, s, listing[im.Group]{columns: groupColumns, from: "groups g", where: where, order: order{id: "g.id"},
+	if !f.MemberID.IsZero() {
+		where.add(" and exists (select 1 from group_members gm where gm.group_id = g.id and gm.party_id = ? and gm.left_at is null)", f.MemberID).
+			theMember(v, "?", f.MemberID)
+	}
+	return list(ctx, s, groupListing(where), r)
+}
+
+func groupListing(where *builder) listing[im.Group] {
+	return listing[im.Group]{columns: groupColumns, from: "groups g", where: where, order: order{id: "g.id"},
 		scan: func(row row) (im.Group, page.Position, error) {
 			g, err := scanGroup(row)
 			return g, page.Position{ID: g.ID}, err
-		}}, r)
+		}}
+}
+
+// GroupsOf reads a page of the groups that each of some members is in.
+func (s *Store) GroupsOf(ctx context.Context, v im.Viewer, members []im.ID, r page.Request) (map[im.ID]page.Result[im.Group], error) {
+	where := new(builder).add("g.id in (select pm.group_id from group_members pm where pm.party_id = p.id and pm.left_at is null) and ").
+		visibleTo(v, im.KindGroup)
+	return pages(ctx, s, "members", members, groupListing(where), r)
+}
+
+const membershipColumns = "gm.id, gm.group_id, gm.party_kind, gm.party_id, gm.is_admin, gm.joined_at, gm.left_at, gm.invited_by"
+
+func scanMembership(r row) (m im.Membership, err error) {
+	err = r.Scan(&m.ID, &m.GroupID, textOf(&m.Party.Kind), &m.Party.ID, &m.Admin, stamp{&m.JoinedAt}, stamp{&m.LeftAt}, &m.InvitedBy)
+	return m, err
+}
+
+// inSeenGroup adds the condition that place gm is in a group that the viewer may see, or his own, which he remembers.
+func (q *builder) inSeenGroup(v im.Viewer) *builder {
+	return q.add("(gm.party_id = ? or exists (select 1 from groups g where g.id = gm.group_id and ", v.ID()).visibleTo(v, im.KindGroup).add("))")
+}
+
+// Memberships reads places in groups by id.
+func (s *Store) Memberships(ctx context.Context, v im.Viewer, ids []im.ID) (map[im.ID]im.Membership, error) {
+	out := make(map[im.ID]im.Membership, len(ids))
+	q := new(builder).add("select " + membershipColumns + " from group_members gm where gm.id in ").in(ids).add(" and ").inSeenGroup(v)
+	err := s.read(ctx, q.stmt(func(r row) error {
+		m, err := scanMembership(r)
+		out[m.ID] = m
+		return err
+	}))
+	return out, unavailable(err, "read memberships")
+}
+
+// MembershipsOf reads a page of the places of each of some members, those that they left only where asked.
+func (s *Store) MembershipsOf(ctx context.Context, v im.Viewer, members []im.ID, left bool, r page.Request) (map[im.ID]page.Result[im.Membership], error) {
+	return pages(ctx, s, "members", members, membershipListing(new(builder).add("gm.party_id = p.id and ").inSeenGroup(v), left), r)
+}
+
+// MembershipsIn reads a page of the places in each of some groups, all of which the viewer sees; who has one is not told here.
+func (s *Store) MembershipsIn(ctx context.Context, groups []im.ID, left bool, r page.Request) (map[im.ID]page.Result[im.Membership], error) {
+	return pages(ctx, s, "groups", groups, membershipListing(new(builder).add("gm.group_id = p.id"), left), r)
+}
+
+func membershipListing(where *builder, left bool) listing[im.Membership] {
+	if !left {
+		where.add(" and gm.left_at is null")
+	}
+	return listing[im.Membership]{columns: membershipColumns, from: "group_members gm", where: where, order: order{id: "gm.id"},
+		scan: func(row row) (im.Membership, page.Position, error) {
+			m, err := scanMembership(row)
+			return m, page.Position{ID: m.ID}, err
+		}}
 }
 
 // AdminsOf reads the ids of the admins of groups.

@@ -196,12 +196,12 @@ func directoryWrites(w intake.Writes) (loads []load, ss []stmt) {
 	}
 
 	members := load{table: "members", columns: []string{"id", "name", "sort_key", "employee_no", "account_name", "position", "rank", "phone",
-		"job_function", "region", "manager_id", "employment"}}
+		"job_function", "region", "manager_id", "employment", "folded"}}
 	roles := load{table: "member_roles", columns: []string{"member_id", "role"}}
 	places := load{table: "member_departments", columns: []string{"member_id", "department_id", "is_primary"}}
 	for _, x := range w.Members.Made {
 		members.rows = append(members.rows, []any{x.ID, x.Name, x.SortKey, x.EmployeeNo, x.AccountName, x.Position, x.Rank, x.Phone,
-			string(x.JobFunction), x.Region, x.ManagerID, string(x.Employment)})
+			string(x.JobFunction), x.Region, x.ManagerID, string(x.Employment), foldMember(x.Name, x.AccountName, x.EmployeeNo)})
 		for _, r := range x.Roles {
 			roles.rows = append(roles.rows, []any{x.ID, r})
 		}
@@ -211,8 +211,8 @@ func directoryWrites(w intake.Writes) (loads []load, ss []stmt) {
 	}
 	for _, x := range w.Members.Changed {
 		do(`update members set name = ?, sort_key = ?, account_name = ?, position = ?, rank = ?, phone = ?, job_function = ?, region = ?,
-			manager_id = ? where id = ?`, x.Name, x.SortKey, x.AccountName, x.Position, x.Rank, x.Phone, string(x.JobFunction), x.Region,
-			x.ManagerID, x.ID)
+			manager_id = ?, folded = ? where id = ?`, x.Name, x.SortKey, x.AccountName, x.Position, x.Rank, x.Phone, string(x.JobFunction), x.Region,
+			x.ManagerID, foldMember(x.Name, x.AccountName, x.EmployeeNo), x.ID)
 		do("delete from member_roles where member_id = ?", x.ID)
 		for _, r := range x.Roles {
 			do("insert into member_roles (member_id, role) values (?, ?)", x.ID, r)
@@ -232,19 +232,19 @@ func directoryWrites(w intake.Writes) (loads []load, ss []stmt) {
 	}
 
 	contacts := load{table: "external_contacts", columns: []string{"id", "workspace_id", "platform_id", "name", "sort_key", "company", "phone",
-		"verified", "region", "importance", "status", "owner_id", "pool_department_id"}}
+		"verified", "region", "importance", "status", "owner_id", "pool_department_id", "folded"}}
 	tags := load{table: "contact_tags", columns: []string{"contact_id", "tag"}}
 	for _, x := range w.Contacts.Made {
 		contacts.rows = append(contacts.rows, []any{x.ID, x.WorkspaceID, x.PlatformID, x.Name, x.SortKey, x.Company, x.Phone, x.Verified,
-			x.Region, string(x.Importance), string(x.Status), x.OwnerID, x.PoolDepartmentID})
+			x.Region, string(x.Importance), string(x.Status), x.OwnerID, x.PoolDepartmentID, foldContact(x.Name, x.Company)})
 		for _, t := range x.Tags {
 			tags.rows = append(tags.rows, []any{x.ID, t})
 		}
 	}
 	for _, x := range w.Contacts.Changed {
 		do(`update external_contacts set name = ?, sort_key = ?, company = ?, phone = ?, verified = ?, region = ?, importance = ?, owner_id = ?,
-			pool_department_id = ? where id = ?`, x.Name, x.SortKey, x.Company, x.Phone, x.Verified, x.Region, string(x.Importance), x.OwnerID,
-			x.PoolDepartmentID, x.ID)
+			pool_department_id = ?, folded = ? where id = ?`, x.Name, x.SortKey, x.Company, x.Phone, x.Verified, x.Region, string(x.Importance), x.OwnerID,
+			x.PoolDepartmentID, foldContact(x.Name, x.Company), x.ID)
 		do("delete from contact_tags where contact_id = ?", x.ID)
 		for _, t := range x.Tags {
 			do("insert into contact_tags (contact_id, tag) values (?, ?)", x.ID, t)
@@ -268,13 +268,13 @@ func directoryWrites(w intake.Writes) (loads []load, ss []stmt) {
 			x.Open, x.OwnerID, x.ID)
 	}
 
-	groups := load{table: "groups", columns: []string{"id", "workspace_id", "platform_id", "name", "sort_key", "kind", "owner_id", "project_closed", "announcement"}}
+	groups := load{table: "groups", columns: []string{"id", "workspace_id", "platform_id", "name", "sort_key", "kind", "owner_id", "project_closed", "announcement", "folded"}}
 	for _, x := range w.Groups.Made {
-		groups.rows = append(groups.rows, []any{x.ID, x.WorkspaceID, x.PlatformID, x.Name, x.SortKey, string(x.Kind), x.OwnerID, x.ProjectClosed, x.Announcement})
+		groups.rows = append(groups.rows, []any{x.ID, x.WorkspaceID, x.PlatformID, x.Name, x.SortKey, string(x.Kind), x.OwnerID, x.ProjectClosed, x.Announcement, foldGroup(x.Name)})
 	}
 	for _, x := range w.Groups.Changed {
-		do("update groups set name = ?, sort_key = ?, kind = ?, owner_id = ?, project_closed = ?, announcement = ? where id = ?", x.Name, x.SortKey,
-			string(x.Kind), x.OwnerID, x.ProjectClosed, x.Announcement, x.ID)
+		do("update groups set name = ?, sort_key = ?, kind = ?, owner_id = ?, project_closed = ?, announcement = ?, folded = ? where id = ?", x.Name, x.SortKey,
+			string(x.Kind), x.OwnerID, x.ProjectClosed, x.Announcement, foldGroup(x.Name), x.ID)
 	}
 
 	memberships := load{table: "group_members", columns: []string{"id", "group_id", "party_kind", "party_id", "is_admin", "joined_at"}}

@@ -55,6 +55,9 @@ func (s *Store) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.fold(ctx); err != nil {
+		return err
+	}
 	return s.loadPrint(ctx)
 }
 

@@ -216,6 +216,8 @@ func (s *Store) post(ctx context.Context, ss []stmt) error {
 // The places of sealed texts.
 var (
 	placeReason   = place{"relationships", "reason"}
+	placeStatus   = place{"accounts", "status_reason"}
+	placeBinding  = place{"account_bindings", "reason"}
 	placeHold     = place{"contact_holds", "snapshot"}
 	placeShort    = place{"relationship_shortfalls", "items"}
 	placeApproval = place{"approvals", "reason"}

@@ -57,9 +57,9 @@ func states(q *builder, state, expires, live, expired string, names []string, no
 		add(in, args...)
 }
 
-// ListRelationships reads one page of relationships.
-func (s *Store) ListRelationships(ctx context.Context, v im.Viewer, f blocking.RelationshipFilter, now time.Time, r page.Request) (page.Result[im.Relationship], error) {
-	where := new(builder).visibleTo(v, im.KindRelationship)
+// relationshipFilter adds the conditions that the viewer may see relationship r, and of a filter.
+func relationshipFilter(where *builder, v im.Viewer, f blocking.RelationshipFilter, now time.Time) *builder {
+	where.visibleTo(v, im.KindRelationship)
 	if len(f.Kinds) > 0 {
 		in, args := in(f.Kinds)
 		where.add(" and r.kind in ").add(in, args...)
@@ -86,14 +86,24 @@ func (s *Store) ListRelationships(ctx context.Context, v im.Viewer, f blocking.R
 	if !f.CreatedBefore.IsZero() {
 		where.add(" and r.created_at < ?", us(f.CreatedBefore))
 	}
-	var boxes []box
-	out, err := list(ctx, s, listing[*im.Relationship]{columns: relationshipColumns, from: "relationships r", where: where,
+	return where
+}
+
+// relationshipListing is relationships r, newest first; their reasons wait in boxes.
+func relationshipListing(where *builder, boxes *[]box) listing[*im.Relationship] {
+	return listing[*im.Relationship]{columns: relationshipColumns, from: "relationships r", where: where,
 		order: order{id: "r.id", desc: true}, scan: func(row row) (*im.Relationship, page.Position, error) {
 			rel, b, err := scanRelationship(row)
 			b.into = &rel.Reason
-			boxes = append(boxes, b)
+			*boxes = append(*boxes, b)
 			return &rel, page.Position{ID: rel.ID}, err
-		}}, r)
+		}}
+}
+
+// ListRelationships reads one page of relationships.
+func (s *Store) ListRelationships(ctx context.Context, v im.Viewer, f blocking.RelationshipFilter, now time.Time, r page.Request) (page.Result[im.Relationship], error) {
+	var boxes []box
+	out, err := list(ctx, s, relationshipListing(relationshipFilter(new(builder), v, f, now), &boxes), r)
 	if err != nil {
 		return page.Result[im.Relationship]{}, err
 	}
@@ -101,6 +111,39 @@ func (s *Store) ListRelationships(ctx context.Context, v im.Viewer, f blocking.R
 		return page.Result[im.Relationship]{}, err
 	}
 	return page.Map(out, func(r *im.Relationship) im.Relationship { return *r }), nil
+}
+
+// ends says which relationships r are those of a party p, by the end that it has.
+var ends = map[blocking.End]string{
+	blocking.Outgoing: "r.initiator_id = p.id and ",
+	blocking.Incoming: "r.target_id = p.id and ",
+	blocking.BothEnds: "(r.initiator_id = p.id or r.target_id = p.id) and ",
+}
+
+// RelationshipsOf reads a page of the relationships of each of some members or contacts.
+func (s *Store) RelationshipsOf(ctx context.Context, v im.Viewer, kind im.Kind, ids []im.ID, end blocking.End, f blocking.RelationshipFilter, now time.Time, r page.Request) (map[im.ID]page.Result[im.Relationship], error) {
+	parents := "members"
+	if kind == im.KindContact {
+		parents = "external_contacts"
+	}
+	var boxes []box
+	found, err := pages(ctx, s, parents, ids, relationshipListing(relationshipFilter(new(builder).add(ends[end]), v, f, now), &boxes), r)
+	if err != nil {
+		return nil, err
+	}
+	return opened(ctx, s, found, boxes)
+}
+
+// opened is pages of rows, with their boxes opened.
+func opened[T any](ctx context.Context, s *Store, found map[im.ID]page.Result[*T], boxes []box) (map[im.ID]page.Result[T], error) {
+	if err := s.keys.open(ctx, boxes); err != nil {
+		return nil, err
+	}
+	out := make(map[im.ID]page.Result[T], len(found))
+	for id, r := range found {
+		out[id] = page.Map(r, func(t *T) T { return *t })
+	}
+	return out, nil
 }
 
 // Deliveries reads what became of the newest intent of each relationship.

@@ -23,6 +23,11 @@ var visible = map[im.Kind]map[string]predicate{
 		im.ScopeOwnDepartments: `m.id in (select om.member_id from member_departments om
 			join member_departments vm on vm.department_id = om.department_id where vm.member_id = ?)`,
 	},
+	im.KindAccount: {
+		im.ScopeAll: everything,
+		im.ScopeOwnDepartments: `a.member_id in (select om.member_id from member_departments om
+			join member_departments vm on vm.department_id = om.department_id where vm.member_id = ?)`,
+	},
 	im.KindContact: {
 		im.ScopeAll:              everything,
 		im.ScopeFollows:          "(c.owner_id = ? or exists (select 1 from contact_follows f where f.contact_id = c.id and f.member_id = ?))",
@@ -87,8 +92,11 @@ func (q *builder) inScope(v im.Viewer, kind im.Kind) *builder {
 		return q.add("true")
 	}
 	q.add("(false")
-	if kind == im.KindMember { // oneself, whatever policy says
+	switch kind { // oneself, whatever policy says
+	case im.KindMember:
 		q.add(" or m.id = ?", v.ID())
+	case im.KindAccount:
+		q.add(" or a.member_id = ?", v.ID())
 	}
 	for _, t := range terms {
 		p, ok := visible[kind][t]

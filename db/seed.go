@@ -15,8 +15,29 @@ var ErrSeeded = errors.New("the demo's database is there already")
 
 // SeedDemo marks an empty store as the demo's own and writes a whole organisation into it, in one transaction.
 func (s *Store) SeedDemo(ctx context.Context, o directory.Snapshot) error {
-	var ss []stmt
+	about := make(map[im.ID]bool)
+	for _, a := range o.Accounts {
+		if a.StatusReason != "" {
+			about[owner(a.MemberID)] = true
+		}
+	}
+	for _, b := range o.Bindings {
+		if b.Reason != "" {
+			about[owner(b.MemberID)] = true
+		}
+	}
+	w, err := s.keys.forWriting(ctx, about)
+	if err != nil {
+		return unavailable(err, "load data keys")
+	}
+	ss := w.inserts
 	add := func(text string, args ...any) { ss = append(ss, stmt{text: text, args: args}) }
+	seal := func(about im.ID, t im.Text, p place, row im.ID) any {
+		if t == "" {
+			return nil
+		}
+		return w.seal(owner(about), t, p, row)
+	}
 	add("insert into meta (key, value) values (?, '1')", metaDemo)
 	for _, w := range o.Workspaces {
 		add("insert into workspaces (id, name, platform, region, time_zone, customer_contact) values (?, ?, ?, ?, ?, ?)",
@@ -27,8 +48,8 @@ func (s *Store) SeedDemo(ctx context.Context, o directory.Snapshot) error {
 			d.ID, d.Name, d.SortKey, d.ParentID, d.ManagerID, d.Path)
 	}
 	for _, m := range o.Members {
-		add(`insert into members (id, name, sort_key, employee_no, account_name, position, rank, phone, job_function, region, manager_id, employment)
-			values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, m.ID, m.Name, m.SortKey, m.EmployeeNo, m.AccountName, m.Position, m.Rank, m.Phone,
+		add(`insert into members (id, folded, name, sort_key, employee_no, account_name, position, rank, phone, job_function, region, manager_id, employment)
+			values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, m.ID, foldMember(m.Name, m.AccountName, m.EmployeeNo), m.Name, m.SortKey, m.EmployeeNo, m.AccountName, m.Position, m.Rank, m.Phone,
 			m.JobFunction, m.Region, m.ManagerID, m.Employment)
 		for _, r := range m.Roles {
 			add("insert into member_roles (member_id, role) values (?, ?)", m.ID, r)
@@ -42,28 +63,41 @@ func (s *Store) SeedDemo(ctx context.Context, o directory.Snapshot) error {
 		}
 	}
 	for _, a := range o.Accounts {
-		add(`insert into accounts (id, member_id, workspace_id, kind, platform_id, status, status_until, status_scope, last_active_at)
-			values (?, ?, ?, ?, ?, ?, ?, ?, ?)`, a.ID, a.MemberID, a.WorkspaceID, a.Kind, a.PlatformID, a.Status, us(a.StatusUntil), a.StatusScope,
-			us(a.LastActiveAt))
+		add(`insert into accounts (id, member_id, workspace_id, kind, platform_id, status, status_until, status_scope, status_reason, last_active_at)
+			values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, a.ID, a.MemberID, a.WorkspaceID, a.Kind, a.PlatformID, a.Status, us(a.StatusUntil), a.StatusScope,
+			seal(a.MemberID, a.StatusReason, placeStatus, a.ID), us(a.LastActiveAt))
+	}
+	for _, b := range o.Bindings {
+		add("insert into account_bindings (id, account_id, member_id, from_at, until_at, reason) values (?, ?, ?, ?, ?, ?)",
+			b.ID, b.AccountID, b.MemberID, us(b.From), us(b.Until), seal(b.MemberID, b.Reason, placeBinding, b.ID))
+	}
+	for _, d := range o.Devices {
+		add("insert into devices (id, account_id, label, kind, company_owned, last_seen_at, signed_in) values (?, ?, ?, ?, ?, ?, ?)",
+			d.ID, d.AccountID, d.Label, d.Kind, d.CompanyOwned, us(d.LastSeenAt), d.SignedIn)
+	}
+	for _, i := range o.Identities {
+		add("insert into identity_links (id, member_id, provider, subject, personal, linked_at) values (?, ?, ?, ?, ?, ?)",
+			i.ID, i.MemberID, i.Provider, i.Subject, i.Personal, us(i.LinkedAt))
 	}
 	for _, c := range o.Contacts {
-		add(`insert into external_contacts (id, workspace_id, platform_id, name, sort_key, company, phone, verified, region, importance, status,
-			owner_id, pool_department_id) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, c.ID, c.WorkspaceID, c.PlatformID, c.Name, c.SortKey,
+		add(`insert into external_contacts (id, folded, workspace_id, platform_id, name, sort_key, company, phone, verified, region, importance, status,
+			owner_id, pool_department_id) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, c.ID, foldContact(c.Name, c.Company), c.WorkspaceID, c.PlatformID, c.Name, c.SortKey,
 			c.Company, c.Phone, c.Verified, c.Region, c.Importance, c.Status, c.OwnerID, c.PoolDepartmentID)
 		for _, t := range c.Tags {
 			add("insert into contact_tags (contact_id, tag) values (?, ?)", c.ID, t)
 		}
 	}
 	for _, f := range o.Follows {
-		add("insert into contact_follows (contact_id, member_id, since, source) values (?, ?, ?, ?)", f.ContactID, f.MemberID, us(f.Since), f.Source)
+		add("insert into contact_follows (contact_id, member_id, since, remark, tags, source) values (?, ?, ?, ?, ?, ?)",
+			f.ContactID, f.MemberID, us(f.Since), f.Remark, toJSON(append([]string{}, f.Tags...)), f.Source)
 	}
 	for _, p := range o.Opportunities {
 		add("insert into opportunities (id, contact_id, title, amount, currency, stage, is_open, owner_id) values (?, ?, ?, ?, ?, ?, ?, ?)",
 			p.ID, p.ContactID, p.Title, p.Amount, p.Currency, p.Stage, p.Open, p.OwnerID)
 	}
 	for _, g := range o.Groups {
-		add(`insert into groups (id, workspace_id, platform_id, name, sort_key, kind, owner_id, project_closed, announcement, dissolved_at)
-			values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, g.ID, g.WorkspaceID, g.PlatformID, g.Name, g.SortKey, g.Kind, g.OwnerID, g.ProjectClosed,
+		add(`insert into groups (id, folded, workspace_id, platform_id, name, sort_key, kind, owner_id, project_closed, announcement, dissolved_at)
+			values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, g.ID, foldGroup(g.Name), g.WorkspaceID, g.PlatformID, g.Name, g.SortKey, g.Kind, g.OwnerID, g.ProjectClosed,
 			g.Announcement, us(g.DissolvedAt))
 	}
 	for _, m := range o.Memberships {
@@ -71,9 +105,21 @@ func (s *Store) SeedDemo(ctx context.Context, o directory.Snapshot) error {
 			values (?, ?, ?, ?, ?, ?, ?, ?)`, m.ID, m.GroupID, m.Party.Kind, m.Party.ID, m.Admin, us(m.JoinedAt), us(m.LeftAt), m.InvitedBy)
 	}
 	ss = append(ss, identityStmts(ledger.Unit{Services: o.Services, Keys: o.Keys})...)
-	err := s.write(ctx, ss)
+	err = s.write(ctx, ss)
 	if c := s.eng.constraint(err); strings.HasPrefix(c, "meta") {
 		return ErrSeeded
 	}
-	return unavailable(err, "seed")
+	if err != nil {
+		return unavailable(err, "seed")
+	}
+	w.committed()
+	return nil
+}
+
+// owner is whom a text about an account is about: the company, where the account is nobody's.
+func owner(member im.ID) im.ID {
+	if member.IsZero() {
+		return im.Company
+	}
+	return member
 }

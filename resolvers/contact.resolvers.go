@@ -8,11 +8,25 @@ package resolvers
 import (
 	"context"
 
+	"github.com/guanxi-im/guanxi/graph/generated"
 	"github.com/guanxi-im/guanxi/graph/model"
+	"github.com/guanxi-im/guanxi/internal/blocking"
 	"github.com/guanxi-im/guanxi/internal/directory"
 	"github.com/guanxi-im/guanxi/internal/im"
 	"github.com/guanxi-im/guanxi/resolvers/view"
 )
+
+func (r *externalContactResolver) Relationships(ctx context.Context, obj *view.ExternalContact, first *int, after *string, last *int, before *string, filter *model.RelationshipFilter) (*view.RelationshipConnection, error) {
+	f, err := relationshipFilter(filter)
+	if err != nil {
+		return nil, err
+	}
+	p, err := paging(ctx, blocking.RelationshipsNewest, first, after, last, before)
+	if err != nil {
+		return nil, err
+	}
+	return obj.Relationships(ctx, f, p)
+}
 
 func (r *queryResolver) ExternalContact(ctx context.Context, id string) (*view.ExternalContact, error) {
 	return one[*view.ExternalContact](r.Resolver, ctx, id, im.KindContact)
@@ -37,3 +51,9 @@ func (r *queryResolver) ExternalContacts(ctx context.Context, first *int, after 
 	}
 	return b.ExternalContactPage(res), nil
 }
+
+func (r *Resolver) ExternalContact() generated.ExternalContactResolver {
+	return &externalContactResolver{r}
+}
+
+type externalContactResolver struct{ *Resolver }

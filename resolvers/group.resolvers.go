@@ -8,11 +8,20 @@ package resolvers
 import (
 	"context"
 
+	"github.com/guanxi-im/guanxi/graph/generated"
 	"github.com/guanxi-im/guanxi/graph/model"
 	"github.com/guanxi-im/guanxi/internal/directory"
 	"github.com/guanxi-im/guanxi/internal/im"
 	"github.com/guanxi-im/guanxi/resolvers/view"
 )
+
+func (r *groupResolver) Members(ctx context.Context, obj *view.Group, first *int, after *string, last *int, before *string, includeLeft *bool) (*view.GroupMembershipConnection, error) {
+	p, err := paging(ctx, directory.MembershipsByID, first, after, last, before)
+	if err != nil {
+		return nil, err
+	}
+	return obj.Members(ctx, value(includeLeft), p)
+}
 
 func (r *queryResolver) Group(ctx context.Context, id string) (*view.Group, error) {
 	return one[*view.Group](r.Resolver, ctx, id, im.KindGroup)
@@ -37,3 +46,7 @@ func (r *queryResolver) Groups(ctx context.Context, first *int, after *string, l
 	}
 	return b.GroupPage(res), nil
 }
+
+func (r *Resolver) Group() generated.GroupResolver { return &groupResolver{r} }
+
+type groupResolver struct{ *Resolver }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/guanxi-im/guanxi/graph/model"
 	"github.com/guanxi-im/guanxi/graph/nodeid"
@@ -110,6 +111,8 @@ func memberOrder(o *model.MemberOrder) string {
 		return directory.MembersByName
 	case model.MemberOrderEmployeeNo:
 		return directory.MembersByEmployeeNo
+	case model.MemberOrderRankDesc:
+		return directory.MembersByRank
 	}
 	return directory.MembersByID
 }
@@ -121,7 +124,56 @@ func memberFilter(in *model.MemberFilter) (directory.MemberFilter, error) {
 	c := collect{ids: ids{fault.BadUserInput}}
 	return directory.MemberFilter{Query: c.text("query", in.Query), DepartmentID: c.optional("departmentId", in.DepartmentID, im.KindDepartment),
 		IncludeDescendants: value(in.IncludeDescendants), Role: c.text("role", in.Role), JobFunction: im.JobFunction(value(in.JobFunction)),
-		WorkspaceID: c.optional("workspaceId", in.WorkspaceID, im.KindWorkspace)}, c.err
+		WorkspaceID: c.optional("workspaceId", in.WorkspaceID, im.KindWorkspace), Employment: im.Employment(value(in.Employment)),
+		LinkedToPersonal: in.LinkedToPersonal}, c.err
+}
+
+func accountFilter(in *model.AccountFilter) (directory.AccountFilter, error) {
+	if in == nil {
+		return directory.AccountFilter{}, nil
+	}
+	c := collect{ids: ids{fault.BadUserInput}}
+	return directory.AccountFilter{Query: c.text("query", in.Query), WorkspaceID: c.optional("workspaceId", in.WorkspaceID, im.KindWorkspace),
+		MemberID: c.optional("memberId", in.MemberID, im.KindMember), Status: im.AccountStatus(value(in.Status)),
+		Kind: im.AccountKind(value(in.Kind)), Orphan: in.Orphan, Leaver: in.Leaver}, c.err
+}
+
+// daysMax is longer than anyone has had an account.
+const daysMax = 36_500
+
+// idleSince is so many days ago.
+func idleSince(now time.Time, days int) (time.Time, error) {
+	if days < 0 || days > daysMax {
+		f := fault.New(fault.BadUserInput, "page_size", "days", strconv.Itoa(daysMax), strconv.Itoa(days))
+		f.Path = []string{"days"}
+		return now, f
+	}
+	return now.AddDate(0, 0, -days), nil
+}
+
+// accounts answers a list of accounts.
+func (r *Resolver) accounts(ctx context.Context, f directory.AccountFilter, first *int, after *string, last *int, before *string) (*view.AccountConnection, error) {
+	b, v, err := r.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p, err := paging(ctx, directory.AccountsByID, first, after, last, before)
+	if err != nil {
+		return nil, err
+	}
+	res, err := r.Sources.Directory.ListAccounts(ctx, v, f, p)
+	if err != nil {
+		return nil, err
+	}
+	return b.AccountPage(res), nil
+}
+
+// endOf is the end of relationships that a direction asks for.
+func endOf(d *model.Direction) blocking.End {
+	if d == nil {
+		return blocking.Outgoing
+	}
+	return blocking.End(*d)
 }
 
 func contactFilter(in *model.ExternalContactFilter) (directory.ContactFilter, error) {
@@ -130,7 +182,8 @@ func contactFilter(in *model.ExternalContactFilter) (directory.ContactFilter, er
 	}
 	c := collect{ids: ids{fault.BadUserInput}}
 	return directory.ContactFilter{Query: c.text("query", in.Query), WorkspaceID: c.optional("workspaceId", in.WorkspaceID, im.KindWorkspace),
-		OwnerID: c.optional("ownerId", in.OwnerID, im.KindMember), Status: im.ContactStatus(value(in.Status)),
+		OwnerID: c.optional("ownerId", in.OwnerID, im.KindMember), PoolID: c.optional("poolDepartmentId", in.PoolDepartmentID, im.KindDepartment),
+		Status:     im.ContactStatus(value(in.Status)),
 		Importance: im.Importance(value(in.Importance)), Tag: c.text("tag", in.Tag), Verified: in.Verified}, c.err
 }
 
@@ -140,7 +193,8 @@ func groupFilter(in *model.GroupFilter) (directory.GroupFilter, error) {
 	}
 	c := collect{ids: ids{fault.BadUserInput}}
 	return directory.GroupFilter{Query: c.text("query", in.Query), WorkspaceID: c.optional("workspaceId", in.WorkspaceID, im.KindWorkspace),
-		Kind: im.GroupKind(value(in.Kind)), OwnerID: c.optional("ownerId", in.OwnerID, im.KindMember)}, c.err
+		Kind: im.GroupKind(value(in.Kind)), OwnerID: c.optional("ownerId", in.OwnerID, im.KindMember),
+		MemberID: c.optional("memberId", in.MemberID, im.KindMember)}, c.err
 }
 
 func relationshipFilter(in *model.RelationshipFilter) (blocking.RelationshipFilter, error) {

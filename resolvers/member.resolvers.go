@@ -8,11 +8,86 @@ package resolvers
 import (
 	"context"
 
+	"github.com/guanxi-im/guanxi/graph/generated"
 	"github.com/guanxi-im/guanxi/graph/model"
+	"github.com/guanxi-im/guanxi/internal/audit"
+	"github.com/guanxi-im/guanxi/internal/blocking"
 	"github.com/guanxi-im/guanxi/internal/directory"
 	"github.com/guanxi-im/guanxi/internal/im"
 	"github.com/guanxi-im/guanxi/resolvers/view"
 )
+
+func (r *accountResolver) StatusHistory(ctx context.Context, obj *view.Account, first *int, after *string, last *int, before *string) (*view.AuditEventConnection, error) {
+	p, err := paging(ctx, audit.Newest, first, after, last, before)
+	if err != nil {
+		return nil, err
+	}
+	return obj.StatusHistory(ctx, p)
+}
+
+func (r *departmentResolver) Members(ctx context.Context, obj *view.Department, first *int, after *string, last *int, before *string, includeDescendants *bool) (*view.MemberConnection, error) {
+	p, err := paging(ctx, directory.MembersByID, first, after, last, before)
+	if err != nil {
+		return nil, err
+	}
+	return obj.Members(ctx, value(includeDescendants), p)
+}
+
+func (r *memberResolver) Reports(ctx context.Context, obj *view.Member, first *int, after *string, last *int, before *string) (*view.MemberConnection, error) {
+	p, err := paging(ctx, directory.MembersByID, first, after, last, before)
+	if err != nil {
+		return nil, err
+	}
+	return obj.Reports(ctx, p)
+}
+
+func (r *memberResolver) Contacts(ctx context.Context, obj *view.Member, first *int, after *string, last *int, before *string, filter *model.ExternalContactFilter) (*view.ExternalContactConnection, error) {
+	f, err := contactFilter(filter)
+	if err != nil {
+		return nil, err
+	}
+	p, err := paging(ctx, directory.ContactsByID, first, after, last, before)
+	if err != nil {
+		return nil, err
+	}
+	return obj.Contacts(ctx, f, p)
+}
+
+func (r *memberResolver) Groups(ctx context.Context, obj *view.Member, first *int, after *string, last *int, before *string) (*view.GroupConnection, error) {
+	p, err := paging(ctx, directory.GroupsByID, first, after, last, before)
+	if err != nil {
+		return nil, err
+	}
+	return obj.Groups(ctx, p)
+}
+
+func (r *memberResolver) GroupMemberships(ctx context.Context, obj *view.Member, first *int, after *string, last *int, before *string, includeLeft *bool) (*view.GroupMembershipConnection, error) {
+	p, err := paging(ctx, directory.MembershipsByID, first, after, last, before)
+	if err != nil {
+		return nil, err
+	}
+	return obj.GroupMemberships(ctx, value(includeLeft), p)
+}
+
+func (r *memberResolver) Relationships(ctx context.Context, obj *view.Member, first *int, after *string, last *int, before *string, direction *model.Direction, filter *model.RelationshipFilter) (*view.RelationshipConnection, error) {
+	f, err := relationshipFilter(filter)
+	if err != nil {
+		return nil, err
+	}
+	p, err := paging(ctx, blocking.RelationshipsNewest, first, after, last, before)
+	if err != nil {
+		return nil, err
+	}
+	return obj.Relationships(ctx, endOf(direction), f, p)
+}
+
+func (r *memberResolver) AccessLog(ctx context.Context, obj *view.Member, first *int, after *string, last *int, before *string) (*view.AuditEventConnection, error) {
+	p, err := paging(ctx, audit.Newest, first, after, last, before)
+	if err != nil {
+		return nil, err
+	}
+	return obj.AccessLog(ctx, p)
+}
 
 func (r *queryResolver) Member(ctx context.Context, id *string, employeeNo *string, accountName *string) (*view.Member, error) {
 	b, v, err := r.begin(ctx)
@@ -55,6 +130,22 @@ func (r *queryResolver) Department(ctx context.Context, id string) (*view.Depart
 	return one[*view.Department](r.Resolver, ctx, id, im.KindDepartment)
 }
 
+func (r *queryResolver) Accounts(ctx context.Context, first *int, after *string, last *int, before *string, filter *model.AccountFilter) (*view.AccountConnection, error) {
+	f, err := accountFilter(filter)
+	if err != nil {
+		return nil, err
+	}
+	return r.accounts(ctx, f, first, after, last, before)
+}
+
+func (r *queryResolver) InactiveAccounts(ctx context.Context, first *int, after *string, last *int, before *string, days *int) (*view.AccountConnection, error) {
+	since, err := idleSince(r.Sources.Blocking.Now(), value(days))
+	if err != nil {
+		return nil, err
+	}
+	return r.accounts(ctx, directory.AccountFilter{IdleSince: since}, first, after, last, before)
+}
+
 func (r *queryResolver) Departments(ctx context.Context, first *int, after *string, last *int, before *string) (*view.DepartmentConnection, error) {
 	b, _, err := r.begin(ctx)
 	if err != nil {
@@ -70,3 +161,15 @@ func (r *queryResolver) Departments(ctx context.Context, first *int, after *stri
 	}
 	return b.DepartmentPage(res), nil
 }
+
+func (r *Resolver) Account() generated.AccountResolver { return &accountResolver{r} }
+
+func (r *Resolver) Department() generated.DepartmentResolver { return &departmentResolver{r} }
+
+func (r *Resolver) Member() generated.MemberResolver { return &memberResolver{r} }
+
+type (
+	accountResolver    struct{ *Resolver }
+	departmentResolver struct{ *Resolver }
+	memberResolver     struct{ *Resolver }
+)

@@ -78,6 +78,13 @@ func dropped(s *ast.Schema) (out []string) {
 				continue
 			}
 			const receiverAndContext = 2
+			of := of
+			// A connection that hangs on rows is a method of its type's resolver. That has no receiver, and is given the row.
+			if maker, ok := reflect.TypeOf(&r).Elem().MethodByName(name); ok && views[name] != nil {
+				if _, ok := method(maker.Type.Out(0), f.Name); ok {
+					of = maker.Type.Out(0)
+				}
+			}
 			if of == nil {
 				out = append(out, name+"."+f.Name+" has arguments, and no method takes them")
 			} else if m, ok := method(of, f.Name); !ok || m.Type.NumIn() != len(f.Arguments)+receiverAndContext {

@@ -146,7 +146,7 @@ func field(f *codegen.Field) string {
 	if isInterface(f.TypeReference) {
 		write = fmt.Sprintf("if v == nil { w.Nothing(%t) } else {\n%s}\n", f.TypeReference.GQL.NonNull, write)
 	}
-	if f.IsVariable() {
+	if f.IsVariable() && !f.IsResolver {
 		return fmt.Sprintf("v := obj.%s\n%s", f.GoFieldName, write)
 	}
 	call, err := fmt.Sprintf("obj.%s(%s)", f.GoFieldName, f.CallArgs()), !f.NoErr

@@ -339,6 +339,16 @@ func (ec *executionContext) _Node(ctx context.Context, sel ast.SelectionSet, obj
 			return graphql.Null
 		}
 		return ec._Member(ctx, sel, obj)
+	case *view.IdentityLink:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._IdentityLink(ctx, sel, obj)
+	case *view.GroupMembership:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._GroupMembership(ctx, sel, obj)
 	case *view.Group:
 		if obj == nil {
 			return graphql.Null
@@ -349,6 +359,11 @@ func (ec *executionContext) _Node(ctx context.Context, sel ast.SelectionSet, obj
 			return graphql.Null
 		}
 		return ec._ExternalContact(ctx, sel, obj)
+	case *view.Device:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._Device(ctx, sel, obj)
 	case *view.Department:
 		if obj == nil {
 			return graphql.Null

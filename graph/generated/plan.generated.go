@@ -37,6 +37,7 @@ func (s planned) Exec(ctx context.Context) graphql.ResponseHandler {
 		done = true
 		p := &planner{newExecutionContext(oc, s.executableSchema, nil)}
 		ctx = graphql.WithUnmarshalerMap(ctx, graphql.BuildUnmarshalerMap(
+			p.unmarshalInputAccountFilter,
 			p.unmarshalInputAuditFilter,
 			p.unmarshalInputBlockInput,
 			p.unmarshalInputContactCheckInput,
@@ -59,12 +60,19 @@ func (s planned) Exec(ctx context.Context) graphql.ResponseHandler {
 type planner struct{ *executionContext }
 
 var planAccount = &plan.Type{Name: "Account", Is: []string{"Account", "Node"}, Fields: map[string]plan.Known{
-	"id":         {ID: 0, NonNull: true},
-	"member":     {ID: 1, NonNull: false},
-	"workspace":  {ID: 2, NonNull: true},
-	"kind":       {ID: 3, NonNull: true},
-	"platformId": {ID: 4, NonNull: false},
-	"status":     {ID: 5, NonNull: true},
+	"id":            {ID: 0, NonNull: true},
+	"member":        {ID: 1, NonNull: false},
+	"workspace":     {ID: 2, NonNull: true},
+	"kind":          {ID: 3, NonNull: true},
+	"platformId":    {ID: 4, NonNull: false},
+	"status":        {ID: 5, NonNull: true},
+	"statusReason":  {ID: 6, NonNull: false},
+	"statusUntil":   {ID: 7, NonNull: false},
+	"statusScope":   {ID: 8, NonNull: true},
+	"bindings":      {ID: 9, NonNull: true},
+	"lastActiveAt":  {ID: 10, NonNull: false},
+	"devices":       {ID: 11, NonNull: true},
+	"statusHistory": {ID: 12, NonNull: true},
 }}
 
 func (p *planner) objectAccount(w *plan.Writer, sel *plan.Selection, obj *view.Account) bool {
@@ -106,6 +114,174 @@ func (p *planner) objectAccount(w *plan.Writer, sel *plan.Selection, obj *view.A
 		case 5:
 			v := obj.Status()
 			ok = w.Enum(string(v))
+		case 6:
+			if fc, ctx := f.Enter(w, p.fieldContext_Account_statusReason); fc != nil {
+				v, err := obj.StatusReason(ctx)
+				if err != nil {
+					w.Fail(err)
+				} else {
+					ok = !(v == nil && w.Missing(false)) && w.String(string(*v))
+				}
+			}
+		case 7:
+			v := obj.StatusUntil()
+			ok = !(v == nil && w.Missing(false)) && w.Time(*v)
+		case 8:
+			v := obj.StatusScope()
+			ok = w.Enum(string(v))
+		case 9:
+			if fc, ctx := f.Enter(w, p.fieldContext_Account_bindings); fc != nil {
+				v, err := obj.Bindings(ctx)
+				if err != nil {
+					w.Fail(err)
+				} else {
+					ok = plan.List(w, len(v), true, func(i0 int) bool {
+						return !(v[i0] == nil && w.Missing(true)) && p.objectAccountBinding(w, f.Under(w, planAccountBinding), v[i0])
+					})
+				}
+			}
+		case 10:
+			v := obj.LastActiveAt()
+			ok = !(v == nil && w.Missing(false)) && w.Time(*v)
+		case 11:
+			if fc, ctx := f.Enter(w, p.fieldContext_Account_devices); fc != nil {
+				v, err := obj.Devices(ctx)
+				if err != nil {
+					w.Fail(err)
+				} else {
+					ok = plan.List(w, len(v), true, func(i0 int) bool {
+						return !(v[i0] == nil && w.Missing(true)) && p.objectDevice(w, f.Under(w, planDevice), v[i0])
+					})
+				}
+			}
+		case 12:
+			if fc, ctx := f.Enter(w, p.fieldContext_Account_statusHistory); fc != nil {
+				v, err := p.Resolvers.Account().StatusHistory(ctx, obj, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+				if err != nil {
+					w.Fail(err)
+				} else {
+					ok = !(v == nil && w.Missing(true)) && p.objectAuditEventConnection(w, f.Under(w, planAuditEventConnection), v)
+				}
+			}
+
+		}
+		if !w.End(f, ok) {
+			w.Cut(from)
+			return false
+		}
+	}
+	w.Close()
+	return true
+}
+
+var planAccountBinding = &plan.Type{Name: "AccountBinding", Is: []string{"AccountBinding"}, Fields: map[string]plan.Known{
+	"member": {ID: 0, NonNull: false},
+	"from":   {ID: 1, NonNull: true},
+	"until":  {ID: 2, NonNull: false},
+	"reason": {ID: 3, NonNull: false},
+}}
+
+func (p *planner) objectAccountBinding(w *plan.Writer, sel *plan.Selection, obj *view.AccountBinding) bool {
+	from := w.Open()
+	for i := range sel.Fields {
+		f := &sel.Fields[i]
+		w.Begin(f)
+		ok := false
+		switch f.ID {
+		case plan.Typename:
+			ok = w.String("AccountBinding")
+		case 0:
+			if fc, ctx := f.Enter(w, p.fieldContext_AccountBinding_member); fc != nil {
+				v, err := obj.Member(ctx)
+				if err != nil {
+					w.Fail(err)
+				} else {
+					ok = !(v == nil && w.Missing(false)) && p.objectMember(w, f.Under(w, planMember), v)
+				}
+			}
+		case 1:
+			v := obj.From()
+			ok = w.Time(v)
+		case 2:
+			v := obj.Until()
+			ok = !(v == nil && w.Missing(false)) && w.Time(*v)
+		case 3:
+			v := obj.Reason()
+			ok = !(v == nil && w.Missing(false)) && w.String(string(*v))
+
+		}
+		if !w.End(f, ok) {
+			w.Cut(from)
+			return false
+		}
+	}
+	w.Close()
+	return true
+}
+
+var planAccountConnection = &plan.Type{Name: "AccountConnection", Is: []string{"AccountConnection"}, Fields: map[string]plan.Known{
+	"edges":      {ID: 0, NonNull: true},
+	"nodes":      {ID: 1, NonNull: true},
+	"pageInfo":   {ID: 2, NonNull: true},
+	"totalCount": {ID: 3, NonNull: false},
+}}
+
+func (p *planner) objectAccountConnection(w *plan.Writer, sel *plan.Selection, obj *view.AccountConnection) bool {
+	from := w.Open()
+	for i := range sel.Fields {
+		f := &sel.Fields[i]
+		w.Begin(f)
+		ok := false
+		switch f.ID {
+		case plan.Typename:
+			ok = w.String("AccountConnection")
+		case 0:
+			v := obj.Edges
+			ok = plan.List(w, len(v), true, func(i0 int) bool {
+				return !(v[i0] == nil && w.Missing(true)) && p.objectAccountEdge(w, f.Under(w, planAccountEdge), v[i0])
+			})
+		case 1:
+			v := obj.Nodes
+			ok = plan.List(w, len(v), true, func(i0 int) bool {
+				return !(v[i0] == nil && w.Missing(true)) && p.objectAccount(w, f.Under(w, planAccount), v[i0])
+			})
+		case 2:
+			v := obj.PageInfo
+			ok = !(v == nil && w.Missing(true)) && p.objectPageInfo(w, f.Under(w, planPageInfo), v)
+		case 3:
+			v := obj.TotalCount
+			ok = !(v == nil && w.Missing(false)) && w.Int(int64(*v))
+
+		}
+		if !w.End(f, ok) {
+			w.Cut(from)
+			return false
+		}
+	}
+	w.Close()
+	return true
+}
+
+var planAccountEdge = &plan.Type{Name: "AccountEdge", Is: []string{"AccountEdge"}, Fields: map[string]plan.Known{
+	"cursor": {ID: 0, NonNull: true},
+	"node":   {ID: 1, NonNull: true},
+}}
+
+func (p *planner) objectAccountEdge(w *plan.Writer, sel *plan.Selection, obj *view.AccountEdge) bool {
+	from := w.Open()
+	for i := range sel.Fields {
+		f := &sel.Fields[i]
+		w.Begin(f)
+		ok := false
+		switch f.ID {
+		case plan.Typename:
+			ok = w.String("AccountEdge")
+		case 0:
+			v := obj.Cursor
+			ok = w.String(string(v))
+		case 1:
+			v := obj.Node
+			ok = !(v == nil && w.Missing(true)) && p.objectAccount(w, f.Under(w, planAccount), v)
 
 		}
 		if !w.End(f, ok) {
@@ -1352,6 +1528,55 @@ func (p *planner) objectContactCheck(w *plan.Writer, sel *plan.Selection, obj *v
 	return true
 }
 
+var planContactFollow = &plan.Type{Name: "ContactFollow", Is: []string{"ContactFollow"}, Fields: map[string]plan.Known{
+	"member": {ID: 0, NonNull: false},
+	"since":  {ID: 1, NonNull: true},
+	"remark": {ID: 2, NonNull: false},
+	"tags":   {ID: 3, NonNull: true},
+	"source": {ID: 4, NonNull: false},
+}}
+
+func (p *planner) objectContactFollow(w *plan.Writer, sel *plan.Selection, obj *view.ContactFollow) bool {
+	from := w.Open()
+	for i := range sel.Fields {
+		f := &sel.Fields[i]
+		w.Begin(f)
+		ok := false
+		switch f.ID {
+		case plan.Typename:
+			ok = w.String("ContactFollow")
+		case 0:
+			if fc, ctx := f.Enter(w, p.fieldContext_ContactFollow_member); fc != nil {
+				v, err := obj.Member(ctx)
+				if err != nil {
+					w.Fail(err)
+				} else {
+					ok = !(v == nil && w.Missing(false)) && p.objectMember(w, f.Under(w, planMember), v)
+				}
+			}
+		case 1:
+			v := obj.Since()
+			ok = w.Time(v)
+		case 2:
+			v := obj.Remark()
+			ok = !(v == nil && w.Missing(false)) && w.String(string(*v))
+		case 3:
+			v := obj.Tags()
+			ok = plan.List(w, len(v), true, func(i0 int) bool { return w.String(string(v[i0])) })
+		case 4:
+			v := obj.Source()
+			ok = !(v == nil && w.Missing(false)) && w.String(string(*v))
+
+		}
+		if !w.End(f, ok) {
+			w.Cut(from)
+			return false
+		}
+	}
+	w.Close()
+	return true
+}
+
 var planCreateApiKeyPayload = &plan.Type{Name: "CreateApiKeyPayload", Is: []string{"CreateApiKeyPayload", "CommandPayload"}, Fields: map[string]plan.Known{
 	"decision":   {ID: 0, NonNull: false},
 	"approval":   {ID: 1, NonNull: false},
@@ -1649,10 +1874,12 @@ func (p *planner) objectDelivery(w *plan.Writer, sel *plan.Selection, obj *model
 }
 
 var planDepartment = &plan.Type{Name: "Department", Is: []string{"Department", "Node", "BlockTarget"}, Fields: map[string]plan.Known{
-	"id":      {ID: 0, NonNull: true},
-	"name":    {ID: 1, NonNull: true},
-	"parent":  {ID: 2, NonNull: false},
-	"manager": {ID: 3, NonNull: false},
+	"id":       {ID: 0, NonNull: true},
+	"name":     {ID: 1, NonNull: true},
+	"parent":   {ID: 2, NonNull: false},
+	"children": {ID: 3, NonNull: true},
+	"manager":  {ID: 4, NonNull: false},
+	"members":  {ID: 5, NonNull: true},
 }}
 
 func (p *planner) objectDepartment(w *plan.Writer, sel *plan.Selection, obj *view.Department) bool {
@@ -1680,12 +1907,32 @@ func (p *planner) objectDepartment(w *plan.Writer, sel *plan.Selection, obj *vie
 				}
 			}
 		case 3:
+			if fc, ctx := f.Enter(w, p.fieldContext_Department_children); fc != nil {
+				v, err := obj.Children(ctx)
+				if err != nil {
+					w.Fail(err)
+				} else {
+					ok = plan.List(w, len(v), true, func(i0 int) bool {
+						return !(v[i0] == nil && w.Missing(true)) && p.objectDepartment(w, f.Under(w, planDepartment), v[i0])
+					})
+				}
+			}
+		case 4:
 			if fc, ctx := f.Enter(w, p.fieldContext_Department_manager); fc != nil {
 				v, err := obj.Manager(ctx)
 				if err != nil {
 					w.Fail(err)
 				} else {
 					ok = !(v == nil && w.Missing(false)) && p.objectMember(w, f.Under(w, planMember), v)
+				}
+			}
+		case 5:
+			if fc, ctx := f.Enter(w, p.fieldContext_Department_members); fc != nil {
+				v, err := p.Resolvers.Department().Members(ctx, obj, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string), fc.Args["includeDescendants"].(*bool))
+				if err != nil {
+					w.Fail(err)
+				} else {
+					ok = !(v == nil && w.Missing(true)) && p.objectMemberConnection(w, f.Under(w, planMemberConnection), v)
 				}
 			}
 
@@ -1762,6 +2009,53 @@ func (p *planner) objectDepartmentEdge(w *plan.Writer, sel *plan.Selection, obj 
 		case 1:
 			v := obj.Node
 			ok = !(v == nil && w.Missing(true)) && p.objectDepartment(w, f.Under(w, planDepartment), v)
+
+		}
+		if !w.End(f, ok) {
+			w.Cut(from)
+			return false
+		}
+	}
+	w.Close()
+	return true
+}
+
+var planDevice = &plan.Type{Name: "Device", Is: []string{"Device", "Node"}, Fields: map[string]plan.Known{
+	"id":           {ID: 0, NonNull: true},
+	"label":        {ID: 1, NonNull: true},
+	"kind":         {ID: 2, NonNull: true},
+	"companyOwned": {ID: 3, NonNull: true},
+	"lastSeenAt":   {ID: 4, NonNull: false},
+	"signedIn":     {ID: 5, NonNull: true},
+}}
+
+func (p *planner) objectDevice(w *plan.Writer, sel *plan.Selection, obj *view.Device) bool {
+	from := w.Open()
+	for i := range sel.Fields {
+		f := &sel.Fields[i]
+		w.Begin(f)
+		ok := false
+		switch f.ID {
+		case plan.Typename:
+			ok = w.String("Device")
+		case 0:
+			v := obj.ID()
+			ok = w.String(string(v))
+		case 1:
+			v := obj.Label()
+			ok = w.String(string(v))
+		case 2:
+			v := obj.Kind()
+			ok = w.String(string(v))
+		case 3:
+			v := obj.CompanyOwned()
+			ok = w.Bool(bool(v))
+		case 4:
+			v := obj.LastSeenAt()
+			ok = !(v == nil && w.Missing(false)) && w.Time(*v)
+		case 5:
+			v := obj.SignedIn()
+			ok = w.Bool(bool(v))
 
 		}
 		if !w.End(f, ok) {
@@ -1902,8 +2196,11 @@ var planExternalContact = &plan.Type{Name: "ExternalContact", Is: []string{"Exte
 	"status":        {ID: 9, NonNull: true},
 	"tags":          {ID: 10, NonNull: true},
 	"owner":         {ID: 11, NonNull: false},
-	"opportunities": {ID: 12, NonNull: true},
-	"viewerMay":     {ID: 13, NonNull: true},
+	"pool":          {ID: 12, NonNull: false},
+	"followers":     {ID: 13, NonNull: true},
+	"opportunities": {ID: 14, NonNull: true},
+	"relationships": {ID: 15, NonNull: true},
+	"viewerMay":     {ID: 16, NonNull: true},
 }}
 
 func (p *planner) objectExternalContact(w *plan.Writer, sel *plan.Selection, obj *view.ExternalContact) bool {
@@ -1976,6 +2273,26 @@ func (p *planner) objectExternalContact(w *plan.Writer, sel *plan.Selection, obj
 				}
 			}
 		case 12:
+			if fc, ctx := f.Enter(w, p.fieldContext_ExternalContact_pool); fc != nil {
+				v, err := obj.Pool(ctx)
+				if err != nil {
+					w.Fail(err)
+				} else {
+					ok = !(v == nil && w.Missing(false)) && p.objectDepartment(w, f.Under(w, planDepartment), v)
+				}
+			}
+		case 13:
+			if fc, ctx := f.Enter(w, p.fieldContext_ExternalContact_followers); fc != nil {
+				v, err := obj.Followers(ctx)
+				if err != nil {
+					w.Fail(err)
+				} else {
+					ok = plan.List(w, len(v), true, func(i0 int) bool {
+						return !(v[i0] == nil && w.Missing(true)) && p.objectContactFollow(w, f.Under(w, planContactFollow), v[i0])
+					})
+				}
+			}
+		case 14:
 			if fc, ctx := f.Enter(w, p.fieldContext_ExternalContact_opportunities); fc != nil {
 				v, err := obj.Opportunities(ctx)
 				if err != nil {
@@ -1986,7 +2303,16 @@ func (p *planner) objectExternalContact(w *plan.Writer, sel *plan.Selection, obj
 					})
 				}
 			}
-		case 13:
+		case 15:
+			if fc, ctx := f.Enter(w, p.fieldContext_ExternalContact_relationships); fc != nil {
+				v, err := p.Resolvers.ExternalContact().Relationships(ctx, obj, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string), fc.Args["filter"].(*model.RelationshipFilter))
+				if err != nil {
+					w.Fail(err)
+				} else {
+					ok = !(v == nil && w.Missing(true)) && p.objectRelationshipConnection(w, f.Under(w, planRelationshipConnection), v)
+				}
+			}
+		case 16:
 			if fc, ctx := f.Enter(w, p.fieldContext_ExternalContact_viewerMay); fc != nil {
 				v, err := obj.ViewerMay(ctx)
 				if err != nil {
@@ -2119,9 +2445,10 @@ var planGroup = &plan.Type{Name: "Group", Is: []string{"Group", "Node", "BlockTa
 	"kind":          {ID: 4, NonNull: true},
 	"owner":         {ID: 5, NonNull: false},
 	"admins":        {ID: 6, NonNull: true},
-	"projectClosed": {ID: 7, NonNull: false},
-	"announcement":  {ID: 8, NonNull: false},
-	"dissolvedAt":   {ID: 9, NonNull: false},
+	"members":       {ID: 7, NonNull: true},
+	"projectClosed": {ID: 8, NonNull: false},
+	"announcement":  {ID: 9, NonNull: false},
+	"dissolvedAt":   {ID: 10, NonNull: false},
 }}
 
 func (p *planner) objectGroup(w *plan.Writer, sel *plan.Selection, obj *view.Group) bool {
@@ -2175,12 +2502,21 @@ func (p *planner) objectGroup(w *plan.Writer, sel *plan.Selection, obj *view.Gro
 				}
 			}
 		case 7:
+			if fc, ctx := f.Enter(w, p.fieldContext_Group_members); fc != nil {
+				v, err := p.Resolvers.Group().Members(ctx, obj, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string), fc.Args["includeLeft"].(*bool))
+				if err != nil {
+					w.Fail(err)
+				} else {
+					ok = !(v == nil && w.Missing(true)) && p.objectGroupMembershipConnection(w, f.Under(w, planGroupMembershipConnection), v)
+				}
+			}
+		case 8:
 			v := obj.ProjectClosed()
 			ok = !(v == nil && w.Missing(false)) && w.Bool(bool(*v))
-		case 8:
+		case 9:
 			v := obj.Announcement()
 			ok = !(v == nil && w.Missing(false)) && w.String(string(*v))
-		case 9:
+		case 10:
 			v := obj.DissolvedAt()
 			ok = !(v == nil && w.Missing(false)) && w.Time(*v)
 
@@ -2268,23 +2604,216 @@ func (p *planner) objectGroupEdge(w *plan.Writer, sel *plan.Selection, obj *view
 	return true
 }
 
+var planGroupMembership = &plan.Type{Name: "GroupMembership", Is: []string{"GroupMembership", "Node"}, Fields: map[string]plan.Known{
+	"id":        {ID: 0, NonNull: true},
+	"group":     {ID: 1, NonNull: false},
+	"party":     {ID: 2, NonNull: false},
+	"joinedAt":  {ID: 3, NonNull: true},
+	"leftAt":    {ID: 4, NonNull: false},
+	"invitedBy": {ID: 5, NonNull: false},
+}}
+
+func (p *planner) objectGroupMembership(w *plan.Writer, sel *plan.Selection, obj *view.GroupMembership) bool {
+	from := w.Open()
+	for i := range sel.Fields {
+		f := &sel.Fields[i]
+		w.Begin(f)
+		ok := false
+		switch f.ID {
+		case plan.Typename:
+			ok = w.String("GroupMembership")
+		case 0:
+			v := obj.ID()
+			ok = w.String(string(v))
+		case 1:
+			if fc, ctx := f.Enter(w, p.fieldContext_GroupMembership_group); fc != nil {
+				v, err := obj.Group(ctx)
+				if err != nil {
+					w.Fail(err)
+				} else {
+					ok = !(v == nil && w.Missing(false)) && p.objectGroup(w, f.Under(w, planGroup), v)
+				}
+			}
+		case 2:
+			if fc, ctx := f.Enter(w, p.fieldContext_GroupMembership_party); fc != nil {
+				v, err := obj.Party(ctx)
+				if err != nil {
+					w.Fail(err)
+				} else {
+					if v == nil {
+						w.Nothing(false)
+					} else {
+						ok = p.interfaceParty(w, f, v, false)
+					}
+				}
+			}
+		case 3:
+			v := obj.JoinedAt()
+			ok = w.Time(v)
+		case 4:
+			v := obj.LeftAt()
+			ok = !(v == nil && w.Missing(false)) && w.Time(*v)
+		case 5:
+			if fc, ctx := f.Enter(w, p.fieldContext_GroupMembership_invitedBy); fc != nil {
+				v, err := obj.InvitedBy(ctx)
+				if err != nil {
+					w.Fail(err)
+				} else {
+					ok = !(v == nil && w.Missing(false)) && p.objectMember(w, f.Under(w, planMember), v)
+				}
+			}
+
+		}
+		if !w.End(f, ok) {
+			w.Cut(from)
+			return false
+		}
+	}
+	w.Close()
+	return true
+}
+
+var planGroupMembershipConnection = &plan.Type{Name: "GroupMembershipConnection", Is: []string{"GroupMembershipConnection"}, Fields: map[string]plan.Known{
+	"edges":      {ID: 0, NonNull: true},
+	"nodes":      {ID: 1, NonNull: true},
+	"pageInfo":   {ID: 2, NonNull: true},
+	"totalCount": {ID: 3, NonNull: false},
+}}
+
+func (p *planner) objectGroupMembershipConnection(w *plan.Writer, sel *plan.Selection, obj *view.GroupMembershipConnection) bool {
+	from := w.Open()
+	for i := range sel.Fields {
+		f := &sel.Fields[i]
+		w.Begin(f)
+		ok := false
+		switch f.ID {
+		case plan.Typename:
+			ok = w.String("GroupMembershipConnection")
+		case 0:
+			v := obj.Edges
+			ok = plan.List(w, len(v), true, func(i0 int) bool {
+				return !(v[i0] == nil && w.Missing(true)) && p.objectGroupMembershipEdge(w, f.Under(w, planGroupMembershipEdge), v[i0])
+			})
+		case 1:
+			v := obj.Nodes
+			ok = plan.List(w, len(v), true, func(i0 int) bool {
+				return !(v[i0] == nil && w.Missing(true)) && p.objectGroupMembership(w, f.Under(w, planGroupMembership), v[i0])
+			})
+		case 2:
+			v := obj.PageInfo
+			ok = !(v == nil && w.Missing(true)) && p.objectPageInfo(w, f.Under(w, planPageInfo), v)
+		case 3:
+			v := obj.TotalCount
+			ok = !(v == nil && w.Missing(false)) && w.Int(int64(*v))
+
+		}
+		if !w.End(f, ok) {
+			w.Cut(from)
+			return false
+		}
+	}
+	w.Close()
+	return true
+}
+
+var planGroupMembershipEdge = &plan.Type{Name: "GroupMembershipEdge", Is: []string{"GroupMembershipEdge"}, Fields: map[string]plan.Known{
+	"cursor": {ID: 0, NonNull: true},
+	"node":   {ID: 1, NonNull: true},
+}}
+
+func (p *planner) objectGroupMembershipEdge(w *plan.Writer, sel *plan.Selection, obj *view.GroupMembershipEdge) bool {
+	from := w.Open()
+	for i := range sel.Fields {
+		f := &sel.Fields[i]
+		w.Begin(f)
+		ok := false
+		switch f.ID {
+		case plan.Typename:
+			ok = w.String("GroupMembershipEdge")
+		case 0:
+			v := obj.Cursor
+			ok = w.String(string(v))
+		case 1:
+			v := obj.Node
+			ok = !(v == nil && w.Missing(true)) && p.objectGroupMembership(w, f.Under(w, planGroupMembership), v)
+
+		}
+		if !w.End(f, ok) {
+			w.Cut(from)
+			return false
+		}
+	}
+	w.Close()
+	return true
+}
+
+var planIdentityLink = &plan.Type{Name: "IdentityLink", Is: []string{"IdentityLink", "Node"}, Fields: map[string]plan.Known{
+	"id":       {ID: 0, NonNull: true},
+	"provider": {ID: 1, NonNull: true},
+	"subject":  {ID: 2, NonNull: false},
+	"personal": {ID: 3, NonNull: true},
+	"linkedAt": {ID: 4, NonNull: true},
+}}
+
+func (p *planner) objectIdentityLink(w *plan.Writer, sel *plan.Selection, obj *view.IdentityLink) bool {
+	from := w.Open()
+	for i := range sel.Fields {
+		f := &sel.Fields[i]
+		w.Begin(f)
+		ok := false
+		switch f.ID {
+		case plan.Typename:
+			ok = w.String("IdentityLink")
+		case 0:
+			v := obj.ID()
+			ok = w.String(string(v))
+		case 1:
+			v := obj.Provider()
+			ok = w.String(string(v))
+		case 2:
+			v := obj.Subject()
+			ok = !(v == nil && w.Missing(false)) && w.String(string(*v))
+		case 3:
+			v := obj.Personal()
+			ok = w.Bool(bool(v))
+		case 4:
+			v := obj.LinkedAt()
+			ok = w.Time(v)
+
+		}
+		if !w.End(f, ok) {
+			w.Cut(from)
+			return false
+		}
+	}
+	w.Close()
+	return true
+}
+
 var planMember = &plan.Type{Name: "Member", Is: []string{"Member", "Node", "Party", "BlockTarget"}, Fields: map[string]plan.Known{
-	"id":          {ID: 0, NonNull: true},
-	"name":        {ID: 1, NonNull: true},
-	"employeeNo":  {ID: 2, NonNull: true},
-	"accountName": {ID: 3, NonNull: true},
-	"department":  {ID: 4, NonNull: false},
-	"departments": {ID: 5, NonNull: true},
-	"position":    {ID: 6, NonNull: false},
-	"rank":        {ID: 7, NonNull: false},
-	"phone":       {ID: 8, NonNull: false},
-	"roles":       {ID: 9, NonNull: true},
-	"jobFunction": {ID: 10, NonNull: true},
-	"region":      {ID: 11, NonNull: false},
-	"manager":     {ID: 12, NonNull: false},
-	"employment":  {ID: 13, NonNull: true},
-	"accounts":    {ID: 14, NonNull: true},
-	"viewerMay":   {ID: 15, NonNull: true},
+	"id":               {ID: 0, NonNull: true},
+	"name":             {ID: 1, NonNull: true},
+	"employeeNo":       {ID: 2, NonNull: true},
+	"accountName":      {ID: 3, NonNull: true},
+	"department":       {ID: 4, NonNull: false},
+	"departments":      {ID: 5, NonNull: true},
+	"position":         {ID: 6, NonNull: false},
+	"rank":             {ID: 7, NonNull: false},
+	"phone":            {ID: 8, NonNull: false},
+	"roles":            {ID: 9, NonNull: true},
+	"jobFunction":      {ID: 10, NonNull: true},
+	"region":           {ID: 11, NonNull: false},
+	"manager":          {ID: 12, NonNull: false},
+	"employment":       {ID: 13, NonNull: true},
+	"reports":          {ID: 14, NonNull: true},
+	"accounts":         {ID: 15, NonNull: true},
+	"identities":       {ID: 16, NonNull: true},
+	"contacts":         {ID: 17, NonNull: true},
+	"groups":           {ID: 18, NonNull: true},
+	"groupMemberships": {ID: 19, NonNull: true},
+	"relationships":    {ID: 20, NonNull: true},
+	"accessLog":        {ID: 21, NonNull: true},
+	"viewerMay":        {ID: 22, NonNull: true},
 }}
 
 func (p *planner) objectMember(w *plan.Writer, sel *plan.Selection, obj *view.Member) bool {
@@ -2359,6 +2888,15 @@ func (p *planner) objectMember(w *plan.Writer, sel *plan.Selection, obj *view.Me
 			v := obj.Employment()
 			ok = w.Enum(string(v))
 		case 14:
+			if fc, ctx := f.Enter(w, p.fieldContext_Member_reports); fc != nil {
+				v, err := p.Resolvers.Member().Reports(ctx, obj, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+				if err != nil {
+					w.Fail(err)
+				} else {
+					ok = !(v == nil && w.Missing(true)) && p.objectMemberConnection(w, f.Under(w, planMemberConnection), v)
+				}
+			}
+		case 15:
 			if fc, ctx := f.Enter(w, p.fieldContext_Member_accounts); fc != nil {
 				v, err := obj.Accounts(ctx)
 				if err != nil {
@@ -2369,7 +2907,63 @@ func (p *planner) objectMember(w *plan.Writer, sel *plan.Selection, obj *view.Me
 					})
 				}
 			}
-		case 15:
+		case 16:
+			if fc, ctx := f.Enter(w, p.fieldContext_Member_identities); fc != nil {
+				v, err := obj.Identities(ctx)
+				if err != nil {
+					w.Fail(err)
+				} else {
+					ok = plan.List(w, len(v), true, func(i0 int) bool {
+						return !(v[i0] == nil && w.Missing(true)) && p.objectIdentityLink(w, f.Under(w, planIdentityLink), v[i0])
+					})
+				}
+			}
+		case 17:
+			if fc, ctx := f.Enter(w, p.fieldContext_Member_contacts); fc != nil {
+				v, err := p.Resolvers.Member().Contacts(ctx, obj, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string), fc.Args["filter"].(*model.ExternalContactFilter))
+				if err != nil {
+					w.Fail(err)
+				} else {
+					ok = !(v == nil && w.Missing(true)) && p.objectExternalContactConnection(w, f.Under(w, planExternalContactConnection), v)
+				}
+			}
+		case 18:
+			if fc, ctx := f.Enter(w, p.fieldContext_Member_groups); fc != nil {
+				v, err := p.Resolvers.Member().Groups(ctx, obj, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+				if err != nil {
+					w.Fail(err)
+				} else {
+					ok = !(v == nil && w.Missing(true)) && p.objectGroupConnection(w, f.Under(w, planGroupConnection), v)
+				}
+			}
+		case 19:
+			if fc, ctx := f.Enter(w, p.fieldContext_Member_groupMemberships); fc != nil {
+				v, err := p.Resolvers.Member().GroupMemberships(ctx, obj, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string), fc.Args["includeLeft"].(*bool))
+				if err != nil {
+					w.Fail(err)
+				} else {
+					ok = !(v == nil && w.Missing(true)) && p.objectGroupMembershipConnection(w, f.Under(w, planGroupMembershipConnection), v)
+				}
+			}
+		case 20:
+			if fc, ctx := f.Enter(w, p.fieldContext_Member_relationships); fc != nil {
+				v, err := p.Resolvers.Member().Relationships(ctx, obj, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string), fc.Args["direction"].(*model.Direction), fc.Args["filter"].(*model.RelationshipFilter))
+				if err != nil {
+					w.Fail(err)
+				} else {
+					ok = !(v == nil && w.Missing(true)) && p.objectRelationshipConnection(w, f.Under(w, planRelationshipConnection), v)
+				}
+			}
+		case 21:
+			if fc, ctx := f.Enter(w, p.fieldContext_Member_accessLog); fc != nil {
+				v, err := p.Resolvers.Member().AccessLog(ctx, obj, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+				if err != nil {
+					w.Fail(err)
+				} else {
+					ok = !(v == nil && w.Missing(true)) && p.objectAuditEventConnection(w, f.Under(w, planAuditEventConnection), v)
+				}
+			}
+		case 22:
 			if fc, ctx := f.Enter(w, p.fieldContext_Member_viewerMay); fc != nil {
 				v, err := obj.ViewerMay(ctx)
 				if err != nil {
@@ -3036,17 +3630,19 @@ var planQuery = &plan.Type{Name: "Query", Is: []string{"Query"}, Fields: map[str
 	"member":           {ID: 14, NonNull: false},
 	"members":          {ID: 15, NonNull: true},
 	"department":       {ID: 16, NonNull: false},
-	"departments":      {ID: 17, NonNull: true},
-	"platforms":        {ID: 18, NonNull: true},
-	"workspaces":       {ID: 19, NonNull: true},
-	"relationship":     {ID: 20, NonNull: false},
-	"relationships":    {ID: 21, NonNull: true},
-	"contactCheck":     {ID: 22, NonNull: false},
-	"contactChecks":    {ID: 23, NonNull: true},
-	"blockPreview":     {ID: 24, NonNull: false},
-	"apiKeys":          {ID: 25, NonNull: true},
-	"__type":           {ID: 26, NonNull: false},
-	"__schema":         {ID: 27, NonNull: false},
+	"accounts":         {ID: 17, NonNull: true},
+	"inactiveAccounts": {ID: 18, NonNull: true},
+	"departments":      {ID: 19, NonNull: true},
+	"platforms":        {ID: 20, NonNull: true},
+	"workspaces":       {ID: 21, NonNull: true},
+	"relationship":     {ID: 22, NonNull: false},
+	"relationships":    {ID: 23, NonNull: true},
+	"contactCheck":     {ID: 24, NonNull: false},
+	"contactChecks":    {ID: 25, NonNull: true},
+	"blockPreview":     {ID: 26, NonNull: false},
+	"apiKeys":          {ID: 27, NonNull: true},
+	"__type":           {ID: 28, NonNull: false},
+	"__schema":         {ID: 29, NonNull: false},
 }}
 
 func (p *planner) rootQuery(ctx context.Context, w *plan.Writer, f *plan.Field) bool {
@@ -3150,12 +3746,24 @@ func (p *planner) rootQuery(ctx context.Context, w *plan.Writer, f *plan.Field) 
 			return !(v == nil && w.Missing(false)) && p.objectDepartment(w, f.Under(w, planDepartment), v)
 		})
 	case 17:
+		return plan.Resolve(ctx, w, f, p.fieldContext_Query_accounts, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
+			return p.Resolvers.Query().Accounts(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string), fc.Args["filter"].(*model.AccountFilter))
+		}, func(v *view.AccountConnection) bool {
+			return !(v == nil && w.Missing(true)) && p.objectAccountConnection(w, f.Under(w, planAccountConnection), v)
+		})
+	case 18:
+		return plan.Resolve(ctx, w, f, p.fieldContext_Query_inactiveAccounts, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
+			return p.Resolvers.Query().InactiveAccounts(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string), fc.Args["days"].(*int))
+		}, func(v *view.AccountConnection) bool {
+			return !(v == nil && w.Missing(true)) && p.objectAccountConnection(w, f.Under(w, planAccountConnection), v)
+		})
+	case 19:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Query_departments, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Query().Departments(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
 		}, func(v *view.DepartmentConnection) bool {
 			return !(v == nil && w.Missing(true)) && p.objectDepartmentConnection(w, f.Under(w, planDepartmentConnection), v)
 		})
-	case 18:
+	case 20:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Query_platforms, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Query().Platforms(ctx)
 		}, func(v []*model.Platform) bool {
@@ -3163,7 +3771,7 @@ func (p *planner) rootQuery(ctx context.Context, w *plan.Writer, f *plan.Field) 
 				return !(v[i0] == nil && w.Missing(true)) && p.objectPlatform(w, f.Under(w, planPlatform), v[i0])
 			})
 		})
-	case 19:
+	case 21:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Query_workspaces, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Query().Workspaces(ctx)
 		}, func(v []*view.Workspace) bool {
@@ -3171,25 +3779,25 @@ func (p *planner) rootQuery(ctx context.Context, w *plan.Writer, f *plan.Field) 
 				return !(v[i0] == nil && w.Missing(true)) && p.objectWorkspace(w, f.Under(w, planWorkspace), v[i0])
 			})
 		})
-	case 20:
+	case 22:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Query_relationship, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Query().Relationship(ctx, fc.Args["id"].(string))
 		}, func(v *view.Relationship) bool {
 			return !(v == nil && w.Missing(false)) && p.objectRelationship(w, f.Under(w, planRelationship), v)
 		})
-	case 21:
+	case 23:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Query_relationships, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Query().Relationships(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string), fc.Args["filter"].(*model.RelationshipFilter))
 		}, func(v *view.RelationshipConnection) bool {
 			return !(v == nil && w.Missing(true)) && p.objectRelationshipConnection(w, f.Under(w, planRelationshipConnection), v)
 		})
-	case 22:
+	case 24:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Query_contactCheck, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Query().ContactCheck(ctx, fc.Args["input"].(model.ContactCheckInput))
 		}, func(v *view.ContactCheck) bool {
 			return !(v == nil && w.Missing(false)) && p.objectContactCheck(w, f.Under(w, planContactCheck), v)
 		})
-	case 23:
+	case 25:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Query_contactChecks, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Query().ContactChecks(ctx, fc.Args["inputs"].([]*model.ContactCheckInput))
 		}, func(v []*view.ContactCheck) bool {
@@ -3197,13 +3805,13 @@ func (p *planner) rootQuery(ctx context.Context, w *plan.Writer, f *plan.Field) 
 				return !(v[i0] == nil && w.Missing(false)) && p.objectContactCheck(w, f.Under(w, planContactCheck), v[i0])
 			})
 		})
-	case 24:
+	case 26:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Query_blockPreview, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Query().BlockPreview(ctx, fc.Args["input"].(model.BlockInput))
 		}, func(v *view.BlockPreview) bool {
 			return !(v == nil && w.Missing(false)) && p.objectBlockPreview(w, f.Under(w, planBlockPreview), v)
 		})
-	case 25:
+	case 27:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Query_apiKeys, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Query().APIKeys(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
 		}, func(v *view.APIKeyConnection) bool {
@@ -4303,10 +4911,16 @@ func (p *planner) interfaceNode(w *plan.Writer, f *plan.Field, obj view.Node, no
 		return obj != nil && p.objectOpportunity(w, f.Under(w, planOpportunity), obj)
 	case *view.Member:
 		return obj != nil && p.objectMember(w, f.Under(w, planMember), obj)
+	case *view.IdentityLink:
+		return obj != nil && p.objectIdentityLink(w, f.Under(w, planIdentityLink), obj)
+	case *view.GroupMembership:
+		return obj != nil && p.objectGroupMembership(w, f.Under(w, planGroupMembership), obj)
 	case *view.Group:
 		return obj != nil && p.objectGroup(w, f.Under(w, planGroup), obj)
 	case *view.ExternalContact:
 		return obj != nil && p.objectExternalContact(w, f.Under(w, planExternalContact), obj)
+	case *view.Device:
+		return obj != nil && p.objectDevice(w, f.Under(w, planDevice), obj)
 	case *view.Department:
 		return obj != nil && p.objectDepartment(w, f.Under(w, planDepartment), obj)
 	case *view.Decision:

@@ -24,6 +24,11 @@ func NewExecutableSchema(cfg Config) graphql.ExecutableSchema {
 type Config = graphql.Config[ResolverRoot, DirectiveRoot, ComplexityRoot]
 
 type ResolverRoot interface {
+	Account() AccountResolver
+	Department() DepartmentResolver
+	ExternalContact() ExternalContactResolver
+	Group() GroupResolver
+	Member() MemberResolver
 	Mutation() MutationResolver
 	Query() QueryResolver
 	Subscription() SubscriptionResolver
@@ -34,12 +39,38 @@ type DirectiveRoot struct {
 
 type ComplexityRoot struct {
 	Account struct {
-		ID         func(childComplexity int) int
-		Kind       func(childComplexity int) int
-		Member     func(childComplexity int) int
-		PlatformID func(childComplexity int) int
-		Status     func(childComplexity int) int
-		Workspace  func(childComplexity int) int
+		Bindings      func(childComplexity int) int
+		Devices       func(childComplexity int) int
+		ID            func(childComplexity int) int
+		Kind          func(childComplexity int) int
+		LastActiveAt  func(childComplexity int) int
+		Member        func(childComplexity int) int
+		PlatformID    func(childComplexity int) int
+		Status        func(childComplexity int) int
+		StatusHistory func(childComplexity int, first *int, after *string, last *int, before *string) int
+		StatusReason  func(childComplexity int) int
+		StatusScope   func(childComplexity int) int
+		StatusUntil   func(childComplexity int) int
+		Workspace     func(childComplexity int) int
+	}
+
+	AccountBinding struct {
+		From   func(childComplexity int) int
+		Member func(childComplexity int) int
+		Reason func(childComplexity int) int
+		Until  func(childComplexity int) int
+	}
+
+	AccountConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	AccountEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
 	}
 
 	AcknowledgeAlertPayload struct {
@@ -236,6 +267,14 @@ type ComplexityRoot struct {
 		Workspace   func(childComplexity int) int
 	}
 
+	ContactFollow struct {
+		Member func(childComplexity int) int
+		Remark func(childComplexity int) int
+		Since  func(childComplexity int) int
+		Source func(childComplexity int) int
+		Tags   func(childComplexity int) int
+	}
+
 	CreateApiKeyPayload struct {
 		APIKey     func(childComplexity int) int
 		Approval   func(childComplexity int) int
@@ -282,10 +321,12 @@ type ComplexityRoot struct {
 	}
 
 	Department struct {
-		ID      func(childComplexity int) int
-		Manager func(childComplexity int) int
-		Name    func(childComplexity int) int
-		Parent  func(childComplexity int) int
+		Children func(childComplexity int) int
+		ID       func(childComplexity int) int
+		Manager  func(childComplexity int) int
+		Members  func(childComplexity int, first *int, after *string, last *int, before *string, includeDescendants *bool) int
+		Name     func(childComplexity int) int
+		Parent   func(childComplexity int) int
 	}
 
 	DepartmentConnection struct {
@@ -298,6 +339,15 @@ type ComplexityRoot struct {
 	DepartmentEdge struct {
 		Cursor func(childComplexity int) int
 		Node   func(childComplexity int) int
+	}
+
+	Device struct {
+		CompanyOwned func(childComplexity int) int
+		ID           func(childComplexity int) int
+		Kind         func(childComplexity int) int
+		Label        func(childComplexity int) int
+		LastSeenAt   func(childComplexity int) int
+		SignedIn     func(childComplexity int) int
 	}
 
 	DirectoryChange struct {
@@ -318,6 +368,7 @@ type ComplexityRoot struct {
 
 	ExternalContact struct {
 		Company       func(childComplexity int) int
+		Followers     func(childComplexity int) int
 		ID            func(childComplexity int) int
 		Importance    func(childComplexity int) int
 		Name          func(childComplexity int) int
@@ -325,7 +376,9 @@ type ComplexityRoot struct {
 		Owner         func(childComplexity int) int
 		Phone         func(childComplexity int) int
 		PlatformID    func(childComplexity int) int
+		Pool          func(childComplexity int) int
 		Region        func(childComplexity int) int
+		Relationships func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.RelationshipFilter) int
 		Status        func(childComplexity int) int
 		Tags          func(childComplexity int) int
 		Verified      func(childComplexity int) int
@@ -356,6 +409,7 @@ type ComplexityRoot struct {
 		DissolvedAt   func(childComplexity int) int
 		ID            func(childComplexity int) int
 		Kind          func(childComplexity int) int
+		Members       func(childComplexity int, first *int, after *string, last *int, before *string, includeLeft *bool) int
 		Name          func(childComplexity int) int
 		Owner         func(childComplexity int) int
 		PlatformID    func(childComplexity int) int
@@ -375,23 +429,59 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	GroupMembership struct {
+		Group     func(childComplexity int) int
+		ID        func(childComplexity int) int
+		InvitedBy func(childComplexity int) int
+		JoinedAt  func(childComplexity int) int
+		LeftAt    func(childComplexity int) int
+		Party     func(childComplexity int) int
+	}
+
+	GroupMembershipConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	GroupMembershipEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	IdentityLink struct {
+		ID       func(childComplexity int) int
+		LinkedAt func(childComplexity int) int
+		Personal func(childComplexity int) int
+		Provider func(childComplexity int) int
+		Subject  func(childComplexity int) int
+	}
+
 	Member struct {
-		AccountName func(childComplexity int) int
-		Accounts    func(childComplexity int) int
-		Department  func(childComplexity int) int
-		Departments func(childComplexity int) int
-		EmployeeNo  func(childComplexity int) int
-		Employment  func(childComplexity int) int
-		ID          func(childComplexity int) int
-		JobFunction func(childComplexity int) int
-		Manager     func(childComplexity int) int
-		Name        func(childComplexity int) int
-		Phone       func(childComplexity int) int
-		Position    func(childComplexity int) int
-		Rank        func(childComplexity int) int
-		Region      func(childComplexity int) int
-		Roles       func(childComplexity int) int
-		ViewerMay   func(childComplexity int) int
+		AccessLog        func(childComplexity int, first *int, after *string, last *int, before *string) int
+		AccountName      func(childComplexity int) int
+		Accounts         func(childComplexity int) int
+		Contacts         func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.ExternalContactFilter) int
+		Department       func(childComplexity int) int
+		Departments      func(childComplexity int) int
+		EmployeeNo       func(childComplexity int) int
+		Employment       func(childComplexity int) int
+		GroupMemberships func(childComplexity int, first *int, after *string, last *int, before *string, includeLeft *bool) int
+		Groups           func(childComplexity int, first *int, after *string, last *int, before *string) int
+		ID               func(childComplexity int) int
+		Identities       func(childComplexity int) int
+		JobFunction      func(childComplexity int) int
+		Manager          func(childComplexity int) int
+		Name             func(childComplexity int) int
+		Phone            func(childComplexity int) int
+		Position         func(childComplexity int) int
+		Rank             func(childComplexity int) int
+		Region           func(childComplexity int) int
+		Relationships    func(childComplexity int, first *int, after *string, last *int, before *string, direction *model.Direction, filter *model.RelationshipFilter) int
+		Reports          func(childComplexity int, first *int, after *string, last *int, before *string) int
+		Roles            func(childComplexity int) int
+		ViewerMay        func(childComplexity int) int
 	}
 
 	MemberConnection struct {
@@ -503,6 +593,7 @@ type ComplexityRoot struct {
 
 	Query struct {
 		APIKeys          func(childComplexity int, first *int, after *string, last *int, before *string) int
+		Accounts         func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.AccountFilter) int
 		Alerts           func(childComplexity int, first *int, after *string, last *int, before *string, kind *model.AlertKind, open *bool) int
 		Approvals        func(childComplexity int, first *int, after *string, last *int, before *string, state *model.ApprovalState, mine *bool, requestedByID *string, subjectID *string) int
 		AuditEvents      func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.AuditFilter) int
@@ -517,6 +608,7 @@ type ComplexityRoot struct {
 		ExternalContacts func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.ExternalContactFilter) int
 		Group            func(childComplexity int, id string) int
 		Groups           func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.GroupFilter) int
+		InactiveAccounts func(childComplexity int, first *int, after *string, last *int, before *string, days *int) int
 		Member           func(childComplexity int, id *string, employeeNo *string, accountName *string) int
 		Members          func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.MemberFilter, orderBy *model.MemberOrder) int
 		Node             func(childComplexity int, id string) int
@@ -672,6 +764,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 	_ = ec
 	switch typeName + "." + field {
 
+	case "Account.bindings":
+		if e.ComplexityRoot.Account.Bindings == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Account.Bindings(childComplexity), true
+	case "Account.devices":
+		if e.ComplexityRoot.Account.Devices == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Account.Devices(childComplexity), true
 	case "Account.id":
 		if e.ComplexityRoot.Account.ID == nil {
 			break
@@ -684,6 +788,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Account.Kind(childComplexity), true
+	case "Account.lastActiveAt":
+		if e.ComplexityRoot.Account.LastActiveAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Account.LastActiveAt(childComplexity), true
 	case "Account.member":
 		if e.ComplexityRoot.Account.Member == nil {
 			break
@@ -702,12 +812,104 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Account.Status(childComplexity), true
+	case "Account.statusHistory":
+		if e.ComplexityRoot.Account.StatusHistory == nil {
+			break
+		}
+
+		args, err := ec.field_Account_statusHistory_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Account.StatusHistory(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+	case "Account.statusReason":
+		if e.ComplexityRoot.Account.StatusReason == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Account.StatusReason(childComplexity), true
+	case "Account.statusScope":
+		if e.ComplexityRoot.Account.StatusScope == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Account.StatusScope(childComplexity), true
+	case "Account.statusUntil":
+		if e.ComplexityRoot.Account.StatusUntil == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Account.StatusUntil(childComplexity), true
 	case "Account.workspace":
 		if e.ComplexityRoot.Account.Workspace == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Account.Workspace(childComplexity), true
+
+	case "AccountBinding.from":
+		if e.ComplexityRoot.AccountBinding.From == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AccountBinding.From(childComplexity), true
+	case "AccountBinding.member":
+		if e.ComplexityRoot.AccountBinding.Member == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AccountBinding.Member(childComplexity), true
+	case "AccountBinding.reason":
+		if e.ComplexityRoot.AccountBinding.Reason == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AccountBinding.Reason(childComplexity), true
+	case "AccountBinding.until":
+		if e.ComplexityRoot.AccountBinding.Until == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AccountBinding.Until(childComplexity), true
+
+	case "AccountConnection.edges":
+		if e.ComplexityRoot.AccountConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AccountConnection.Edges(childComplexity), true
+	case "AccountConnection.nodes":
+		if e.ComplexityRoot.AccountConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AccountConnection.Nodes(childComplexity), true
+	case "AccountConnection.pageInfo":
+		if e.ComplexityRoot.AccountConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AccountConnection.PageInfo(childComplexity), true
+	case "AccountConnection.totalCount":
+		if e.ComplexityRoot.AccountConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AccountConnection.TotalCount(childComplexity), true
+
+	case "AccountEdge.cursor":
+		if e.ComplexityRoot.AccountEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AccountEdge.Cursor(childComplexity), true
+	case "AccountEdge.node":
+		if e.ComplexityRoot.AccountEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AccountEdge.Node(childComplexity), true
 
 	case "AcknowledgeAlertPayload.alert":
 		if e.ComplexityRoot.AcknowledgeAlertPayload.Alert == nil {
@@ -1482,6 +1684,37 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.ContactCheck.Workspace(childComplexity), true
 
+	case "ContactFollow.member":
+		if e.ComplexityRoot.ContactFollow.Member == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContactFollow.Member(childComplexity), true
+	case "ContactFollow.remark":
+		if e.ComplexityRoot.ContactFollow.Remark == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContactFollow.Remark(childComplexity), true
+	case "ContactFollow.since":
+		if e.ComplexityRoot.ContactFollow.Since == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContactFollow.Since(childComplexity), true
+	case "ContactFollow.source":
+		if e.ComplexityRoot.ContactFollow.Source == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContactFollow.Source(childComplexity), true
+	case "ContactFollow.tags":
+		if e.ComplexityRoot.ContactFollow.Tags == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContactFollow.Tags(childComplexity), true
+
 	case "CreateApiKeyPayload.apiKey":
 		if e.ComplexityRoot.CreateApiKeyPayload.APIKey == nil {
 			break
@@ -1684,6 +1917,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Delivery.VendorRef(childComplexity), true
 
+	case "Department.children":
+		if e.ComplexityRoot.Department.Children == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Department.Children(childComplexity), true
 	case "Department.id":
 		if e.ComplexityRoot.Department.ID == nil {
 			break
@@ -1696,6 +1935,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Department.Manager(childComplexity), true
+	case "Department.members":
+		if e.ComplexityRoot.Department.Members == nil {
+			break
+		}
+
+		args, err := ec.field_Department_members_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Department.Members(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["includeDescendants"].(*bool)), true
 	case "Department.name":
 		if e.ComplexityRoot.Department.Name == nil {
 			break
@@ -1746,6 +1996,43 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DepartmentEdge.Node(childComplexity), true
+
+	case "Device.companyOwned":
+		if e.ComplexityRoot.Device.CompanyOwned == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.CompanyOwned(childComplexity), true
+	case "Device.id":
+		if e.ComplexityRoot.Device.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.ID(childComplexity), true
+	case "Device.kind":
+		if e.ComplexityRoot.Device.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.Kind(childComplexity), true
+	case "Device.label":
+		if e.ComplexityRoot.Device.Label == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.Label(childComplexity), true
+	case "Device.lastSeenAt":
+		if e.ComplexityRoot.Device.LastSeenAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.LastSeenAt(childComplexity), true
+	case "Device.signedIn":
+		if e.ComplexityRoot.Device.SignedIn == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Device.SignedIn(childComplexity), true
 
 	case "DirectoryChange.cursor":
 		if e.ComplexityRoot.DirectoryChange.Cursor == nil {
@@ -1815,6 +2102,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ExternalContact.Company(childComplexity), true
+	case "ExternalContact.followers":
+		if e.ComplexityRoot.ExternalContact.Followers == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExternalContact.Followers(childComplexity), true
 	case "ExternalContact.id":
 		if e.ComplexityRoot.ExternalContact.ID == nil {
 			break
@@ -1857,12 +2150,29 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ExternalContact.PlatformID(childComplexity), true
+	case "ExternalContact.pool":
+		if e.ComplexityRoot.ExternalContact.Pool == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExternalContact.Pool(childComplexity), true
 	case "ExternalContact.region":
 		if e.ComplexityRoot.ExternalContact.Region == nil {
 			break
 		}
 
 		return e.ComplexityRoot.ExternalContact.Region(childComplexity), true
+	case "ExternalContact.relationships":
+		if e.ComplexityRoot.ExternalContact.Relationships == nil {
+			break
+		}
+
+		args, err := ec.field_ExternalContact_relationships_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.ExternalContact.Relationships(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["filter"].(*model.RelationshipFilter)), true
 	case "ExternalContact.status":
 		if e.ComplexityRoot.ExternalContact.Status == nil {
 			break
@@ -1975,6 +2285,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Group.Kind(childComplexity), true
+	case "Group.members":
+		if e.ComplexityRoot.Group.Members == nil {
+			break
+		}
+
+		args, err := ec.field_Group_members_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Group.Members(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["includeLeft"].(*bool)), true
 	case "Group.name":
 		if e.ComplexityRoot.Group.Name == nil {
 			break
@@ -2044,6 +2365,123 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.GroupEdge.Node(childComplexity), true
 
+	case "GroupMembership.group":
+		if e.ComplexityRoot.GroupMembership.Group == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GroupMembership.Group(childComplexity), true
+	case "GroupMembership.id":
+		if e.ComplexityRoot.GroupMembership.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GroupMembership.ID(childComplexity), true
+	case "GroupMembership.invitedBy":
+		if e.ComplexityRoot.GroupMembership.InvitedBy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GroupMembership.InvitedBy(childComplexity), true
+	case "GroupMembership.joinedAt":
+		if e.ComplexityRoot.GroupMembership.JoinedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GroupMembership.JoinedAt(childComplexity), true
+	case "GroupMembership.leftAt":
+		if e.ComplexityRoot.GroupMembership.LeftAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GroupMembership.LeftAt(childComplexity), true
+	case "GroupMembership.party":
+		if e.ComplexityRoot.GroupMembership.Party == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GroupMembership.Party(childComplexity), true
+
+	case "GroupMembershipConnection.edges":
+		if e.ComplexityRoot.GroupMembershipConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GroupMembershipConnection.Edges(childComplexity), true
+	case "GroupMembershipConnection.nodes":
+		if e.ComplexityRoot.GroupMembershipConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GroupMembershipConnection.Nodes(childComplexity), true
+	case "GroupMembershipConnection.pageInfo":
+		if e.ComplexityRoot.GroupMembershipConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GroupMembershipConnection.PageInfo(childComplexity), true
+	case "GroupMembershipConnection.totalCount":
+		if e.ComplexityRoot.GroupMembershipConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GroupMembershipConnection.TotalCount(childComplexity), true
+
+	case "GroupMembershipEdge.cursor":
+		if e.ComplexityRoot.GroupMembershipEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GroupMembershipEdge.Cursor(childComplexity), true
+	case "GroupMembershipEdge.node":
+		if e.ComplexityRoot.GroupMembershipEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GroupMembershipEdge.Node(childComplexity), true
+
+	case "IdentityLink.id":
+		if e.ComplexityRoot.IdentityLink.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IdentityLink.ID(childComplexity), true
+	case "IdentityLink.linkedAt":
+		if e.ComplexityRoot.IdentityLink.LinkedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IdentityLink.LinkedAt(childComplexity), true
+	case "IdentityLink.personal":
+		if e.ComplexityRoot.IdentityLink.Personal == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IdentityLink.Personal(childComplexity), true
+	case "IdentityLink.provider":
+		if e.ComplexityRoot.IdentityLink.Provider == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IdentityLink.Provider(childComplexity), true
+	case "IdentityLink.subject":
+		if e.ComplexityRoot.IdentityLink.Subject == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IdentityLink.Subject(childComplexity), true
+
+	case "Member.accessLog":
+		if e.ComplexityRoot.Member.AccessLog == nil {
+			break
+		}
+
+		args, err := ec.field_Member_accessLog_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Member.AccessLog(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Member.accountName":
 		if e.ComplexityRoot.Member.AccountName == nil {
 			break
@@ -2056,6 +2494,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Member.Accounts(childComplexity), true
+	case "Member.contacts":
+		if e.ComplexityRoot.Member.Contacts == nil {
+			break
+		}
+
+		args, err := ec.field_Member_contacts_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Member.Contacts(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["filter"].(*model.ExternalContactFilter)), true
 	case "Member.department":
 		if e.ComplexityRoot.Member.Department == nil {
 			break
@@ -2080,12 +2529,40 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Member.Employment(childComplexity), true
+	case "Member.groupMemberships":
+		if e.ComplexityRoot.Member.GroupMemberships == nil {
+			break
+		}
+
+		args, err := ec.field_Member_groupMemberships_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Member.GroupMemberships(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["includeLeft"].(*bool)), true
+	case "Member.groups":
+		if e.ComplexityRoot.Member.Groups == nil {
+			break
+		}
+
+		args, err := ec.field_Member_groups_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Member.Groups(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Member.id":
 		if e.ComplexityRoot.Member.ID == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Member.ID(childComplexity), true
+	case "Member.identities":
+		if e.ComplexityRoot.Member.Identities == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Member.Identities(childComplexity), true
 	case "Member.jobFunction":
 		if e.ComplexityRoot.Member.JobFunction == nil {
 			break
@@ -2128,6 +2605,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Member.Region(childComplexity), true
+	case "Member.relationships":
+		if e.ComplexityRoot.Member.Relationships == nil {
+			break
+		}
+
+		args, err := ec.field_Member_relationships_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Member.Relationships(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["direction"].(*model.Direction), args["filter"].(*model.RelationshipFilter)), true
+	case "Member.reports":
+		if e.ComplexityRoot.Member.Reports == nil {
+			break
+		}
+
+		args, err := ec.field_Member_reports_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Member.Reports(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Member.roles":
 		if e.ComplexityRoot.Member.Roles == nil {
 			break
@@ -2606,6 +3105,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.APIKeys(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+	case "Query.accounts":
+		if e.ComplexityRoot.Query.Accounts == nil {
+			break
+		}
+
+		args, err := ec.field_Query_accounts_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Accounts(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["filter"].(*model.AccountFilter)), true
 	case "Query.alerts":
 		if e.ComplexityRoot.Query.Alerts == nil {
 			break
@@ -2755,6 +3265,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Groups(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["filter"].(*model.GroupFilter)), true
+	case "Query.inactiveAccounts":
+		if e.ComplexityRoot.Query.InactiveAccounts == nil {
+			break
+		}
+
+		args, err := ec.field_Query_inactiveAccounts_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.InactiveAccounts(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["days"].(*int)), true
 
 	case "Query.member":
 		if e.ComplexityRoot.Query.Member == nil {
@@ -3393,6 +3914,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	opCtx := graphql.GetOperationContext(ctx)
 	ec := newExecutionContext(opCtx, e, make(chan graphql.DeferredResult))
 	inputUnmarshalMap := graphql.BuildUnmarshalerMap(
+		ec.unmarshalInputAccountFilter,
 		ec.unmarshalInputAuditFilter,
 		ec.unmarshalInputBlockInput,
 		ec.unmarshalInputContactCheckInput,
@@ -3905,8 +4427,14 @@ type ExternalContact implements Node @authorize(action: "read") {
   tags: [String!]!
   "The member in charge."
   owner: Member
+  "The department in whose pool the contact waits to be claimed; then there is no owner."
+  pool: Department
+  "Every member who holds a tie with this contact, the oldest tie first."
+  followers: [ContactFollow!]!
   "Business that is under way with the contact."
   opportunities: [Opportunity!]!
+  "Relationships that are aimed at the contact, newest first: those that the caller may see."
+  relationships(first: Int, after: String, last: Int, before: String, filter: RelationshipFilter): RelationshipConnection!
   "Actions with a command that policy would let the caller ask for on this contact now, some with somebody's agreement."
   viewerMay: [String!]!
 }
@@ -3929,6 +4457,20 @@ enum ContactStatus {
   AT_RISK
   "Lost."
   LOST
+}
+
+"One member's tie with a contact."
+type ContactFollow {
+  "Whose. Null where the caller may not see the person."
+  member: Member
+  "Since when."
+  since: DateTime!
+  "The member's own name for the contact."
+  remark: String
+  "The member's own labels."
+  tags: [String!]!
+  "How the tie came about."
+  source: String
 }
 
 "Business that is under way with a contact."
@@ -3970,12 +4512,14 @@ type ExternalContactEdge {
 
 "Narrows a list of contacts; all that is given must hold."
 input ExternalContactFilter {
-  "Part of a name or a company."
+  "Part of a name or a company; or a whole platform id or phone number, of contacts that show them to the caller."
   query: String
   "On this workspace."
   workspaceId: ID
   "In this member's charge."
   ownerId: ID
+  "In this department's pool."
+  poolDepartmentId: ID
   "With this status."
   status: ContactStatus
   "Of this importance."
@@ -4236,12 +4780,30 @@ type Group implements Node @authorize(action: "read") {
   owner: Member
   "Who administers it beside the owner, as far as the caller may see them."
   admins: [Member!]!
+  "Who is in it, and with includeLeft who was; by when they came. Whom the caller may not see keeps a place without a name."
+  members(first: Int, after: String, last: Int, before: String, includeLeft: Boolean = false): GroupMembershipConnection!
   "Of project groups: a closed project needs no handover."
   projectClosed: Boolean
   "What everybody in it was told."
   announcement: String
   "Set once the group is gone on its platform; roster and archive stay."
   dissolvedAt: DateTime
+}
+
+"One party's place in a group, from joining to leaving."
+type GroupMembership implements Node @authorize(action: "read") {
+  "Opaque id."
+  id: ID!
+  "The group. Null where the caller may not see it."
+  group: Group
+  "Who. Null where the caller may not see the party."
+  party: Party
+  "When the party came."
+  joinedAt: DateTime!
+  "When the party left. Null: it is there."
+  leftAt: DateTime
+  "Who brought the party in. Null where the caller may not see the person."
+  invitedBy: Member
 }
 
 "What a group is for."
@@ -4256,6 +4818,25 @@ enum GroupKind {
   CUSTOMER
   "None of the others."
   GENERAL
+}
+
+"One page of places in groups."
+type GroupMembershipConnection {
+  "The rows with their cursors."
+  edges: [GroupMembershipEdge!]!
+  "The rows."
+  nodes: [GroupMembership!]!
+  "Where the page stands."
+  pageInfo: PageInfo!
+  "How many there are in all; exact to 100,000, null beyond."
+  totalCount: Int
+}
+"One row of a page."
+type GroupMembershipEdge {
+  "Its place in the list."
+  cursor: String!
+  "The row."
+  node: GroupMembership!
 }
 
 "One page of groups."
@@ -4287,6 +4868,8 @@ input GroupFilter {
   kind: GroupKind
   "Owned by this member."
   ownerId: ID
+  "That this member is in."
+  memberId: ID
 }
 
 extend type Query {
@@ -4326,8 +4909,22 @@ type Member implements Node @authorize(action: "read") {
   manager: Member
   "Where the person stands with the company."
   employment: Employment!
+  "Who reports to this person, by id."
+  reports(first: Int, after: String, last: Int, before: String): MemberConnection!
   "The person's accounts, one a workspace."
   accounts: [Account!]!
+  "Logins by other identity providers."
+  identities: [IdentityLink!]!
+  "Contacts that the person owns or follows, by id."
+  contacts(first: Int, after: String, last: Int, before: String, filter: ExternalContactFilter): ExternalContactConnection!
+  "Groups that the person is in, by id."
+  groups(first: Int, after: String, last: Int, before: String): GroupConnection!
+  "When the person joined and left which group. Of groups that the caller may not see only the caller's own."
+  groupMemberships(first: Int, after: String, last: Int, before: String, includeLeft: Boolean = false): GroupMembershipConnection!
+  "Relationships that the person made, or is the target of, newest first: those that the caller may see. Nobody learns here who blocked him."
+  relationships(first: Int, after: String, last: Int, before: String, direction: Direction = OUTGOING, filter: RelationshipFilter): RelationshipConnection!
+  "Who read what about this person, when and on what basis, newest first. For the person and for auditors; empty for others."
+  accessLog(first: Int, after: String, last: Int, before: String): AuditEventConnection!
   "Actions with a command that policy would let the caller ask for on this person now, some with somebody's agreement."
   viewerMay: [String!]!
 }
@@ -4360,6 +4957,30 @@ enum Employment {
   DEPARTED
 }
 
+"A way to look at relationships."
+enum Direction {
+  "Made by the one asked about."
+  OUTGOING
+  "Aimed at the one asked about."
+  INCOMING
+  "Either."
+  BOTH
+}
+
+"A login by another identity provider. It holds an opaque subject and nothing else of that account."
+type IdentityLink implements Node @authorize(action: "read") {
+  "Opaque id."
+  id: ID!
+  "Who vouches for the person: wechat, oidc, …"
+  provider: String!
+  "The provider's opaque name for the person. Null where the caller may not see it, never half of it."
+  subject: String @authorize(action: "unmask")
+  "Whether it belongs to the person's private life, as a personal WeChat does."
+  personal: Boolean!
+  "When it was linked."
+  linkedAt: DateTime!
+}
+
 "A node of the organisation's tree (部门)."
 type Department implements Node @authorize(action: "read") {
   "Opaque id."
@@ -4368,15 +4989,19 @@ type Department implements Node @authorize(action: "read") {
   name: String!
   "The one above; null at the top."
   parent: Department
+  "Those right below, by id."
+  children: [Department!]!
   "Who leads it."
   manager: Member
+  "Who belongs to it, by id; includeDescendants: or to one below."
+  members(first: Int, after: String, last: Int, before: String, includeDescendants: Boolean = false): MemberConnection!
 }
 
-"One person's account on one workspace."
+"One person's account on one workspace; the ledger of who uses what."
 type Account implements Node @authorize(action: "read") {
   "Opaque id."
   id: ID!
-  "Whose it is. Null: nobody's yet, or hidden."
+  "Whose it is; of a shared account the custodian. Null: nobody's yet, or hidden."
   member: Member
   "Where it is."
   workspace: Workspace!
@@ -4386,6 +5011,56 @@ type Account implements Node @authorize(action: "read") {
   platformId: String @authorize(action: "unmask")
   "What it may still do."
   status: AccountStatus!
+  "Why, in the words of who set it."
+  statusReason: String
+  "Of a temporary unfreeze: when it freezes again by itself."
+  statusUntil: DateTime
+  "Of a temporary unfreeze: how much of it."
+  statusScope: AccountScope!
+  "Who had it when, newest first."
+  bindings: [AccountBinding!]!
+  "When it was last used, as far as the platform tells."
+  lastActiveAt: DateTime
+  "What it was used on."
+  devices: [Device!]!
+  "What was done to it, newest first, as far as the caller may read the trail."
+  statusHistory(first: Int, after: String, last: Int, before: String): AuditEventConnection!
+}
+
+"How much an active account may do."
+enum AccountScope {
+  "All."
+  FULL
+  "Of a temporary unfreeze: sign in and take one's own data out, nothing else."
+  EXPORT_ONLY
+}
+
+"A span of time in which an account was somebody's."
+type AccountBinding {
+  "Whose. Null: nobody's, or hidden."
+  member: Member
+  "Since when."
+  from: DateTime!
+  "Until when, exclusive. Null: it goes on."
+  until: DateTime
+  "Why it changed hands."
+  reason: String
+}
+
+"A telephone or computer that an account was used on."
+type Device implements Node @authorize(action: "read") {
+  "Opaque id."
+  id: ID!
+  "As the platform names it."
+  label: String!
+  "phone, tablet, desktop, …"
+  kind: String!
+  "Whether it is the company's."
+  companyOwned: Boolean!
+  "When it was last used."
+  lastSeenAt: DateTime
+  "Whether the account is signed in on it now."
+  signedIn: Boolean!
 }
 
 "Who is behind an account."
@@ -4429,6 +5104,25 @@ type MemberEdge {
   node: Member!
 }
 
+"One page of accounts."
+type AccountConnection {
+  "The rows with their cursors."
+  edges: [AccountEdge!]!
+  "The rows."
+  nodes: [Account!]!
+  "Where the page stands."
+  pageInfo: PageInfo!
+  "How many there are in all; exact to 100,000, null beyond."
+  totalCount: Int
+}
+"One row of a page."
+type AccountEdge {
+  "Its place in the list."
+  cursor: String!
+  "The row."
+  node: Account!
+}
+
 "One page of departments."
 type DepartmentConnection {
   "The rows with their cursors."
@@ -4462,6 +5156,28 @@ input MemberFilter {
   role: String
   "With an account there."
   workspaceId: ID
+  "As it shows: a departure that the caller may not see is ACTIVE."
+  employment: Employment
+  "With a login that belongs to the private life, or without."
+  linkedToPersonal: Boolean
+}
+
+"Narrows a list of accounts; all that is given must hold."
+input AccountFilter {
+  "Part of the member's name, account name or employee number; or a whole platform id, where the caller may see it."
+  query: String
+  "On this workspace."
+  workspaceId: ID
+  "This member's."
+  memberId: ID
+  "With this status."
+  status: AccountStatus
+  "Of this kind."
+  kind: AccountKind
+  "Nobody's, or somebody's."
+  orphan: Boolean
+  "Still usable though its person has left; or not."
+  leaver: Boolean
 }
 
 "The orders of members."
@@ -4470,6 +5186,8 @@ enum MemberOrder {
   EMPLOYEE_NO
   "By the pinyin of the name."
   NAME
+  "By rank, the highest first."
+  RANK_DESC
 }
 
 extend type Query {
@@ -4479,6 +5197,10 @@ extend type Query {
   members(first: Int, after: String, last: Int, before: String, filter: MemberFilter, orderBy: MemberOrder): MemberConnection! @authorize(action: "read")
   "One department."
   department(id: ID!): Department @authorize(action: "read")
+  "Accounts, by id."
+  accounts(first: Int, after: String, last: Int, before: String, filter: AccountFilter): AccountConnection! @authorize(action: "read")
+  "ACTIVE accounts that nobody used for so many days, or ever; by id."
+  inactiveAccounts(first: Int, after: String, last: Int, before: String, days: Int = 30): AccountConnection! @authorize(action: "read")
   "Departments, by id."
   departments(first: Int, after: String, last: Int, before: String): DepartmentConnection! @authorize(action: "read")
 }
@@ -5156,8 +5878,60 @@ func (ec *executionContext) childFields_Account(ctx context.Context, field graph
 		return ec.fieldContext_Account_platformId(ctx, field)
 	case "status":
 		return ec.fieldContext_Account_status(ctx, field)
+	case "statusReason":
+		return ec.fieldContext_Account_statusReason(ctx, field)
+	case "statusUntil":
+		return ec.fieldContext_Account_statusUntil(ctx, field)
+	case "statusScope":
+		return ec.fieldContext_Account_statusScope(ctx, field)
+	case "bindings":
+		return ec.fieldContext_Account_bindings(ctx, field)
+	case "lastActiveAt":
+		return ec.fieldContext_Account_lastActiveAt(ctx, field)
+	case "devices":
+		return ec.fieldContext_Account_devices(ctx, field)
+	case "statusHistory":
+		return ec.fieldContext_Account_statusHistory(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Account", field.Name)
+}
+
+func (ec *executionContext) childFields_AccountBinding(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "member":
+		return ec.fieldContext_AccountBinding_member(ctx, field)
+	case "from":
+		return ec.fieldContext_AccountBinding_from(ctx, field)
+	case "until":
+		return ec.fieldContext_AccountBinding_until(ctx, field)
+	case "reason":
+		return ec.fieldContext_AccountBinding_reason(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AccountBinding", field.Name)
+}
+
+func (ec *executionContext) childFields_AccountConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_AccountConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_AccountConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_AccountConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_AccountConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AccountConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_AccountEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_AccountEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_AccountEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AccountEdge", field.Name)
 }
 
 func (ec *executionContext) childFields_AcknowledgeAlertPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -5548,6 +6322,22 @@ func (ec *executionContext) childFields_ContactCheck(ctx context.Context, field 
 	return nil, fmt.Errorf("no field named %q was found under type ContactCheck", field.Name)
 }
 
+func (ec *executionContext) childFields_ContactFollow(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "member":
+		return ec.fieldContext_ContactFollow_member(ctx, field)
+	case "since":
+		return ec.fieldContext_ContactFollow_since(ctx, field)
+	case "remark":
+		return ec.fieldContext_ContactFollow_remark(ctx, field)
+	case "tags":
+		return ec.fieldContext_ContactFollow_tags(ctx, field)
+	case "source":
+		return ec.fieldContext_ContactFollow_source(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ContactFollow", field.Name)
+}
+
 func (ec *executionContext) childFields_CreateApiKeyPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "decision":
@@ -5646,8 +6436,12 @@ func (ec *executionContext) childFields_Department(ctx context.Context, field gr
 		return ec.fieldContext_Department_name(ctx, field)
 	case "parent":
 		return ec.fieldContext_Department_parent(ctx, field)
+	case "children":
+		return ec.fieldContext_Department_children(ctx, field)
 	case "manager":
 		return ec.fieldContext_Department_manager(ctx, field)
+	case "members":
+		return ec.fieldContext_Department_members(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Department", field.Name)
 }
@@ -5674,6 +6468,24 @@ func (ec *executionContext) childFields_DepartmentEdge(ctx context.Context, fiel
 		return ec.fieldContext_DepartmentEdge_node(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DepartmentEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_Device(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Device_id(ctx, field)
+	case "label":
+		return ec.fieldContext_Device_label(ctx, field)
+	case "kind":
+		return ec.fieldContext_Device_kind(ctx, field)
+	case "companyOwned":
+		return ec.fieldContext_Device_companyOwned(ctx, field)
+	case "lastSeenAt":
+		return ec.fieldContext_Device_lastSeenAt(ctx, field)
+	case "signedIn":
+		return ec.fieldContext_Device_signedIn(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Device", field.Name)
 }
 
 func (ec *executionContext) childFields_DirectoryChange(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -5734,8 +6546,14 @@ func (ec *executionContext) childFields_ExternalContact(ctx context.Context, fie
 		return ec.fieldContext_ExternalContact_tags(ctx, field)
 	case "owner":
 		return ec.fieldContext_ExternalContact_owner(ctx, field)
+	case "pool":
+		return ec.fieldContext_ExternalContact_pool(ctx, field)
+	case "followers":
+		return ec.fieldContext_ExternalContact_followers(ctx, field)
 	case "opportunities":
 		return ec.fieldContext_ExternalContact_opportunities(ctx, field)
+	case "relationships":
+		return ec.fieldContext_ExternalContact_relationships(ctx, field)
 	case "viewerMay":
 		return ec.fieldContext_ExternalContact_viewerMay(ctx, field)
 	}
@@ -5792,6 +6610,8 @@ func (ec *executionContext) childFields_Group(ctx context.Context, field graphql
 		return ec.fieldContext_Group_owner(ctx, field)
 	case "admins":
 		return ec.fieldContext_Group_admins(ctx, field)
+	case "members":
+		return ec.fieldContext_Group_members(ctx, field)
 	case "projectClosed":
 		return ec.fieldContext_Group_projectClosed(ctx, field)
 	case "announcement":
@@ -5826,6 +6646,64 @@ func (ec *executionContext) childFields_GroupEdge(ctx context.Context, field gra
 	return nil, fmt.Errorf("no field named %q was found under type GroupEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_GroupMembership(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_GroupMembership_id(ctx, field)
+	case "group":
+		return ec.fieldContext_GroupMembership_group(ctx, field)
+	case "party":
+		return ec.fieldContext_GroupMembership_party(ctx, field)
+	case "joinedAt":
+		return ec.fieldContext_GroupMembership_joinedAt(ctx, field)
+	case "leftAt":
+		return ec.fieldContext_GroupMembership_leftAt(ctx, field)
+	case "invitedBy":
+		return ec.fieldContext_GroupMembership_invitedBy(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type GroupMembership", field.Name)
+}
+
+func (ec *executionContext) childFields_GroupMembershipConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_GroupMembershipConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_GroupMembershipConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_GroupMembershipConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_GroupMembershipConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type GroupMembershipConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_GroupMembershipEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_GroupMembershipEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_GroupMembershipEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type GroupMembershipEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_IdentityLink(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_IdentityLink_id(ctx, field)
+	case "provider":
+		return ec.fieldContext_IdentityLink_provider(ctx, field)
+	case "subject":
+		return ec.fieldContext_IdentityLink_subject(ctx, field)
+	case "personal":
+		return ec.fieldContext_IdentityLink_personal(ctx, field)
+	case "linkedAt":
+		return ec.fieldContext_IdentityLink_linkedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type IdentityLink", field.Name)
+}
+
 func (ec *executionContext) childFields_Member(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -5856,8 +6734,22 @@ func (ec *executionContext) childFields_Member(ctx context.Context, field graphq
 		return ec.fieldContext_Member_manager(ctx, field)
 	case "employment":
 		return ec.fieldContext_Member_employment(ctx, field)
+	case "reports":
+		return ec.fieldContext_Member_reports(ctx, field)
 	case "accounts":
 		return ec.fieldContext_Member_accounts(ctx, field)
+	case "identities":
+		return ec.fieldContext_Member_identities(ctx, field)
+	case "contacts":
+		return ec.fieldContext_Member_contacts(ctx, field)
+	case "groups":
+		return ec.fieldContext_Member_groups(ctx, field)
+	case "groupMemberships":
+		return ec.fieldContext_Member_groupMemberships(ctx, field)
+	case "relationships":
+		return ec.fieldContext_Member_relationships(ctx, field)
+	case "accessLog":
+		return ec.fieldContext_Member_accessLog(ctx, field)
 	case "viewerMay":
 		return ec.fieldContext_Member_viewerMay(ctx, field)
 	}

@@ -18,6 +18,24 @@ type CommandPayload interface {
 	IsCommandPayload()
 }
 
+// Narrows a list of accounts; all that is given must hold.
+type AccountFilter struct {
+	// Part of the member's name, account name or employee number; or a whole platform id, where the caller may see it.
+	Query *string `json:"query,omitempty"`
+	// On this workspace.
+	WorkspaceID *string `json:"workspaceId,omitempty"`
+	// This member's.
+	MemberID *string `json:"memberId,omitempty"`
+	// With this status.
+	Status *AccountStatus `json:"status,omitempty"`
+	// Of this kind.
+	Kind *AccountKind `json:"kind,omitempty"`
+	// Nobody's, or somebody's.
+	Orphan *bool `json:"orphan,omitempty"`
+	// Still usable though its person has left; or not.
+	Leaver *bool `json:"leaver,omitempty"`
+}
+
 // Narrows a list of events; all that is given must hold.
 type AuditFilter struct {
 	// Done by this member.
@@ -136,12 +154,14 @@ type Delivery struct {
 
 // Narrows a list of contacts; all that is given must hold.
 type ExternalContactFilter struct {
-	// Part of a name or a company.
+	// Part of a name or a company; or a whole platform id or phone number, of contacts that show them to the caller.
 	Query *string `json:"query,omitempty"`
 	// On this workspace.
 	WorkspaceID *string `json:"workspaceId,omitempty"`
 	// In this member's charge.
 	OwnerID *string `json:"ownerId,omitempty"`
+	// In this department's pool.
+	PoolDepartmentID *string `json:"poolDepartmentId,omitempty"`
 	// With this status.
 	Status *ContactStatus `json:"status,omitempty"`
 	// Of this importance.
@@ -178,6 +198,8 @@ type GroupFilter struct {
 	Kind *GroupKind `json:"kind,omitempty"`
 	// Owned by this member.
 	OwnerID *string `json:"ownerId,omitempty"`
+	// That this member is in.
+	MemberID *string `json:"memberId,omitempty"`
 }
 
 // Narrows a list of members; all that is given must hold.
@@ -194,6 +216,10 @@ type MemberFilter struct {
 	Role *string `json:"role,omitempty"`
 	// With an account there.
 	WorkspaceID *string `json:"workspaceId,omitempty"`
+	// As it shows: a departure that the caller may not see is ACTIVE.
+	Employment *Employment `json:"employment,omitempty"`
+	// With a login that belongs to the private life, or without.
+	LinkedToPersonal *bool `json:"linkedToPersonal,omitempty"`
 }
 
 // Where a page stands in its list.
@@ -328,6 +354,64 @@ func (e *AccountKind) UnmarshalJSON(b []byte) error {
 }
 
 func (e AccountKind) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// How much an active account may do.
+type AccountScope string
+
+const (
+	// All.
+	AccountScopeFull AccountScope = "FULL"
+	// Of a temporary unfreeze: sign in and take one's own data out, nothing else.
+	AccountScopeExportOnly AccountScope = "EXPORT_ONLY"
+)
+
+var AllAccountScope = []AccountScope{
+	AccountScopeFull,
+	AccountScopeExportOnly,
+}
+
+func (e AccountScope) IsValid() bool {
+	switch e {
+	case AccountScopeFull, AccountScopeExportOnly:
+		return true
+	}
+	return false
+}
+
+func (e AccountScope) String() string {
+	return string(e)
+}
+
+func (e *AccountScope) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = AccountScope(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid AccountScope", str)
+	}
+	return nil
+}
+
+func (e AccountScope) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *AccountScope) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e AccountScope) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil
@@ -787,6 +871,67 @@ func (e DeliveryState) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// A way to look at relationships.
+type Direction string
+
+const (
+	// Made by the one asked about.
+	DirectionOutgoing Direction = "OUTGOING"
+	// Aimed at the one asked about.
+	DirectionIncoming Direction = "INCOMING"
+	// Either.
+	DirectionBoth Direction = "BOTH"
+)
+
+var AllDirection = []Direction{
+	DirectionOutgoing,
+	DirectionIncoming,
+	DirectionBoth,
+}
+
+func (e Direction) IsValid() bool {
+	switch e {
+	case DirectionOutgoing, DirectionIncoming, DirectionBoth:
+		return true
+	}
+	return false
+}
+
+func (e Direction) String() string {
+	return string(e)
+}
+
+func (e *Direction) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = Direction(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid Direction", str)
+	}
+	return nil
+}
+
+func (e Direction) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *Direction) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e Direction) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
 // Where a member stands with the company.
 type Employment string
 
@@ -1200,16 +1345,19 @@ const (
 	MemberOrderEmployeeNo MemberOrder = "EMPLOYEE_NO"
 	// By the pinyin of the name.
 	MemberOrderName MemberOrder = "NAME"
+	// By rank, the highest first.
+	MemberOrderRankDesc MemberOrder = "RANK_DESC"
 )
 
 var AllMemberOrder = []MemberOrder{
 	MemberOrderEmployeeNo,
 	MemberOrderName,
+	MemberOrderRankDesc,
 }
 
 func (e MemberOrder) IsValid() bool {
 	switch e {
-	case MemberOrderEmployeeNo, MemberOrderName:
+	case MemberOrderEmployeeNo, MemberOrderName, MemberOrderRankDesc:
 		return true
 	}
 	return false

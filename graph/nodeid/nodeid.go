@@ -25,6 +25,9 @@ var prefixes = map[im.Kind]string{
 	im.KindAPIKey:       "key_",
 	im.KindImport:       "imp_",
 	im.KindImportRow:    "row_",
+	im.KindIdentity:     "idn_",
+	im.KindDevice:       "dev_",
+	im.KindMembership:   "gmb_",
 }
 
 var kinds = func() map[string]im.Kind {

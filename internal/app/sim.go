@@ -162,7 +162,7 @@ func wecomSeed(all directory.Snapshot) wecomsim.Seed {
 	}}
 	userIDs := map[im.ID]string{} // by member
 	for _, a := range all.Accounts {
-		if a.WorkspaceID == at.ID {
+		if a.WorkspaceID == at.ID && a.Kind == im.HumanAccount {
 			userIDs[a.MemberID] = a.PlatformID
 		}
 	}
@@ -231,7 +231,7 @@ func wecomSeed(all directory.Snapshot) wecomsim.Seed {
 		}
 		row := wecomsim.Group{ChatID: g.PlatformID, Name: g.Name, Owner: userIDs[g.OwnerID], Notice: g.Announcement, Internal: true}
 		for _, m := range all.Memberships {
-			if m.GroupID != g.ID {
+			if m.GroupID != g.ID || !m.LeftAt.IsZero() {
 				continue
 			}
 			member := wecomsim.GroupMember{ID: userIDs[m.Party.ID], JoinTime: m.JoinedAt.Unix(), JoinScene: 1, Invitor: userIDs[m.InvitedBy]}

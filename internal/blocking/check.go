@@ -138,6 +138,11 @@ func (s *Service) ListRelationships(ctx context.Context, v im.Viewer, f Relation
 	return s.store.ListRelationships(ctx, v, f, s.o.Now(), r)
 }
 
+// RelationshipsOf reads a page of the relationships of each of some members or contacts, newest first.
+func (s *Service) RelationshipsOf(ctx context.Context, v im.Viewer, kind im.Kind, ids []im.ID, end End, f RelationshipFilter, r page.Request) (map[im.ID]page.Result[im.Relationship], error) {
+	return s.store.RelationshipsOf(ctx, v, kind, ids, end, f, s.o.Now(), r)
+}
+
 // ListApprovals reads one page of approvals, newest first.
 func (s *Service) ListApprovals(ctx context.Context, v im.Viewer, f ApprovalFilter, r page.Request) (page.Result[im.Approval], error) {
 	return s.store.ListApprovals(ctx, v, f, s.o.Now(), r)

@@ -43,8 +43,19 @@ type Store interface {
 	PolicyStats(ctx context.Context, v im.Viewer, q StatsQuery) (Stats, error)
 
 	ListRelationships(ctx context.Context, v im.Viewer, f RelationshipFilter, now time.Time, r page.Request) (page.Result[im.Relationship], error)
+	RelationshipsOf(ctx context.Context, v im.Viewer, kind im.Kind, ids []im.ID, end End, f RelationshipFilter, now time.Time, r page.Request) (map[im.ID]page.Result[im.Relationship], error)
 	ListApprovals(ctx context.Context, v im.Viewer, f ApprovalFilter, now time.Time, r page.Request) (page.Result[im.Approval], error)
 }
+
+// End is which end of a relationship a party has.
+type End string
+
+// The ends.
+const (
+	Outgoing End = "OUTGOING" // made by the party
+	Incoming End = "INCOMING" // aimed at it
+	BothEnds End = "BOTH"
+)
 
 // Reads is what may be read by whoever may see it: a map lacks what is not there and what the viewer may not see.
 // What takes no viewer belongs to things that the caller has seen already.

@@ -67,12 +67,16 @@ func Company(ids *im.IDs, now time.Time) directory.Snapshot {
 	for _, p := range people {
 		b.addAccounts(p)
 	}
+	b.addUnmanned()
+	b.addIdentities()
 	for i, c := range slices.Concat(namedContacts, otherContacts()) {
 		b.addContact(i, c)
 	}
+	b.addColleagues()
 	for _, g := range slices.Concat(namedGroups(), otherGroups()) {
 		b.addGroup(g)
 	}
+	b.addLeft()
 	return b.Snapshot
 }
 
@@ -139,33 +143,33 @@ func (b *builder) addMember(p person) {
 		Position: p.position, Rank: p.rank, Phone: phone(len(b.Members) + 1), Roles: []string{p.role}, JobFunction: p.function,
 		Region: region, DepartmentID: department, Departments: []im.ID{department}, Employment: im.Employed,
 	}
+	if p.no == leaver {
+		m.Employment = im.Departed
+	}
 	if p.manager != "" {
 		m.ManagerID = must(b.members, p.manager)
 	}
 	b.Members = append(b.Members, m)
 }
 
-func (b *builder) addAccounts(p person) {
-	for _, name := range p.workspaces() {
-		b.Accounts = append(b.Accounts, im.Account{
-			ID: b.ids.New(), MemberID: must(b.members, p.no), WorkspaceID: must(b.workspaces, name), Kind: im.HumanAccount,
-			PlatformID: p.account(), Status: im.AccountActive, StatusScope: im.FullScope, LastActiveAt: b.now,
-		})
-	}
-}
-
 func (b *builder) addContact(i int, c contact) {
 	id := b.ids.New()
 	b.contacts[c.platformID] = id
 	owner := must(b.members, c.owner)
-	b.Contacts = append(b.Contacts, im.ExternalContact{
+	row := im.ExternalContact{
 		ID: id, WorkspaceID: must(b.workspaces, c.workspace), PlatformID: c.platformID, Name: c.name,
 		SortKey: pinyin.Person(c.name), Company: c.company, Phone: phone(1001 + i), Verified: c.verified, Region: region,
 		Importance: c.importance, Status: im.ContactActive, OwnerID: owner, Tags: c.tags,
-	})
-	b.Follows = append(b.Follows, im.Follow{
-		ContactID: id, MemberID: owner, Since: b.now.Add(-time.Duration(60+i%300) * day), Source: followSources[i%len(followSources)],
-	})
+	}
+	if slices.Contains(pooled, c.platformID) {
+		row.OwnerID, row.PoolDepartmentID = im.ID{}, must(b.departments, "客服部").ID
+	}
+	b.Contacts = append(b.Contacts, row)
+	f := im.Follow{ContactID: id, MemberID: owner, Since: b.now.Add(-time.Duration(60+i%300) * day), Source: followSources[i%len(followSources)]}
+	if i%5 == 0 {
+		f.Remark, f.Tags = c.name+"（"+c.company+"）", []string{"展会认识"}
+	}
+	b.Follows = append(b.Follows, f)
 	if o := c.opportunity; o.title != "" {
 		b.Opportunities = append(b.Opportunities, im.Opportunity{
 			ID: b.ids.New(), ContactID: id, Title: o.title, Amount: o.yuan * 100, Currency: currency,
@@ -197,6 +201,27 @@ func (b *builder) addGroup(g group) {
 	}
 	for _, platformID := range g.contacts {
 		join(im.Ref{Kind: im.KindContact, ID: must(b.contacts, platformID)}, false)
+	}
+}
+
+// addColleagues has a second seller know some of the others' contacts.
+func (b *builder) addColleagues() {
+	first := len(namedContacts)
+	for i, c := range b.Contacts[first:] {
+		seller := must(b.members, sellers[(i+1)%len(sellers)])
+		if i%40 == 0 && c.WorkspaceID == b.workspaces[wecom] {
+			b.Follows = append(b.Follows, im.Follow{ContactID: c.ID, MemberID: seller, Since: b.now.Add(-20 * day), Remark: c.Name, Source: followSources[2]})
+		}
+	}
+}
+
+// addLeft has people who were in groups of the others before: the leaver, and one who moved on.
+func (b *builder) addLeft() {
+	for i, g := range b.Groups[len(namedGroups()):] {
+		if no := [...]string{leaver, "", "019"}[i%3]; no != "" && (g.WorkspaceID == b.workspaces[native] || g.WorkspaceID == b.workspaces[wecom]) {
+			b.Memberships = append(b.Memberships, im.Membership{ID: b.ids.New(), GroupID: g.ID, Party: im.Ref{Kind: im.KindMember, ID: must(b.members, no)},
+				JoinedAt: b.now.Add(-45 * day), LeftAt: b.now.Add(-41 * day), InvitedBy: g.OwnerID})
+		}
 	}
 }
 

@@ -285,7 +285,13 @@ func TestAccounts(t *testing.T) {
 	got := map[string][]string{}
 	for _, a := range c.Accounts {
 		m := c.members[a.MemberID]
-		if a.PlatformID != m.AccountName || a.Kind != im.HumanAccount || a.Standing() != "ACTIVE" {
+		if a.Kind != im.HumanAccount {
+			if named17(m.AccountName) || (a.Kind == im.BotAccount) != a.MemberID.IsZero() {
+				t.Errorf("%s: account %+v", m.AccountName, a)
+			}
+			continue
+		}
+		if a.PlatformID != m.AccountName || named17(m.AccountName) && (a.Standing() != "ACTIVE" || !a.LastActiveAt.Equal(c.Accounts[0].LastActiveAt)) {
 			t.Errorf("%s: account %+v", m.AccountName, a)
 		}
 		got[m.EmployeeNo] = append(got[m.EmployeeNo], c.workspaces[a.WorkspaceID].Name)
@@ -313,7 +319,7 @@ func TestCounts(t *testing.T) {
 	c := newCompany()
 	for what, n := range map[string][2]int{
 		"members": {len(c.Members), 60}, "departments": {len(c.Departments), 9}, "contacts": {len(c.Contacts), 700},
-		"groups": {len(c.Groups), 30}, "follows": {len(c.Follows), 700}, "workspaces": {len(c.Workspaces), 5},
+		"groups": {len(c.Groups), 30}, "follows": {len(c.Follows), 715}, "workspaces": {len(c.Workspaces), 5},
 	} {
 		if n[0] != n[1] {
 			t.Errorf("%s: got %d, want %d", what, n[0], n[1])
@@ -339,7 +345,7 @@ func TestCounts(t *testing.T) {
 func TestTheOthersInvolveNoNamedPeople(t *testing.T) {
 	c := newCompany()
 	for _, e := range c.Contacts[7:] {
-		if owner := c.members[e.OwnerID].AccountName; owner == "" || named17(owner) {
+		if owner := c.members[e.OwnerID].AccountName; (owner == "") != !e.PoolDepartmentID.IsZero() || named17(owner) {
 			t.Errorf("%s is owned by %q", e.PlatformID, owner)
 		}
 	}
@@ -429,17 +435,41 @@ func TestReferences(t *testing.T) {
 		add(m.ID)
 	}
 	for _, a := range c.Accounts {
-		need(a.PlatformID, known[a.MemberID] && known[a.WorkspaceID] && !here[[2]im.ID{a.MemberID, a.WorkspaceID}])
+		need(a.PlatformID, known[a.WorkspaceID] && (a.Kind != im.HumanAccount || known[a.MemberID] && !here[[2]im.ID{a.MemberID, a.WorkspaceID}]))
 		here[[2]im.ID{a.MemberID, a.WorkspaceID}] = true
 		add(a.ID)
 	}
+	now := c.Accounts[0].LastActiveAt
+	open := map[im.ID]im.ID{}
+	for _, b := range c.Bindings {
+		need("a binding", known[b.AccountID] && known[b.MemberID] && b.From.Before(now) && (b.Until.IsZero() || b.From.Before(b.Until)))
+		if b.Until.IsZero() {
+			need("a second binding", open[b.AccountID].IsZero())
+			open[b.AccountID] = b.MemberID
+		}
+		add(b.ID)
+	}
+	for _, a := range c.Accounts {
+		need(a.PlatformID+" is bound", open[a.ID] == a.MemberID)
+	}
+	for _, d := range c.Devices {
+		need(d.Label, known[d.AccountID] && !d.LastSeenAt.After(now))
+		add(d.ID)
+	}
+	for _, i := range c.Identities {
+		need(i.Subject, known[i.MemberID] && i.LinkedAt.Before(now))
+		add(i.ID)
+	}
 	for _, e := range c.Contacts {
-		need(e.PlatformID, here[[2]im.ID{e.OwnerID, e.WorkspaceID}] && e.PoolDepartmentID.IsZero())
+		need(e.PlatformID, here[[2]im.ID{e.OwnerID, e.WorkspaceID}] == e.PoolDepartmentID.IsZero())
 		need(e.PlatformID, c.workspaces[e.WorkspaceID].Name != "feishu-hq") // Feishu has no customer call
 		add(e.ID)
 	}
 	for i, f := range c.Follows {
-		need("a follow", f.ContactID == c.Contacts[i].ID && f.MemberID == c.Contacts[i].OwnerID && f.Since.Before(now) && f.Source != "")
+		need("a follow", f.Since.Before(now) && f.Source != "" && here[[2]im.ID{f.MemberID, c.contacts[f.ContactID].WorkspaceID}])
+		if i < len(c.Contacts) { // its owner's; those behind are of others
+			need("a follow", f.ContactID == c.Contacts[i].ID && (f.MemberID == c.Contacts[i].OwnerID || c.Contacts[i].OwnerID.IsZero()))
+		}
 	}
 	for _, o := range c.Opportunities {
 		need(o.Title, c.contacts[o.ContactID].OwnerID == o.OwnerID && o.Amount > 0 && o.Currency == "CNY")
@@ -453,8 +483,8 @@ func TestReferences(t *testing.T) {
 	in := map[[2]im.ID]bool{} // group, party
 	for _, m := range c.Memberships {
 		g := c.groups[m.GroupID]
-		need(g.PlatformID, !in[[2]im.ID{g.ID, m.Party.ID}] && m.JoinedAt.Before(now) && m.LeftAt.IsZero())
-		in[[2]im.ID{g.ID, m.Party.ID}] = true
+		need(g.PlatformID, !in[[2]im.ID{g.ID, m.Party.ID}] && m.JoinedAt.Before(now) && m.JoinedAt.Before(until(m, now)))
+		in[[2]im.ID{g.ID, m.Party.ID}] = m.LeftAt.IsZero()
 		if m.Party.Kind == im.KindMember {
 			need(g.PlatformID, here[[2]im.ID{m.Party.ID, g.WorkspaceID}])
 		} else {
@@ -547,4 +577,12 @@ func TestTheSameEveryTime(t *testing.T) {
 			t.Fatalf("since %s", f.Since)
 		}
 	}
+}
+
+// until is when somebody left a group; now where he has not.
+func until(m im.Membership, now time.Time) time.Time {
+	if m.LeftAt.IsZero() {
+		return now
+	}
+	return m.LeftAt
 }

@@ -92,6 +92,9 @@ func otherContacts() []contact {
 	return out
 }
 
+// pooled are the contacts that wait in the pool of 客服部; who owned them follows them still.
+var pooled = []string{"dt_0010", "dt_0040", "dt_0070"}
+
 // followSources are the ways in which members came by contacts.
 var followSources = []string{"扫描二维码", "搜索手机号", "名片分享"}
 

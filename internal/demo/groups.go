@@ -31,7 +31,7 @@ func namedGroups() []group {
 func otherGroups() []group {
 	out := []group{
 		{"grp_basketball", native, "篮球社", im.GeneralGroup, "025", nil, []string{"025", "036", "042", "053", "049"}, nil},
-		{"grp_reading", native, "读书会", im.GeneralGroup, "060", []string{"026"}, []string{"060", "026", "048", "054", "033"}, nil},
+		{"grp_reading", native, "读书会", im.GeneralGroup, "060", []string{"026"}, []string{"060", "026", "054", "033"}, nil},
 		{"grp_newcomers", native, "新人交流群", im.GeneralGroup, "047", nil, []string{"047", "027", "029", "035", "043", "058"}, nil},
 		{"grp_budget", native, "预算编制", im.ProjectGroup, "059", nil, []string{"059", "021", "032", "039", "051"}, nil},
 		{"grp_carpool", native, "拼车群", im.GeneralGroup, "019", nil, []string{"019", "030", "037", "052"}, nil},
@@ -41,7 +41,7 @@ func otherGroups() []group {
 		{"grp_design", feishu, "设计评审", im.GeneralGroup, "028", nil, []string{"028", "026", "027", "029"}, nil},
 		{"grp_service", dingtalk, "客服一线", im.DepartmentGroup, "051", []string{"054"}, []string{"051", "052", "053", "054", "055"}, nil},
 		{"grp_complaints", dingtalk, "投诉升级", im.GeneralGroup, "054", nil, []string{"054", "056", "057", "058"}, nil},
-		{"grp_recruiting", dingtalk, "招聘小组", im.DepartmentGroup, "047", nil, []string{"047", "048", "049"}, nil},
+		{"grp_recruiting", dingtalk, "招聘小组", im.DepartmentGroup, "047", nil, []string{"047", "049"}, nil},
 		{"grp_huadong", wecom, "华东打单群", im.GeneralGroup, "032", []string{"038"}, []string{"032", "033", "034", "035", "036", "037", "038"}, nil},
 		{"grp_huanan", wecom, "华南打单群", im.GeneralGroup, "039", []string{"044"}, []string{"039", "040", "041", "042", "043", "044", "045", "046"}, nil},
 		{"grp_contracts", wecom, "合同会审", im.GeneralGroup, "050", nil, []string{"050", "032", "039", "059"}, nil},

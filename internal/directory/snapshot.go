@@ -9,6 +9,9 @@ type Snapshot struct {
 	Departments   []im.Department
 	Members       []im.Member
 	Accounts      []im.Account
+	Bindings      []im.AccountBinding
+	Devices       []im.Device
+	Identities    []im.IdentityLink
 	Contacts      []im.ExternalContact
 	Follows       []im.Follow
 	Opportunities []im.Opportunity

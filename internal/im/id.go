@@ -158,6 +158,9 @@ const (
 	KindOpportunity  Kind = "opportunity"
 	KindService      Kind = "service"
 	KindAPIKey       Kind = "api_key"
+	KindIdentity     Kind = "identity"
+	KindDevice       Kind = "device"
+	KindMembership   Kind = "membership"
 )
 
 // Company stands for a person where an event is about none: its data key is never destroyed.

@@ -118,6 +118,7 @@ type Account struct {
 	Status       AccountStatus
 	StatusUntil  time.Time
 	StatusScope  AccountScope
+	StatusReason Text // why it has its status; filled where asked for
 	LastActiveAt time.Time
 }
 
@@ -127,6 +128,37 @@ func (a Account) Standing() string {
 		return string(ExportOnlyScope)
 	}
 	return string(a.Status)
+}
+
+// AccountBinding is a span of time in which an account was somebody's.
+type AccountBinding struct {
+	ID        ID
+	AccountID ID
+	MemberID  ID // zero: nobody's
+	From      time.Time
+	Until     time.Time // zero: it goes on
+	Reason    Text
+}
+
+// Device is a telephone or computer that an account was used on.
+type Device struct {
+	ID           ID
+	AccountID    ID
+	Label        string
+	Kind         string
+	CompanyOwned bool
+	LastSeenAt   time.Time
+	SignedIn     bool
+}
+
+// IdentityLink is a login by another identity provider: an opaque subject, and nothing else of that account.
+type IdentityLink struct {
+	ID       ID
+	MemberID ID
+	Provider string
+	Subject  string
+	Personal bool // of the person's private life, such as a personal WeChat
+	LinkedAt time.Time
 }
 
 // Importance is what a contact weighs for the business.
@@ -187,6 +219,8 @@ type Follow struct {
 	ContactID ID
 	MemberID  ID
 	Since     time.Time
+	Remark    string // the member's own name for the contact
+	Tags      []string
 	Source    string
 }
 

@@ -14,8 +14,8 @@ func TestEveryNodeIsHiddenFromStrangers(t *testing.T) {
 		_, asked := wang.asks("wm_haikang")
 		c.person("zhaomin003").agree(asked.ID, "")
 		must(t, "approved", c.person("hanlei017").agree(asked.ID, "").Approval.State, "APPROVED")
-		a := lin.Do(`query($m:ID!,$c:ID!){member(id:$m){accounts{id} department{id}} externalContact(id:$c){opportunities{id}}
-			groups(filter:{query:"海康"}){nodes{id}} alerts{nodes{id}}}`, vars{"m": c.member("wangfang004"), "c": c.contact("wm_haikang")})
+		a := lin.Do(`query($m:ID!,$c:ID!){member(id:$m){accounts{id devices{id}} identities{id} department{id}} externalContact(id:$c){opportunities{id}}
+			groups(filter:{query:"海康"}){nodes{id members{nodes{id}}}} alerts{nodes{id}}}`, vars{"m": c.member("wangfang004"), "c": c.contact("wm_haikang")})
 		kinds := map[string]bool{}
 		nobody := []string{} // for all may see it
 		for name, k := range map[string]struct {
@@ -24,6 +24,9 @@ func TestEveryNodeIsHiddenFromStrangers(t *testing.T) {
 		}{
 			"Member":          {c.member("wangfang004"), []string{"sunli006", "liqiang005"}, []string{"tangxin013"}},
 			"Account":         {a.Text("member.accounts.0.id"), []string{"sunli006", "liqiang005"}, []string{"tangxin013"}},
+			"IdentityLink":    {a.Text("member.identities.0.id"), []string{"sunli006", "liqiang005"}, []string{"tangxin013"}},
+			"Device":          {a.Text("member.accounts.1.devices.0.id"), []string{"sunli006", "liqiang005"}, []string{"tangxin013"}},
+			"GroupMembership": {a.Text("groups.nodes.0.members.nodes.2.id"), []string{"wangfang004", "liqiang005", "zhaomin003", "fengtao010"}, []string{"sunli006", "heyun011"}},
 			"Department":      {a.Text("member.department.id"), []string{"sunli006", "tangxin013"}, nobody},
 			"Workspace":       {c.workspace("feishu-hq"), []string{"sunli006", "tangxin013"}, nobody},
 			"ExternalContact": {c.contact("wm_haikang"), []string{"wangfang004", "zhaomin003", "guping012"}, []string{"sunli006", "liqiang005", "heyun011", "zhenglan009"}},

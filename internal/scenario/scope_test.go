@@ -66,7 +66,7 @@ func TestReadScopes(t *testing.T) {
 			}{
 				"wangfang004": {4, "wm_haikang wm_lanhai wm_qinghe wm_spam"}, "liqiang005": {1, "wm_hengda"}, "zhaomin003": {599, six}, "sunli006": {},
 				"guping012": {700, "dt_maoyi " + six}, "linyue002": {700, "dt_maoyi " + six}, "chenguang001": {700, "dt_maoyi " + six},
-				"zhenglan009": {}, "fengtao010": {}, "heyun011": {}, "zhoujie007": {}, "tangxin013": {1, "dt_maoyi"}, "qinlang014": {101, "dt_maoyi"},
+				"zhenglan009": {}, "fengtao010": {}, "heyun011": {}, "zhoujie007": {}, "tangxin013": {1, "dt_maoyi"}, "qinlang014": {98, "dt_maoyi"},
 			} {
 				names := c.person(account).names("externalContacts")
 				expect(t, "contacts of "+account, len(names), want.count)

@@ -187,3 +187,45 @@ func (b *Batch) AlertPage(r page.Result[im.Alert]) *AlertConnection {
 	c.Edges, c.Nodes, c.PageInfo, c.TotalCount = connection(r, b.Alert, func(at string, n *Alert) *AlertEdge { return &AlertEdge{at, n} })
 	return &c
 }
+
+// AccountConnection is a page as the schema shapes it.
+type AccountConnection struct {
+	Edges      []*AccountEdge
+	Nodes      []*Account
+	PageInfo   *model.PageInfo
+	TotalCount *int
+}
+
+// AccountEdge is one row of it.
+type AccountEdge struct {
+	Cursor string
+	Node   *Account
+}
+
+// AccountPage presents a page.
+func (b *Batch) AccountPage(r page.Result[im.Account]) *AccountConnection {
+	var c AccountConnection
+	c.Edges, c.Nodes, c.PageInfo, c.TotalCount = connection(r, b.Account, func(at string, n *Account) *AccountEdge { return &AccountEdge{at, n} })
+	return &c
+}
+
+// GroupMembershipConnection is a page as the schema shapes it.
+type GroupMembershipConnection struct {
+	Edges      []*GroupMembershipEdge
+	Nodes      []*GroupMembership
+	PageInfo   *model.PageInfo
+	TotalCount *int
+}
+
+// GroupMembershipEdge is one row of it.
+type GroupMembershipEdge struct {
+	Cursor string
+	Node   *GroupMembership
+}
+
+// GroupMembershipPage presents a page.
+func (b *Batch) GroupMembershipPage(r page.Result[im.Membership]) *GroupMembershipConnection {
+	var c GroupMembershipConnection
+	c.Edges, c.Nodes, c.PageInfo, c.TotalCount = connection(r, b.GroupMembership, func(at string, n *GroupMembership) *GroupMembershipEdge { return &GroupMembershipEdge{at, n} })
+	return &c
+}

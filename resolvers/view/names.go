@@ -9,6 +9,9 @@ func (b *Batch) name() {
 	b.departmentsOf.name, b.accountsOf.name, b.opportunitiesOf.name, b.adminsOf.name = "departmentsOf", "accountsOf", "opportunitiesOf", "adminsOf"
 	b.followed.name, b.deliveries.name, b.shortfalls.name, b.approvalsOf.name = "followed", "deliveries", "shortfalls", "approvalsOf"
 	b.services.name = "services"
+	b.identities.name, b.devices.name, b.memberships.name = "identities", "devices", "memberships"
+	b.childrenOf.name, b.identitiesOf.name, b.devicesOf.name, b.bindingsOf.name = "childrenOf", "identitiesOf", "devicesOf", "bindingsOf"
+	b.followsOf.name, b.statusReasons.name = "followsOf", "statusReasons"
 	b.verdicts.name, b.candidates.name, b.asked.name, b.may.name = "verdicts", "candidates", "asked", "may"
 }
 

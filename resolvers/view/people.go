@@ -84,6 +84,32 @@ func (m *Member) ViewerMay(ctx context.Context) ([]string, error) {
 	return list(n.may.get(ctx, m.row.Ref()))
 }
 
+func (m *Member) Identities(ctx context.Context) ([]*IdentityLink, error) {
+	return list(to(ctx, m.b, "Member.identities", &m.b.shown.members, identitiesOf, m, (*Member).key))
+}
+
+// IdentityLink is a login by another provider as clients see it.
+type IdentityLink struct {
+	b   *Batch
+	row im.IdentityLink
+}
+
+// IdentityLink presents a login by another provider.
+func (b *Batch) IdentityLink(i im.IdentityLink) *IdentityLink { return &IdentityLink{b, i} }
+
+// The methods of IdentityLink are the fields of the schema.
+func (*IdentityLink) IsNode()               {}
+func (i *IdentityLink) ID() string          { return id(im.KindIdentity, i.row.ID) }
+func (i *IdentityLink) Provider() string    { return i.row.Provider }
+func (i *IdentityLink) Personal() bool      { return i.row.Personal }
+func (i *IdentityLink) LinkedAt() time.Time { return i.row.LinkedAt }
+func (i *IdentityLink) Subject() *string {
+	if !directory.ShowsMember(i.b.viewer, i.row.MemberID) {
+		return nil
+	}
+	return some(i.row.Subject)
+}
+
 // Department is a department as clients see it.
 type Department struct {
 	b   *Batch
@@ -97,6 +123,7 @@ func (b *Batch) Department(d im.Department) *Department {
 
 // The methods of Department are the fields of the schema.
 func (*Department) IsNode()        {}
+func (d *Department) key() im.ID   { return d.row.ID }
 func (d *Department) ID() string   { return id(im.KindDepartment, d.row.ID) }
 func (d *Department) Name() string { return d.row.Name }
 func (d *Department) Parent(ctx context.Context) (*Department, error) {
@@ -104,6 +131,10 @@ func (d *Department) Parent(ctx context.Context) (*Department, error) {
 }
 func (d *Department) Manager(ctx context.Context) (*Member, error) {
 	return to(ctx, d.b, "Department.manager", &d.b.shown.departments, members, d, func(d *Department) im.ID { return d.row.ManagerID })
+}
+
+func (d *Department) Children(ctx context.Context) ([]*Department, error) {
+	return list(to(ctx, d.b, "Department.children", &d.b.shown.departments, childrenOf, d, (*Department).key))
 }
 
 // Account is an account as clients see it.
@@ -119,6 +150,7 @@ func (b *Batch) Account(a im.Account) *Account {
 
 // The methods of Account are the fields of the schema.
 func (*Account) IsNode()      {}
+func (a *Account) key() im.ID { return a.row.ID }
 func (a *Account) ID() string { return id(im.KindAccount, a.row.ID) }
 func (a *Account) Member(ctx context.Context) (*Member, error) {
 	return to(ctx, a.b, "Account.member", &a.b.shown.accounts, members, a, func(a *Account) im.ID { return a.row.MemberID })
@@ -134,6 +166,56 @@ func (a *Account) PlatformID() *string {
 	}
 	return some(a.row.PlatformID)
 }
+
+func (a *Account) StatusUntil() *time.Time         { return at(a.row.StatusUntil) }
+func (a *Account) StatusScope() model.AccountScope { return model.AccountScope(a.row.StatusScope) }
+func (a *Account) LastActiveAt() *time.Time        { return at(a.row.LastActiveAt) }
+
+func (a *Account) StatusReason(ctx context.Context) (*string, error) {
+	t, err := to(ctx, a.b, "Account.statusReason", &a.b.shown.accounts, statusReasons, a, (*Account).key)
+	return some(string(t)), err
+}
+
+func (a *Account) Bindings(ctx context.Context) ([]*AccountBinding, error) {
+	return list(to(ctx, a.b, "Account.bindings", &a.b.shown.accounts, bindingsOf, a, (*Account).key))
+}
+
+func (a *Account) Devices(ctx context.Context) ([]*Device, error) {
+	return list(to(ctx, a.b, "Account.devices", &a.b.shown.accounts, devicesOf, a, (*Account).key))
+}
+
+// AccountBinding is whose an account was for a while, as clients see it.
+type AccountBinding struct {
+	b   *Batch
+	row im.AccountBinding
+}
+
+func (b *Batch) accountBinding(x im.AccountBinding) *AccountBinding {
+	return show(b, &b.shown.bindings, &AccountBinding{b, x})
+}
+
+// The methods of AccountBinding are the fields of the schema.
+func (x *AccountBinding) From() time.Time   { return x.row.From }
+func (x *AccountBinding) Until() *time.Time { return at(x.row.Until) }
+func (x *AccountBinding) Reason() *string   { return some(string(x.row.Reason)) }
+func (x *AccountBinding) Member(ctx context.Context) (*Member, error) {
+	return to(ctx, x.b, "AccountBinding.member", &x.b.shown.bindings, members, x, func(x *AccountBinding) im.ID { return x.row.MemberID })
+}
+
+// Device is a device as clients see it.
+type Device struct{ row im.Device }
+
+// Device presents a device.
+func (*Batch) Device(d im.Device) *Device { return &Device{d} }
+
+// The methods of Device are the fields of the schema.
+func (*Device) IsNode()                  {}
+func (d *Device) ID() string             { return id(im.KindDevice, d.row.ID) }
+func (d *Device) Label() string          { return d.row.Label }
+func (d *Device) Kind() string           { return d.row.Kind }
+func (d *Device) CompanyOwned() bool     { return d.row.CompanyOwned }
+func (d *Device) LastSeenAt() *time.Time { return at(d.row.LastSeenAt) }
+func (d *Device) SignedIn() bool         { return d.row.SignedIn }
 
 // ExternalContact is a contact as clients see it.
 type ExternalContact struct {
@@ -200,6 +282,33 @@ func (c *ExternalContact) ViewerMay(ctx context.Context) ([]string, error) {
 	return list(n.may.get(ctx, c.row.Ref()))
 }
 
+func (c *ExternalContact) Pool(ctx context.Context) (*Department, error) {
+	return to(ctx, c.b, "ExternalContact.pool", &c.b.shown.contacts, departments, c, func(c *ExternalContact) im.ID { return c.row.PoolDepartmentID })
+}
+
+func (c *ExternalContact) Followers(ctx context.Context) ([]*ContactFollow, error) {
+	return list(to(ctx, c.b, "ExternalContact.followers", &c.b.shown.contacts, followsOf, c, (*ExternalContact).key))
+}
+
+// ContactFollow is a member's tie with a contact as clients see it.
+type ContactFollow struct {
+	b   *Batch
+	row im.Follow
+}
+
+func (b *Batch) contactFollow(f im.Follow) *ContactFollow {
+	return show(b, &b.shown.follows, &ContactFollow{b, f})
+}
+
+// The methods of ContactFollow are the fields of the schema.
+func (f *ContactFollow) Since() time.Time { return f.row.Since }
+func (f *ContactFollow) Remark() *string  { return some(f.row.Remark) }
+func (f *ContactFollow) Tags() []string   { return append([]string{}, f.row.Tags...) }
+func (f *ContactFollow) Source() *string  { return some(f.row.Source) }
+func (f *ContactFollow) Member(ctx context.Context) (*Member, error) {
+	return to(ctx, f.b, "ContactFollow.member", &f.b.shown.follows, members, f, func(f *ContactFollow) im.ID { return f.row.MemberID })
+}
+
 // Opportunity is an opportunity as clients see it.
 type Opportunity struct {
 	b   *Batch
@@ -246,6 +355,7 @@ func (b *Batch) Group(g im.Group) *Group {
 
 // The methods of Group are the fields of the schema.
 func (*Group) IsNode()                   {}
+func (g *Group) key() im.ID              { return g.row.ID }
 func (g *Group) ID() string              { return id(im.KindGroup, g.row.ID) }
 func (g *Group) PlatformID() *string     { return some(g.row.PlatformID) }
 func (g *Group) Name() string            { return g.row.Name }
@@ -268,6 +378,33 @@ func (g *Group) Admins(ctx context.Context) ([]*Member, error) {
 	n := next(g.b, "Group.admins", &g.b.shown.groups, func(*Batch, *Group) {})
 	g.b.adminsOf.each(func(ids []im.ID) { n.members.announce(ids...) })
 	return n.several(ctx, ids)
+}
+
+// GroupMembership is a place in a group as clients see it.
+type GroupMembership struct {
+	b   *Batch
+	row im.Membership
+}
+
+// GroupMembership presents a place in a group.
+func (b *Batch) GroupMembership(m im.Membership) *GroupMembership {
+	return show(b, &b.shown.memberships, &GroupMembership{b, m})
+}
+
+// The methods of GroupMembership are the fields of the schema.
+func (*GroupMembership) IsNode()               {}
+func (m *GroupMembership) ID() string          { return id(im.KindMembership, m.row.ID) }
+func (m *GroupMembership) JoinedAt() time.Time { return m.row.JoinedAt }
+func (m *GroupMembership) LeftAt() *time.Time  { return at(m.row.LeftAt) }
+func (m *GroupMembership) Group(ctx context.Context) (*Group, error) {
+	return to(ctx, m.b, "GroupMembership.group", &m.b.shown.memberships, groups, m, func(m *GroupMembership) im.ID { return m.row.GroupID })
+}
+func (m *GroupMembership) Party(ctx context.Context) (Party, error) {
+	n := next(m.b, "GroupMembership.party", &m.b.shown.memberships, func(n *Batch, m *GroupMembership) { n.announceNode(m.row.Party) })
+	return n.party(ctx, m.row.Party)
+}
+func (m *GroupMembership) InvitedBy(ctx context.Context) (*Member, error) {
+	return to(ctx, m.b, "GroupMembership.invitedBy", &m.b.shown.memberships, members, m, func(m *GroupMembership) im.ID { return m.row.InvitedBy })
 }
 
 // several is those of some members whom the viewer may see.

@@ -57,6 +57,9 @@ type Batch struct {
 	decisions     lazy[im.ID, *Decision]
 	accounts      lazy[im.ID, *Account]
 	opportunities lazy[im.ID, *Opportunity]
+	identities    lazy[im.ID, *IdentityLink]
+	devices       lazy[im.ID, *Device]
+	memberships   lazy[im.ID, *GroupMembership]
 	events        lazy[im.ID, *AuditEvent]
 	alerts        lazy[im.ID, *Alert]
 	keys          lazy[im.ID, *APIKey]
@@ -64,6 +67,12 @@ type Batch struct {
 	departmentsOf   lazy[im.ID, []*Department]
 	accountsOf      lazy[im.ID, []*Account]
 	opportunitiesOf lazy[im.ID, []*Opportunity]
+	childrenOf      lazy[im.ID, []*Department]
+	identitiesOf    lazy[im.ID, []*IdentityLink]
+	devicesOf       lazy[im.ID, []*Device]
+	bindingsOf      lazy[im.ID, []*AccountBinding]
+	followsOf       lazy[im.ID, []*ContactFollow]
+	statusReasons   lazy[im.ID, im.Text]
 	adminsOf        lazy[im.ID, []im.ID]
 	followed        lazy[im.ID, bool]
 	deliveries      lazy[im.ID, im.Delivery]
@@ -74,6 +83,7 @@ type Batch struct {
 	services        lazy[im.ID, im.Service]
 	asked           lazy[im.ID, im.ID]     // decision → the approval that it asked for
 	may             lazy[im.Ref, []string] // what the viewer could ask for about somebody
+	pages           any                    // of a way that is a connection: the lazy of its pages, see [pagesOf]
 
 	mu    sync.Mutex
 	shown shown
@@ -97,7 +107,10 @@ type shown struct {
 	accounts      []*Account
 	contacts      []*ExternalContact
 	opportunities []*Opportunity
+	bindings      []*AccountBinding
+	follows       []*ContactFollow
 	groups        []*Group
+	memberships   []*GroupMembership
 	relationships []*Relationship
 	approvals     []*Approval
 	decisions     []*Decision
@@ -149,6 +162,12 @@ func subjects(b *Batch) *lazy[im.ID, *Relationship]         { return &b.subjects
 func departmentsOf(b *Batch) *lazy[im.ID, []*Department]    { return &b.departmentsOf }
 func accountsOf(b *Batch) *lazy[im.ID, []*Account]          { return &b.accountsOf }
 func opportunitiesOf(b *Batch) *lazy[im.ID, []*Opportunity] { return &b.opportunitiesOf }
+func childrenOf(b *Batch) *lazy[im.ID, []*Department]       { return &b.childrenOf }
+func identitiesOf(b *Batch) *lazy[im.ID, []*IdentityLink]   { return &b.identitiesOf }
+func devicesOf(b *Batch) *lazy[im.ID, []*Device]            { return &b.devicesOf }
+func bindingsOf(b *Batch) *lazy[im.ID, []*AccountBinding]   { return &b.bindingsOf }
+func followsOf(b *Batch) *lazy[im.ID, []*ContactFollow]     { return &b.followsOf }
+func statusReasons(b *Batch) *lazy[im.ID, im.Text]          { return &b.statusReasons }
 func approvalsOf(b *Batch) *lazy[im.ID, []*Approval]        { return &b.approvalsOf }
 
 // NewBatch makes a batch for one root field.
@@ -192,6 +211,15 @@ func newBatch(r *request) *Batch {
 	b.departmentsOf.fetch = lists(d.DepartmentsOf, b.Department)
 	b.accountsOf.fetch = lists(seenBy(v, d.AccountsOf), b.Account)
 	b.opportunitiesOf.fetch = lists(d.OpportunitiesOf, b.Opportunity)
+	b.childrenOf.fetch = lists(d.ChildrenOf, b.Department)
+	b.identities.fetch = rows(seenBy(v, d.Identities), b.IdentityLink)
+	b.identitiesOf.fetch = lists(d.IdentitiesOf, b.IdentityLink)
+	b.devices.fetch = rows(seenBy(v, d.Devices), b.Device)
+	b.devicesOf.fetch = lists(d.DevicesOf, b.Device)
+	b.bindingsOf.fetch = lists(d.BindingsOf, b.accountBinding)
+	b.followsOf.fetch = lists(d.FollowsOf, b.contactFollow)
+	b.statusReasons.fetch = d.StatusReasons
+	b.memberships.fetch = rows(seenBy(v, d.Memberships), b.GroupMembership)
 	b.adminsOf.fetch = d.AdminsOf
 	b.followed.fetch = func(ctx context.Context, ids []im.ID) (map[im.ID]bool, error) {
 		return d.FollowedBy(ctx, v.ID(), ids)
@@ -285,6 +313,12 @@ func (b *Batch) Node(ctx context.Context, r im.Ref) (Node, error) {
 		return node(b.accounts.get(ctx, r.ID))
 	case im.KindOpportunity:
 		return node(b.opportunities.get(ctx, r.ID))
+	case im.KindIdentity:
+		return node(b.identities.get(ctx, r.ID))
+	case im.KindDevice:
+		return node(b.devices.get(ctx, r.ID))
+	case im.KindMembership:
+		return node(b.memberships.get(ctx, r.ID))
 	case im.KindAudit:
 		return node(b.events.get(ctx, r.ID))
 	case im.KindAlert:
@@ -340,6 +374,12 @@ func (b *Batch) announceNode(r im.Ref) {
 		b.accounts.announce(r.ID)
 	case im.KindOpportunity:
 		b.opportunities.announce(r.ID)
+	case im.KindIdentity:
+		b.identities.announce(r.ID)
+	case im.KindDevice:
+		b.devices.announce(r.ID)
+	case im.KindMembership:
+		b.memberships.announce(r.ID)
 	case im.KindAudit:
 		b.events.announce(r.ID)
 	case im.KindAlert:
