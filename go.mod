@@ -2,6 +2,9 @@ module github.com/guanxi-im/guanxi
 
 go 1.26.0
 
+// What npm installs beside the tests of clients holds Go files, too.
+ignore node_modules
+
 exclude github.com/google/pprof v0.0.0-20261016150608-1facf8f91b50
 
 require (
