@@ -171,10 +171,10 @@ func withFragments(q string) string {
 
 // paths lead from a list over one relation after the other; nothing else is asked for.
 var paths = map[string]string{
-	"members":          "name|phone|department { name parent { name } }|departments { manager { name } }|manager { manager { name } }|accounts { workspace { name } }",
-	"departments":      "parent { manager { name } }",
-	"externalContacts": "platformId phone|workspace { name }|owner { department { name } }|opportunities { owner { name } }",
-	"groups":           "owner { name }|admins { name }|workspace { name }",
+	"members":          "reports { totalCount nodes { name } }|contacts(first: 2, filter: {verified: true}) { totalCount nodes { name } }|groups { nodes { name } }|groupMemberships(includeLeft: true) { totalCount nodes { id } }|relationships(direction: BOTH) { totalCount }|accessLog { totalCount nodes { id } }|identities { provider }|accounts { devices { label } }|accounts { bindings { from } }|accounts { statusHistory { totalCount } }|name|phone|department { name parent { name } }|departments { manager { name } }|manager { manager { name } }|accounts { workspace { name } }",
+	"departments":      "children { name }|members(includeDescendants: true) { totalCount nodes { name } }|parent { manager { name } }",
+	"externalContacts": "followers { member { name } }|relationships { totalCount }|platformId phone|workspace { name }|owner { department { name } }|opportunities { owner { name } }",
+	"groups":           "members(includeLeft: true) { totalCount nodes { party { ... on Member { name } } } }|owner { name }|admins { name }|workspace { name }",
 	"relationships": "reason|state|initiator { name }|target { ... on Member { name } ... on ExternalContact { name } }|delivery { state }|workspace { name }|" +
 		"effects { from { ... on Member { name } ... on ExternalContact { name } } }|decision { outcome needs { candidates { name } } }|approvals { reason }",
 	"approvals": "summary|reason|requestedBy { name }|needs { given candidates { name } }|decision { actor { name } }|finalDecision { target { id } }|" +
@@ -213,7 +213,7 @@ func cold(t testing.TB, dsn, query string, variables map[string]any, root string
 	a.boss, err = a.who.Viewer(t.Context(), auditor)
 	must(t, err)
 	body, n := a.ask(t, a.boss, query, variables)
-	if strings.Contains(body, `"nodes":[]`) || !strings.Contains(body, root) {
+	if strings.Contains(body, `"edges":[]`) || !strings.Contains(body, root) {
 		t.Errorf("%s: answered %.300s", root, body)
 	}
 	return n
