@@ -756,7 +756,7 @@ var wordsInChinese = map[string]string{
 
 	TypeMember: "成员", TypeAccount: "账号", TypeContact: "外部联系人", TypeGroup: "群", TypeRelationship: "关系", TypeApproval: "审批",
 	TypePair: "双方", TypeAudit: "审计记录", TypeAlert: "告警", TypeDeparture: "离职流程", TypePolicy: "策略",
-	TypeIdentity: "个人账号关联", TypeWorkspace: "工作空间", TypeDirectory: "组织架构", TypeMessage: "消息", TypeArchive: "存档", TypeAPIKey: "服务密钥",
+	TypeIdentity: "个人账号关联", TypeWorkspace: "工作空间", TypeDirectory: "组织架构", TypeMessage: "消息", TypeArchive: "存档", TypeAPIKey: "服务密钥", TypeImport: "导入",
 	TypeDepartment: "部门",
 
 	OtherPlatform: "其他平台",

@@ -224,6 +224,7 @@ var typeTexts = map[string]string{
 	TypeExport:       "an export",
 	TypeArchive:      "the kept messages",
 	TypeAPIKey:       "the API key of a service",
+	TypeImport:       "a file that is or was taken in",
 }
 
 // dutyTexts describes the duties that the product knows.

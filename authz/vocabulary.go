@@ -92,11 +92,12 @@ const (
 	TypeExport       = "export"
 	TypeArchive      = "archive" // the kept messages, of request_archive_access
 	TypeAPIKey       = "api_key" // of a service
+	TypeImport       = "import"  // a file that is or was taken in
 )
 
 var types = []string{
 	TypeMember, TypeAccount, TypeContact, TypeGroup, TypeRelationship, TypeApproval, TypePair, TypeAudit, TypeAlert, TypeDeparture, TypePolicy,
-	TypeBulk, TypeIdentity, TypeWorkspace, TypeDirectory, TypeMessage, TypeExport, TypeArchive, TypeAPIKey, TypeDepartment,
+	TypeBulk, TypeIdentity, TypeWorkspace, TypeDirectory, TypeMessage, TypeExport, TypeArchive, TypeAPIKey, TypeDepartment, TypeImport,
 }
 
 // Anyone is the role that every actor has, whatever the directory says of him: no guardrail misses a role that it has
@@ -109,7 +110,7 @@ var approvers = []string{im.ManagerOfActor, im.OwnerDeptManager, im.GroupOwner, 
 
 // readTerms says on which types of objects a term means something.
 var readTerms = map[string][]string{
-	im.ScopeAll:                  {TypeMember, TypeAccount, TypeContact, TypeGroup, TypeRelationship, TypeApproval, TypeAudit, TypeAlert, TypeDeparture, TypePolicy, TypeAPIKey},
+	im.ScopeAll:                  {TypeMember, TypeAccount, TypeContact, TypeGroup, TypeRelationship, TypeApproval, TypeAudit, TypeAlert, TypeDeparture, TypePolicy, TypeAPIKey, TypeImport},
 	im.ScopeOwnDepartments:       {TypeMember, TypeAccount},
 	im.ScopeFollows:              {TypeContact},
 	im.ScopeDepartmentsBelow:     {TypeContact},
@@ -124,7 +125,7 @@ var readTerms = map[string][]string{
 	im.ScopePersonBelow:          {TypeDeparture},
 	im.ScopePersonSubordinate:    {TypeAlert},
 	im.ScopeContactOwner:         {TypeAlert},
-	im.ScopeRequested:            {TypeApproval},
+	im.ScopeRequested:            {TypeApproval, TypeImport},
 	im.ScopeCandidate:            {TypeApproval},
 }
 

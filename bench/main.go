@@ -97,8 +97,6 @@ func run(ctx context.Context, args []string) error {
 		return measure(ctx, o)
 	}
 	switch args[0] {
-	case "generate":
-		return generate(args[1:])
 	case "gateway":
 		return profiled(os.Getenv(profileVariable), func() error {
 			if code := app.Run(ctx, append([]string{"serve"}, args[1:]...), nil, os.Stdout, os.Stderr); code != 0 {
@@ -111,7 +109,7 @@ func run(ctx context.Context, args []string) error {
 	case "ideal-reads":
 		return serveIdealReads(ctx, args[1:])
 	}
-	return errors.New("usage: go run ./bench all|reads|check|q4|start|generate [flags]; --help lists the flags")
+	return errors.New("usage: go run ./bench all|reads|check|q4|start [flags]; --help lists the flags")
 }
 
 // profileVariable names the file into which the gateway's process profiles its CPU time; empty: it does not.

@@ -146,6 +146,17 @@ func (s *Store) Import(ctx context.Context, id im.ID) (i im.Import, found bool, 
 	return i, found, unavailable(err, "read an import")
 }
 
+// Imports reads imports that the viewer may see.
+func (s *Store) Imports(ctx context.Context, v im.Viewer, ids []im.ID) (map[im.ID]im.Import, error) {
+	return byIDs(ctx, s, v, im.KindImport, importColumns, "imports i", "i.id", ids, scanImport, func(i im.Import) im.ID { return i.ID })
+}
+
+// ReleaseImport lets go of an import.
+func (s *Store) ReleaseImport(ctx context.Context, i im.Import) error {
+	return unavailable(s.eng.write(ctx, []stmt{{text: "update imports set claimed_until = null where id = ? and attempt = ?", args: []any{i.ID, i.Attempt}}}),
+		"let go of an import")
+}
+
 // note is what is kept of a row beside its verdict.
 type note struct {
 	Fault *fault.Error `json:"fault"`
@@ -493,7 +504,7 @@ func (s *Store) ImportRowsByID(ctx context.Context, ids []im.ID) (map[im.ID]inta
 
 // Rejected reads refused rows from after a line on.
 func (s *Store) Rejected(ctx context.Context, imp im.ID, after, limit int) ([]intake.Verdict, error) {
-	r := page.Request{Order: "import_rows", Size: limit, From: &page.Position{Key: strconv.Itoa(after)}}
+	r := page.Request{Order: intake.RowsByLine, Size: limit, From: &page.Position{Key: strconv.Itoa(after)}}
 	res, err := s.ImportRows(ctx, imp, true, r)
 	return res.Nodes, err
 }

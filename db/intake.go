@@ -231,6 +231,11 @@ func directoryWrites(w intake.Writes) (loads []load, ss []stmt) {
 		do("update accounts set member_id = ?, kind = ? where id = ?", x.MemberID, string(x.Kind), x.ID)
 	}
 
+	for _, x := range w.Bindings {
+		do("update account_bindings set until_at = ? where account_id = ? and until_at is null", us(x.From), x.AccountID)
+		do("insert into account_bindings (id, account_id, member_id, from_at) values (?, ?, ?, ?)", x.ID, x.AccountID, x.MemberID, us(x.From))
+	}
+
 	contacts := load{table: "external_contacts", columns: []string{"id", "workspace_id", "platform_id", "name", "sort_key", "company", "phone",
 		"verified", "region", "importance", "status", "owner_id", "pool_department_id", "folded"}}
 	tags := load{table: "contact_tags", columns: []string{"contact_id", "tag"}}

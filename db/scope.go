@@ -55,6 +55,7 @@ var visible = map[im.Kind]map[string]predicate{
 		im.ScopeCandidate: "exists (select 1 from approval_candidates ac where ac.approval_id = a.id and ac.member_id = ?)",
 	},
 	im.KindAPIKey: {im.ScopeAll: everything},
+	im.KindImport: {im.ScopeAll: everything, im.ScopeRequested: "i.requested_by = ?"},
 	im.KindAlert: {
 		im.ScopeAll:               everything,
 		im.ScopePersonSubordinate: "l.person_id in " + subordinates,

@@ -18,7 +18,8 @@ import (
 // views are a value of every view that may have fields with arguments.
 var views = map[string]any{"Member": view.Member{}, "Department": view.Department{}, "Account": view.Account{}, "ExternalContact": view.ExternalContact{},
 	"Opportunity": view.Opportunity{}, "Group": view.Group{}, "Workspace": view.Workspace{}, "Relationship": view.Relationship{},
-	"Approval": view.Approval{}, "AuditEvent": view.AuditEvent{}, "Alert": view.Alert{}, "Decision": view.Decision{}, "Policy": view.Policy{}, "Viewer": view.Viewer{}, "ApiKey": view.APIKey{}}
+	"Approval": view.Approval{}, "AuditEvent": view.AuditEvent{}, "Alert": view.Alert{}, "Decision": view.Decision{}, "Policy": view.Policy{}, "Viewer": view.Viewer{}, "ApiKey": view.APIKey{},
+	"DirectoryImport": view.DirectoryImport{}, "ImportRow": view.ImportRow{}}
 
 // schema is the one that is served.
 func schema(t *testing.T) *ast.Schema {

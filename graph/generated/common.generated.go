@@ -276,6 +276,11 @@ func (ec *executionContext) _CommandPayload(ctx context.Context, sel ast.Selecti
 			return graphql.Null
 		}
 		return ec._RevokeApiKeyPayload(ctx, sel, obj)
+	case *view.ImportDirectoryPayload:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._ImportDirectoryPayload(ctx, sel, obj)
 	case *view.DecideApprovalPayload:
 		if obj == nil {
 			return graphql.Null
@@ -339,6 +344,11 @@ func (ec *executionContext) _Node(ctx context.Context, sel ast.SelectionSet, obj
 			return graphql.Null
 		}
 		return ec._Member(ctx, sel, obj)
+	case *view.ImportRow:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._ImportRow(ctx, sel, obj)
 	case *view.IdentityLink:
 		if obj == nil {
 			return graphql.Null
@@ -359,6 +369,11 @@ func (ec *executionContext) _Node(ctx context.Context, sel ast.SelectionSet, obj
 			return graphql.Null
 		}
 		return ec._ExternalContact(ctx, sel, obj)
+	case *view.DirectoryImport:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._DirectoryImport(ctx, sel, obj)
 	case *view.Device:
 		if obj == nil {
 			return graphql.Null
@@ -620,6 +635,22 @@ func (ec *executionContext) marshalNPageInfo2ᚖgithubᚗcomᚋguanxiᚑimᚋgua
 		return graphql.Null
 	}
 	return ec._PageInfo(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNUpload2githubᚗcomᚋ99designsᚋgqlgenᚋgraphqlᚐUpload(ctx context.Context, v any) (graphql.Upload, error) {
+	res, err := scalar.UnmarshalUpload(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNUpload2githubᚗcomᚋ99designsᚋgqlgenᚋgraphqlᚐUpload(ctx context.Context, sel ast.SelectionSet, v graphql.Upload) graphql.Marshaler {
+	_ = sel
+	res := scalar.MarshalUpload(v)
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
 }
 
 func (ec *executionContext) marshalNUserError2ᚕᚖgithubᚗcomᚋguanxiᚑimᚋguanxiᚋresolversᚋviewᚐUserErrorᚄ(ctx context.Context, sel ast.SelectionSet, v []*view.UserError) graphql.Marshaler {

@@ -24,6 +24,7 @@ type MutationResolver interface {
 	DecideApproval(ctx context.Context, approvalID string, approve bool, comment *string, idempotencyKey *string) (*view.DecideApprovalPayload, error)
 	CancelApproval(ctx context.Context, approvalID string, reason *string, idempotencyKey *string) (*view.DecideApprovalPayload, error)
 	AcknowledgeAlert(ctx context.Context, alertID string, comment *string, idempotencyKey *string) (*view.AcknowledgeAlertPayload, error)
+	ImportDirectory(ctx context.Context, input model.ImportDirectoryInput) (*view.ImportDirectoryPayload, error)
 	Block(ctx context.Context, input model.BlockInput) (*view.BlockPayload, error)
 	BlockMany(ctx context.Context, inputs []*model.BlockInput, dryRun *bool, idempotencyKey *string) (*view.BlockManyPayload, error)
 	LiftRelationship(ctx context.Context, relationshipID string, reason string, idempotencyKey *string) (*view.UndoPayload, error)
@@ -225,6 +226,20 @@ func (ec *executionContext) field_Mutation_decideApproval_args(ctx context.Conte
 		return nil, err
 	}
 	args["idempotencyKey"] = arg3
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_importDirectory_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.ImportDirectoryInput, error) {
+			return ec.unmarshalNImportDirectoryInput2githubᚗcomᚋguanxiᚑimᚋguanxiᚋgraphᚋmodelᚐImportDirectoryInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
 	return args, nil
 }
 
@@ -1373,6 +1388,50 @@ func (ec *executionContext) fieldContext_Mutation_acknowledgeAlert(ctx context.C
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_acknowledgeAlert_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_importDirectory(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_importDirectory(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ImportDirectory(ctx, fc.Args["input"].(model.ImportDirectoryInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *view.ImportDirectoryPayload) graphql.Marshaler {
+			return ec.marshalOImportDirectoryPayload2ᚖgithubᚗcomᚋguanxiᚑimᚋguanxiᚋresolversᚋviewᚐImportDirectoryPayload(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_importDirectory(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ImportDirectoryPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_importDirectory_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -3294,6 +3353,13 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		case "acknowledgeAlert":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_acknowledgeAlert(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "importDirectory":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_importDirectory(ctx, field)
 			})
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++

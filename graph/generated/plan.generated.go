@@ -46,6 +46,7 @@ func (s planned) Exec(ctx context.Context) graphql.ResponseHandler {
 			p.unmarshalInputExternalContactFilter,
 			p.unmarshalInputFactInput,
 			p.unmarshalInputGroupFilter,
+			p.unmarshalInputImportDirectoryInput,
 			p.unmarshalInputMemberFilter,
 			p.unmarshalInputRelationshipFilter,
 		))
@@ -2116,6 +2117,101 @@ func (p *planner) objectDirectoryChange(w *plan.Writer, sel *plan.Selection, obj
 	return true
 }
 
+var planDirectoryImport = &plan.Type{Name: "DirectoryImport", Is: []string{"DirectoryImport", "Node"}, Fields: map[string]plan.Known{
+	"id":          {ID: 0, NonNull: true},
+	"state":       {ID: 1, NonNull: true},
+	"total":       {ID: 2, NonNull: true},
+	"accepted":    {ID: 3, NonNull: true},
+	"rejected":    {ID: 4, NonNull: true},
+	"unchanged":   {ID: 5, NonNull: true},
+	"dryRun":      {ID: 6, NonNull: true},
+	"complete":    {ID: 7, NonNull: true},
+	"requestedBy": {ID: 8, NonNull: false},
+	"createdAt":   {ID: 9, NonNull: true},
+	"endedAt":     {ID: 10, NonNull: false},
+	"lastError":   {ID: 11, NonNull: false},
+	"errorsPath":  {ID: 12, NonNull: false},
+	"rows":        {ID: 13, NonNull: true},
+}}
+
+func (p *planner) objectDirectoryImport(w *plan.Writer, sel *plan.Selection, obj *view.DirectoryImport) bool {
+	from := w.Open()
+	for i := range sel.Fields {
+		f := &sel.Fields[i]
+		w.Begin(f)
+		ok := false
+		switch f.ID {
+		case plan.Typename:
+			ok = w.String("DirectoryImport")
+		case 0:
+			v := obj.ID()
+			ok = w.String(string(v))
+		case 1:
+			v := obj.State()
+			ok = w.Enum(string(v))
+		case 2:
+			v := obj.Total()
+			ok = w.Int(int64(v))
+		case 3:
+			v := obj.Accepted()
+			ok = w.Int(int64(v))
+		case 4:
+			v := obj.Rejected()
+			ok = w.Int(int64(v))
+		case 5:
+			v := obj.Unchanged()
+			ok = w.Int(int64(v))
+		case 6:
+			v := obj.DryRun()
+			ok = w.Bool(bool(v))
+		case 7:
+			v := obj.Complete()
+			ok = w.Bool(bool(v))
+		case 8:
+			if fc, ctx := f.Enter(w, p.fieldContext_DirectoryImport_requestedBy); fc != nil {
+				v, err := obj.RequestedBy(ctx)
+				if err != nil {
+					w.Fail(err)
+				} else {
+					ok = !(v == nil && w.Missing(false)) && p.objectMember(w, f.Under(w, planMember), v)
+				}
+			}
+		case 9:
+			v := obj.CreatedAt()
+			ok = w.Time(v)
+		case 10:
+			v := obj.EndedAt()
+			ok = !(v == nil && w.Missing(false)) && w.Time(*v)
+		case 11:
+			v, err := obj.LastError()
+			if err != nil {
+				w.Fail(err)
+			} else {
+				ok = !(v == nil && w.Missing(false)) && w.String(string(*v))
+			}
+		case 12:
+			v := obj.ErrorsPath()
+			ok = !(v == nil && w.Missing(false)) && w.String(string(*v))
+		case 13:
+			if fc, ctx := f.Enter(w, p.fieldContext_DirectoryImport_rows); fc != nil {
+				v, err := obj.Rows(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string), fc.Args["onlyRejected"].(*bool))
+				if err != nil {
+					w.Fail(err)
+				} else {
+					ok = !(v == nil && w.Missing(true)) && p.objectImportRowConnection(w, f.Under(w, planImportRowConnection), v)
+				}
+			}
+
+		}
+		if !w.End(f, ok) {
+			w.Cut(from)
+			return false
+		}
+	}
+	w.Close()
+	return true
+}
+
 var planEffect = &plan.Type{Name: "Effect", Is: []string{"Effect"}, Fields: map[string]plan.Known{
 	"channel":     {ID: 0, NonNull: true},
 	"from":        {ID: 1, NonNull: false},
@@ -2790,6 +2886,182 @@ func (p *planner) objectIdentityLink(w *plan.Writer, sel *plan.Selection, obj *v
 	return true
 }
 
+var planImportDirectoryPayload = &plan.Type{Name: "ImportDirectoryPayload", Is: []string{"ImportDirectoryPayload", "CommandPayload"}, Fields: map[string]plan.Known{
+	"import":     {ID: 0, NonNull: false},
+	"decision":   {ID: 1, NonNull: false},
+	"approval":   {ID: 2, NonNull: false},
+	"userErrors": {ID: 3, NonNull: true},
+}}
+
+func (p *planner) objectImportDirectoryPayload(w *plan.Writer, sel *plan.Selection, obj *view.ImportDirectoryPayload) bool {
+	from := w.Open()
+	for i := range sel.Fields {
+		f := &sel.Fields[i]
+		w.Begin(f)
+		ok := false
+		switch f.ID {
+		case plan.Typename:
+			ok = w.String("ImportDirectoryPayload")
+		case 0:
+			v := obj.Import
+			ok = !(v == nil && w.Missing(false)) && p.objectDirectoryImport(w, f.Under(w, planDirectoryImport), v)
+		case 1:
+			v := obj.Decision
+			ok = !(v == nil && w.Missing(false)) && p.objectDecision(w, f.Under(w, planDecision), v)
+		case 2:
+			v := obj.Approval
+			ok = !(v == nil && w.Missing(false)) && p.objectApproval(w, f.Under(w, planApproval), v)
+		case 3:
+			v := obj.UserErrors
+			ok = plan.List(w, len(v), true, func(i0 int) bool {
+				return !(v[i0] == nil && w.Missing(true)) && p.objectUserError(w, f.Under(w, planUserError), v[i0])
+			})
+
+		}
+		if !w.End(f, ok) {
+			w.Cut(from)
+			return false
+		}
+	}
+	w.Close()
+	return true
+}
+
+var planImportRow = &plan.Type{Name: "ImportRow", Is: []string{"ImportRow", "Node"}, Fields: map[string]plan.Known{
+	"id":      {ID: 0, NonNull: true},
+	"line":    {ID: 1, NonNull: true},
+	"verdict": {ID: 2, NonNull: true},
+	"code":    {ID: 3, NonNull: false},
+	"message": {ID: 4, NonNull: false},
+	"path":    {ID: 5, NonNull: false},
+	"subject": {ID: 6, NonNull: false},
+}}
+
+func (p *planner) objectImportRow(w *plan.Writer, sel *plan.Selection, obj *view.ImportRow) bool {
+	from := w.Open()
+	for i := range sel.Fields {
+		f := &sel.Fields[i]
+		w.Begin(f)
+		ok := false
+		switch f.ID {
+		case plan.Typename:
+			ok = w.String("ImportRow")
+		case 0:
+			v := obj.ID()
+			ok = w.String(string(v))
+		case 1:
+			v := obj.Line()
+			ok = w.Int(int64(v))
+		case 2:
+			v := obj.Verdict()
+			ok = w.Enum(string(v))
+		case 3:
+			v := obj.Code()
+			ok = !(v == nil && w.Missing(false)) && w.Enum(string(*v))
+		case 4:
+			v := obj.Message()
+			ok = !(v == nil && w.Missing(false)) && w.String(string(*v))
+		case 5:
+			v := obj.Path()
+			ok = v != nil && plan.List(w, len(v), true, func(i0 int) bool { return w.String(string(v[i0])) })
+		case 6:
+			if fc, ctx := f.Enter(w, p.fieldContext_ImportRow_subject); fc != nil {
+				v, err := obj.Subject(ctx)
+				if err != nil {
+					w.Fail(err)
+				} else {
+					if v == nil {
+						w.Nothing(false)
+					} else {
+						ok = p.interfaceNode(w, f, v, false)
+					}
+				}
+			}
+
+		}
+		if !w.End(f, ok) {
+			w.Cut(from)
+			return false
+		}
+	}
+	w.Close()
+	return true
+}
+
+var planImportRowConnection = &plan.Type{Name: "ImportRowConnection", Is: []string{"ImportRowConnection"}, Fields: map[string]plan.Known{
+	"edges":      {ID: 0, NonNull: true},
+	"nodes":      {ID: 1, NonNull: true},
+	"pageInfo":   {ID: 2, NonNull: true},
+	"totalCount": {ID: 3, NonNull: false},
+}}
+
+func (p *planner) objectImportRowConnection(w *plan.Writer, sel *plan.Selection, obj *view.ImportRowConnection) bool {
+	from := w.Open()
+	for i := range sel.Fields {
+		f := &sel.Fields[i]
+		w.Begin(f)
+		ok := false
+		switch f.ID {
+		case plan.Typename:
+			ok = w.String("ImportRowConnection")
+		case 0:
+			v := obj.Edges
+			ok = plan.List(w, len(v), true, func(i0 int) bool {
+				return !(v[i0] == nil && w.Missing(true)) && p.objectImportRowEdge(w, f.Under(w, planImportRowEdge), v[i0])
+			})
+		case 1:
+			v := obj.Nodes
+			ok = plan.List(w, len(v), true, func(i0 int) bool {
+				return !(v[i0] == nil && w.Missing(true)) && p.objectImportRow(w, f.Under(w, planImportRow), v[i0])
+			})
+		case 2:
+			v := obj.PageInfo
+			ok = !(v == nil && w.Missing(true)) && p.objectPageInfo(w, f.Under(w, planPageInfo), v)
+		case 3:
+			v := obj.TotalCount
+			ok = !(v == nil && w.Missing(false)) && w.Int(int64(*v))
+
+		}
+		if !w.End(f, ok) {
+			w.Cut(from)
+			return false
+		}
+	}
+	w.Close()
+	return true
+}
+
+var planImportRowEdge = &plan.Type{Name: "ImportRowEdge", Is: []string{"ImportRowEdge"}, Fields: map[string]plan.Known{
+	"cursor": {ID: 0, NonNull: true},
+	"node":   {ID: 1, NonNull: true},
+}}
+
+func (p *planner) objectImportRowEdge(w *plan.Writer, sel *plan.Selection, obj *view.ImportRowEdge) bool {
+	from := w.Open()
+	for i := range sel.Fields {
+		f := &sel.Fields[i]
+		w.Begin(f)
+		ok := false
+		switch f.ID {
+		case plan.Typename:
+			ok = w.String("ImportRowEdge")
+		case 0:
+			v := obj.Cursor
+			ok = w.String(string(v))
+		case 1:
+			v := obj.Node
+			ok = !(v == nil && w.Missing(true)) && p.objectImportRow(w, f.Under(w, planImportRow), v)
+
+		}
+		if !w.End(f, ok) {
+			w.Cut(from)
+			return false
+		}
+	}
+	w.Close()
+	return true
+}
+
 var planMember = &plan.Type{Name: "Member", Is: []string{"Member", "Node", "Party", "BlockTarget"}, Fields: map[string]plan.Known{
 	"id":               {ID: 0, NonNull: true},
 	"name":             {ID: 1, NonNull: true},
@@ -3061,12 +3333,13 @@ var planMutation = &plan.Type{Name: "Mutation", Is: []string{"Mutation"}, Fields
 	"decideApproval":   {ID: 0, NonNull: false},
 	"cancelApproval":   {ID: 1, NonNull: false},
 	"acknowledgeAlert": {ID: 2, NonNull: false},
-	"block":            {ID: 3, NonNull: false},
-	"blockMany":        {ID: 4, NonNull: false},
-	"liftRelationship": {ID: 5, NonNull: false},
-	"undoRelationship": {ID: 6, NonNull: false},
-	"createApiKey":     {ID: 7, NonNull: false},
-	"revokeApiKey":     {ID: 8, NonNull: false},
+	"importDirectory":  {ID: 3, NonNull: false},
+	"block":            {ID: 4, NonNull: false},
+	"blockMany":        {ID: 5, NonNull: false},
+	"liftRelationship": {ID: 6, NonNull: false},
+	"undoRelationship": {ID: 7, NonNull: false},
+	"createApiKey":     {ID: 8, NonNull: false},
+	"revokeApiKey":     {ID: 9, NonNull: false},
 }}
 
 func (p *planner) rootMutation(ctx context.Context, w *plan.Writer, f *plan.Field) bool {
@@ -3090,36 +3363,42 @@ func (p *planner) rootMutation(ctx context.Context, w *plan.Writer, f *plan.Fiel
 			return !(v == nil && w.Missing(false)) && p.objectAcknowledgeAlertPayload(w, f.Under(w, planAcknowledgeAlertPayload), v)
 		})
 	case 3:
+		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_importDirectory, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
+			return p.Resolvers.Mutation().ImportDirectory(ctx, fc.Args["input"].(model.ImportDirectoryInput))
+		}, func(v *view.ImportDirectoryPayload) bool {
+			return !(v == nil && w.Missing(false)) && p.objectImportDirectoryPayload(w, f.Under(w, planImportDirectoryPayload), v)
+		})
+	case 4:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_block, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().Block(ctx, fc.Args["input"].(model.BlockInput))
 		}, func(v *view.BlockPayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectBlockPayload(w, f.Under(w, planBlockPayload), v)
 		})
-	case 4:
+	case 5:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_blockMany, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().BlockMany(ctx, fc.Args["inputs"].([]*model.BlockInput), fc.Args["dryRun"].(*bool), fc.Args["idempotencyKey"].(*string))
 		}, func(v *view.BlockManyPayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectBlockManyPayload(w, f.Under(w, planBlockManyPayload), v)
 		})
-	case 5:
+	case 6:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_liftRelationship, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().LiftRelationship(ctx, fc.Args["relationshipId"].(string), fc.Args["reason"].(string), fc.Args["idempotencyKey"].(*string))
 		}, func(v *view.UndoPayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectUndoPayload(w, f.Under(w, planUndoPayload), v)
 		})
-	case 6:
+	case 7:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_undoRelationship, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().UndoRelationship(ctx, fc.Args["relationshipId"].(string), fc.Args["reason"].(string), fc.Args["idempotencyKey"].(*string))
 		}, func(v *view.UndoPayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectUndoPayload(w, f.Under(w, planUndoPayload), v)
 		})
-	case 7:
+	case 8:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_createApiKey, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().CreateAPIKey(ctx, fc.Args["input"].(model.CreateAPIKeyInput))
 		}, func(v *view.CreateAPIKeyPayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectCreateApiKeyPayload(w, f.Under(w, planCreateApiKeyPayload), v)
 		})
-	case 8:
+	case 9:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_revokeApiKey, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().RevokeAPIKey(ctx, fc.Args["apiKeyId"].(string), fc.Args["reason"].(string), fc.Args["idempotencyKey"].(*string))
 		}, func(v *view.RevokeAPIKeyPayload) bool {
@@ -4883,6 +5162,8 @@ func (p *planner) interfaceCommandPayload(w *plan.Writer, f *plan.Field, obj mod
 		return obj != nil && p.objectUndoPayload(w, f.Under(w, planUndoPayload), obj)
 	case *view.RevokeAPIKeyPayload:
 		return obj != nil && p.objectRevokeApiKeyPayload(w, f.Under(w, planRevokeApiKeyPayload), obj)
+	case *view.ImportDirectoryPayload:
+		return obj != nil && p.objectImportDirectoryPayload(w, f.Under(w, planImportDirectoryPayload), obj)
 	case *view.DecideApprovalPayload:
 		return obj != nil && p.objectDecideApprovalPayload(w, f.Under(w, planDecideApprovalPayload), obj)
 	case *view.CreateAPIKeyPayload:
@@ -4911,6 +5192,8 @@ func (p *planner) interfaceNode(w *plan.Writer, f *plan.Field, obj view.Node, no
 		return obj != nil && p.objectOpportunity(w, f.Under(w, planOpportunity), obj)
 	case *view.Member:
 		return obj != nil && p.objectMember(w, f.Under(w, planMember), obj)
+	case *view.ImportRow:
+		return obj != nil && p.objectImportRow(w, f.Under(w, planImportRow), obj)
 	case *view.IdentityLink:
 		return obj != nil && p.objectIdentityLink(w, f.Under(w, planIdentityLink), obj)
 	case *view.GroupMembership:
@@ -4919,6 +5202,8 @@ func (p *planner) interfaceNode(w *plan.Writer, f *plan.Field, obj view.Node, no
 		return obj != nil && p.objectGroup(w, f.Under(w, planGroup), obj)
 	case *view.ExternalContact:
 		return obj != nil && p.objectExternalContact(w, f.Under(w, planExternalContact), obj)
+	case *view.DirectoryImport:
+		return obj != nil && p.objectDirectoryImport(w, f.Under(w, planDirectoryImport), obj)
 	case *view.Device:
 		return obj != nil && p.objectDevice(w, f.Under(w, planDevice), obj)
 	case *view.Department:

@@ -357,6 +357,23 @@ type ComplexityRoot struct {
 		NodeID func(childComplexity int) int
 	}
 
+	DirectoryImport struct {
+		Accepted    func(childComplexity int) int
+		Complete    func(childComplexity int) int
+		CreatedAt   func(childComplexity int) int
+		DryRun      func(childComplexity int) int
+		EndedAt     func(childComplexity int) int
+		ErrorsPath  func(childComplexity int) int
+		ID          func(childComplexity int) int
+		LastError   func(childComplexity int) int
+		Rejected    func(childComplexity int) int
+		RequestedBy func(childComplexity int) int
+		Rows        func(childComplexity int, first *int, after *string, last *int, before *string, onlyRejected *bool) int
+		State       func(childComplexity int) int
+		Total       func(childComplexity int) int
+		Unchanged   func(childComplexity int) int
+	}
+
 	Effect struct {
 		Allowed     func(childComplexity int) int
 		Channel     func(childComplexity int) int
@@ -458,6 +475,35 @@ type ComplexityRoot struct {
 		Subject  func(childComplexity int) int
 	}
 
+	ImportDirectoryPayload struct {
+		Approval   func(childComplexity int) int
+		Decision   func(childComplexity int) int
+		Import     func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	ImportRow struct {
+		Code    func(childComplexity int) int
+		ID      func(childComplexity int) int
+		Line    func(childComplexity int) int
+		Message func(childComplexity int) int
+		Path    func(childComplexity int) int
+		Subject func(childComplexity int) int
+		Verdict func(childComplexity int) int
+	}
+
+	ImportRowConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	ImportRowEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
 	Member struct {
 		AccessLog        func(childComplexity int, first *int, after *string, last *int, before *string) int
 		AccountName      func(childComplexity int) int
@@ -503,6 +549,7 @@ type ComplexityRoot struct {
 		CancelApproval   func(childComplexity int, approvalID string, reason *string, idempotencyKey *string) int
 		CreateAPIKey     func(childComplexity int, input model.CreateAPIKeyInput) int
 		DecideApproval   func(childComplexity int, approvalID string, approve bool, comment *string, idempotencyKey *string) int
+		ImportDirectory  func(childComplexity int, input model.ImportDirectoryInput) int
 		LiftRelationship func(childComplexity int, relationshipID string, reason string, idempotencyKey *string) int
 		RevokeAPIKey     func(childComplexity int, apiKeyID string, reason string, idempotencyKey *string) int
 		UndoRelationship func(childComplexity int, relationshipID string, reason string, idempotencyKey *string) int
@@ -2059,6 +2106,96 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.DirectoryChange.NodeID(childComplexity), true
 
+	case "DirectoryImport.accepted":
+		if e.ComplexityRoot.DirectoryImport.Accepted == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DirectoryImport.Accepted(childComplexity), true
+	case "DirectoryImport.complete":
+		if e.ComplexityRoot.DirectoryImport.Complete == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DirectoryImport.Complete(childComplexity), true
+	case "DirectoryImport.createdAt":
+		if e.ComplexityRoot.DirectoryImport.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DirectoryImport.CreatedAt(childComplexity), true
+	case "DirectoryImport.dryRun":
+		if e.ComplexityRoot.DirectoryImport.DryRun == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DirectoryImport.DryRun(childComplexity), true
+	case "DirectoryImport.endedAt":
+		if e.ComplexityRoot.DirectoryImport.EndedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DirectoryImport.EndedAt(childComplexity), true
+	case "DirectoryImport.errorsPath":
+		if e.ComplexityRoot.DirectoryImport.ErrorsPath == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DirectoryImport.ErrorsPath(childComplexity), true
+	case "DirectoryImport.id":
+		if e.ComplexityRoot.DirectoryImport.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DirectoryImport.ID(childComplexity), true
+	case "DirectoryImport.lastError":
+		if e.ComplexityRoot.DirectoryImport.LastError == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DirectoryImport.LastError(childComplexity), true
+	case "DirectoryImport.rejected":
+		if e.ComplexityRoot.DirectoryImport.Rejected == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DirectoryImport.Rejected(childComplexity), true
+	case "DirectoryImport.requestedBy":
+		if e.ComplexityRoot.DirectoryImport.RequestedBy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DirectoryImport.RequestedBy(childComplexity), true
+	case "DirectoryImport.rows":
+		if e.ComplexityRoot.DirectoryImport.Rows == nil {
+			break
+		}
+
+		args, err := ec.field_DirectoryImport_rows_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.DirectoryImport.Rows(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["onlyRejected"].(*bool)), true
+	case "DirectoryImport.state":
+		if e.ComplexityRoot.DirectoryImport.State == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DirectoryImport.State(childComplexity), true
+	case "DirectoryImport.total":
+		if e.ComplexityRoot.DirectoryImport.Total == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DirectoryImport.Total(childComplexity), true
+	case "DirectoryImport.unchanged":
+		if e.ComplexityRoot.DirectoryImport.Unchanged == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DirectoryImport.Unchanged(childComplexity), true
+
 	case "Effect.allowed":
 		if e.ComplexityRoot.Effect.Allowed == nil {
 			break
@@ -2471,6 +2608,112 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.IdentityLink.Subject(childComplexity), true
 
+	case "ImportDirectoryPayload.approval":
+		if e.ComplexityRoot.ImportDirectoryPayload.Approval == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ImportDirectoryPayload.Approval(childComplexity), true
+	case "ImportDirectoryPayload.decision":
+		if e.ComplexityRoot.ImportDirectoryPayload.Decision == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ImportDirectoryPayload.Decision(childComplexity), true
+	case "ImportDirectoryPayload.import":
+		if e.ComplexityRoot.ImportDirectoryPayload.Import == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ImportDirectoryPayload.Import(childComplexity), true
+	case "ImportDirectoryPayload.userErrors":
+		if e.ComplexityRoot.ImportDirectoryPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ImportDirectoryPayload.UserErrors(childComplexity), true
+
+	case "ImportRow.code":
+		if e.ComplexityRoot.ImportRow.Code == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ImportRow.Code(childComplexity), true
+	case "ImportRow.id":
+		if e.ComplexityRoot.ImportRow.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ImportRow.ID(childComplexity), true
+	case "ImportRow.line":
+		if e.ComplexityRoot.ImportRow.Line == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ImportRow.Line(childComplexity), true
+	case "ImportRow.message":
+		if e.ComplexityRoot.ImportRow.Message == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ImportRow.Message(childComplexity), true
+	case "ImportRow.path":
+		if e.ComplexityRoot.ImportRow.Path == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ImportRow.Path(childComplexity), true
+	case "ImportRow.subject":
+		if e.ComplexityRoot.ImportRow.Subject == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ImportRow.Subject(childComplexity), true
+	case "ImportRow.verdict":
+		if e.ComplexityRoot.ImportRow.Verdict == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ImportRow.Verdict(childComplexity), true
+
+	case "ImportRowConnection.edges":
+		if e.ComplexityRoot.ImportRowConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ImportRowConnection.Edges(childComplexity), true
+	case "ImportRowConnection.nodes":
+		if e.ComplexityRoot.ImportRowConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ImportRowConnection.Nodes(childComplexity), true
+	case "ImportRowConnection.pageInfo":
+		if e.ComplexityRoot.ImportRowConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ImportRowConnection.PageInfo(childComplexity), true
+	case "ImportRowConnection.totalCount":
+		if e.ComplexityRoot.ImportRowConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ImportRowConnection.TotalCount(childComplexity), true
+
+	case "ImportRowEdge.cursor":
+		if e.ComplexityRoot.ImportRowEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ImportRowEdge.Cursor(childComplexity), true
+	case "ImportRowEdge.node":
+		if e.ComplexityRoot.ImportRowEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ImportRowEdge.Node(childComplexity), true
+
 	case "Member.accessLog":
 		if e.ComplexityRoot.Member.AccessLog == nil {
 			break
@@ -2744,6 +2987,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DecideApproval(childComplexity, args["approvalId"].(string), args["approve"].(bool), args["comment"].(*string), args["idempotencyKey"].(*string)), true
+	case "Mutation.importDirectory":
+		if e.ComplexityRoot.Mutation.ImportDirectory == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_importDirectory_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ImportDirectory(childComplexity, args["input"].(model.ImportDirectoryInput)), true
 	case "Mutation.liftRelationship":
 		if e.ComplexityRoot.Mutation.LiftRelationship == nil {
 			break
@@ -3923,6 +4177,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputExternalContactFilter,
 		ec.unmarshalInputFactInput,
 		ec.unmarshalInputGroupFilter,
+		ec.unmarshalInputImportDirectoryInput,
 		ec.unmarshalInputMemberFilter,
 		ec.unmarshalInputRelationshipFilter,
 	)
@@ -4201,6 +4456,10 @@ enum AlertKind {
   OPPORTUNITY_LOSS
   "Somebody blocks one contact after the other; the last ones wait out a cool-down, in which they can be cancelled."
   BLOCK_OVERUSE
+  "Somebody is missing from a file that says that it is complete. Nobody leaves by that: look into it."
+  HR_ROW_VANISHED
+  "So many are missing from a file that says that it is complete that its import stopped."
+  DIRECTORY_SHRANK
 }
 
 "How much something matters."
@@ -4877,6 +5136,133 @@ extend type Query {
   group(id: ID!): Group @authorize(action: "read")
   "Groups, by id."
   groups(first: Int, after: String, last: Int, before: String, filter: GroupFilter): GroupConnection! @authorize(action: "read")
+}
+`, BuiltIn: false},
+	{Name: "../schema/import.graphqls", Input: `"A file of the organisation: members, departments, workspaces, accounts, contacts and groups. docs/operators.md says what its rows look like."
+input ImportDirectoryInput {
+  "JSON Lines or CSV, in UTF-8 or GB18030."
+  file: Upload!
+  "Judge the rows and change nothing."
+  dryRun: Boolean = false
+  "Whoever is not in the file is gone: each of them raises an alert, and nobody is removed. Where too many are, nothing is imported and DIRECTORY_SHRANK is raised."
+  complete: Boolean = false
+  "That so many are missing from a complete file is right."
+  acceptShrink: Boolean = false
+  "The same key and the same input get the first answer again."
+  idempotencyKey: String
+}
+
+"What came of a wished import."
+type ImportDirectoryPayload implements CommandPayload {
+  "The import, which goes on by itself."
+  import: DirectoryImport
+  "The decision of policy."
+  decision: Decision
+  "The approval that the command waits for."
+  approval: Approval
+  "What went wrong."
+  userErrors: [UserError!]!
+}
+
+"A file of the organisation that is taken in. Its counts grow while it runs."
+type DirectoryImport implements Node @authorize(action: "read") {
+  "Prefix imp_."
+  id: ID!
+  "Where it stands."
+  state: JobState!
+  "How many rows have been read."
+  total: Int!
+  "How many of them made or changed something; of a dry run, would have."
+  accepted: Int!
+  "How many were refused."
+  rejected: Int!
+  "How many said what stood there already."
+  unchanged: Int!
+  "Whether it only judges."
+  dryRun: Boolean!
+  "Whether whoever is not in the file is gone."
+  complete: Boolean!
+  "Who asked for it. Null: a service, or it was done on the database itself, or the caller may not see the person."
+  requestedBy: Member
+  "When it was asked for."
+  createdAt: DateTime!
+  "When it ended."
+  endedAt: DateTime
+  "Why it failed."
+  lastError: String
+  "Where to get the refused rows as CSV that a spreadsheet opens without running anything. Null where there is none."
+  errorsPath: String
+  "The verdict on each row, in the order of the file."
+  rows(first: Int, after: String, last: Int, before: String, onlyRejected: Boolean = false): ImportRowConnection!
+}
+
+"Where an import stands."
+enum JobState {
+  "It waits for people to agree."
+  PENDING_APPROVAL
+  "It is under way."
+  RUNNING
+  "It has ended; single rows may have been refused."
+  DONE
+  "Its approval was refused, withdrawn or ran out."
+  CANCELLED
+  "It could not be carried out; lastError says why."
+  FAILED
+}
+
+"What came of one row of an import."
+type ImportRow implements Node @authorize(action: "read") {
+  "Prefix row_."
+  id: ID!
+  "Where the row begins in the file, from 1."
+  line: Int!
+  "What came of it."
+  verdict: ImportVerdict!
+  "Of a refused row, what programs act on."
+  code: ErrorCode
+  "Of a refused row why, of another what is to be known."
+  message: String
+  "The field that this is about."
+  path: [String!]
+  "What the row made, changed or left as it was. Null for a row that was refused, and where the caller may not see it."
+  subject: Node
+}
+
+"What came of a row."
+enum ImportVerdict {
+  "It made or changed something."
+  ACCEPTED
+  "It was refused."
+  REJECTED
+  "It said what stood there already."
+  UNCHANGED
+  "This row alone waits: for approval, or for what rows further down may bring."
+  IN_REVIEW
+}
+
+"A page of rows."
+type ImportRowConnection {
+  "The rows with their cursors."
+  edges: [ImportRowEdge!]!
+  "The rows."
+  nodes: [ImportRow!]!
+  "Where the page stands."
+  pageInfo: PageInfo!
+  "How many there are; null beyond 100,000."
+  totalCount: Int
+}
+
+"One row of a page."
+type ImportRowEdge {
+  "Resume after or before it."
+  cursor: String!
+  "The row."
+  node: ImportRow!
+}
+
+extend type Mutation {
+  "Takes in a file of the organisation, by an admin. It answers at once; the import goes on by itself, also on another replica or after a restart."
+  importDirectory(input: ImportDirectoryInput!): ImportDirectoryPayload @authorize(action: "import_directory")
 }
 `, BuiltIn: false},
 	{Name: "../schema/member.graphqls", Input: `"A person with an account in the organisation (成员)."
@@ -6502,6 +6888,40 @@ func (ec *executionContext) childFields_DirectoryChange(ctx context.Context, fie
 	return nil, fmt.Errorf("no field named %q was found under type DirectoryChange", field.Name)
 }
 
+func (ec *executionContext) childFields_DirectoryImport(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_DirectoryImport_id(ctx, field)
+	case "state":
+		return ec.fieldContext_DirectoryImport_state(ctx, field)
+	case "total":
+		return ec.fieldContext_DirectoryImport_total(ctx, field)
+	case "accepted":
+		return ec.fieldContext_DirectoryImport_accepted(ctx, field)
+	case "rejected":
+		return ec.fieldContext_DirectoryImport_rejected(ctx, field)
+	case "unchanged":
+		return ec.fieldContext_DirectoryImport_unchanged(ctx, field)
+	case "dryRun":
+		return ec.fieldContext_DirectoryImport_dryRun(ctx, field)
+	case "complete":
+		return ec.fieldContext_DirectoryImport_complete(ctx, field)
+	case "requestedBy":
+		return ec.fieldContext_DirectoryImport_requestedBy(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_DirectoryImport_createdAt(ctx, field)
+	case "endedAt":
+		return ec.fieldContext_DirectoryImport_endedAt(ctx, field)
+	case "lastError":
+		return ec.fieldContext_DirectoryImport_lastError(ctx, field)
+	case "errorsPath":
+		return ec.fieldContext_DirectoryImport_errorsPath(ctx, field)
+	case "rows":
+		return ec.fieldContext_DirectoryImport_rows(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DirectoryImport", field.Name)
+}
+
 func (ec *executionContext) childFields_Effect(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "channel":
@@ -6702,6 +7122,64 @@ func (ec *executionContext) childFields_IdentityLink(ctx context.Context, field 
 		return ec.fieldContext_IdentityLink_linkedAt(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type IdentityLink", field.Name)
+}
+
+func (ec *executionContext) childFields_ImportDirectoryPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "import":
+		return ec.fieldContext_ImportDirectoryPayload_import(ctx, field)
+	case "decision":
+		return ec.fieldContext_ImportDirectoryPayload_decision(ctx, field)
+	case "approval":
+		return ec.fieldContext_ImportDirectoryPayload_approval(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ImportDirectoryPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ImportDirectoryPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_ImportRow(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_ImportRow_id(ctx, field)
+	case "line":
+		return ec.fieldContext_ImportRow_line(ctx, field)
+	case "verdict":
+		return ec.fieldContext_ImportRow_verdict(ctx, field)
+	case "code":
+		return ec.fieldContext_ImportRow_code(ctx, field)
+	case "message":
+		return ec.fieldContext_ImportRow_message(ctx, field)
+	case "path":
+		return ec.fieldContext_ImportRow_path(ctx, field)
+	case "subject":
+		return ec.fieldContext_ImportRow_subject(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ImportRow", field.Name)
+}
+
+func (ec *executionContext) childFields_ImportRowConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_ImportRowConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_ImportRowConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_ImportRowConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_ImportRowConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ImportRowConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_ImportRowEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_ImportRowEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_ImportRowEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ImportRowEdge", field.Name)
 }
 
 func (ec *executionContext) childFields_Member(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -8,6 +8,8 @@ import (
 	"io"
 	"strconv"
 	"time"
+
+	"github.com/99designs/gqlgen/graphql"
 )
 
 // Every command answers in one shape: what was decided, what came of it, and what the caller got wrong. ALLOW: done,
@@ -200,6 +202,20 @@ type GroupFilter struct {
 	OwnerID *string `json:"ownerId,omitempty"`
 	// That this member is in.
 	MemberID *string `json:"memberId,omitempty"`
+}
+
+// A file of the organisation: members, departments, workspaces, accounts, contacts and groups. docs/operators.md says what its rows look like.
+type ImportDirectoryInput struct {
+	// JSON Lines or CSV, in UTF-8 or GB18030.
+	File graphql.Upload `json:"file"`
+	// Judge the rows and change nothing.
+	DryRun *bool `json:"dryRun,omitempty"`
+	// Whoever is not in the file is gone: each of them raises an alert, and nobody is removed. Where too many are, nothing is imported and DIRECTORY_SHRANK is raised.
+	Complete *bool `json:"complete,omitempty"`
+	// That so many are missing from a complete file is right.
+	AcceptShrink *bool `json:"acceptShrink,omitempty"`
+	// The same key and the same input get the first answer again.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
 }
 
 // Narrows a list of members; all that is given must hold.
@@ -491,17 +507,23 @@ const (
 	AlertKindOpportunityLoss AlertKind = "OPPORTUNITY_LOSS"
 	// Somebody blocks one contact after the other; the last ones wait out a cool-down, in which they can be cancelled.
 	AlertKindBlockOveruse AlertKind = "BLOCK_OVERUSE"
+	// Somebody is missing from a file that says that it is complete. Nobody leaves by that: look into it.
+	AlertKindHrRowVanished AlertKind = "HR_ROW_VANISHED"
+	// So many are missing from a file that says that it is complete that its import stopped.
+	AlertKindDirectoryShrank AlertKind = "DIRECTORY_SHRANK"
 )
 
 var AllAlertKind = []AlertKind{
 	AlertKindKeyContactBlocked,
 	AlertKindOpportunityLoss,
 	AlertKindBlockOveruse,
+	AlertKindHrRowVanished,
+	AlertKindDirectoryShrank,
 }
 
 func (e AlertKind) IsValid() bool {
 	switch e {
-	case AlertKindKeyContactBlocked, AlertKindOpportunityLoss, AlertKindBlockOveruse:
+	case AlertKindKeyContactBlocked, AlertKindOpportunityLoss, AlertKindBlockOveruse, AlertKindHrRowVanished, AlertKindDirectoryShrank:
 		return true
 	}
 	return false
@@ -1206,6 +1228,70 @@ func (e GroupKind) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// What came of a row.
+type ImportVerdict string
+
+const (
+	// It made or changed something.
+	ImportVerdictAccepted ImportVerdict = "ACCEPTED"
+	// It was refused.
+	ImportVerdictRejected ImportVerdict = "REJECTED"
+	// It said what stood there already.
+	ImportVerdictUnchanged ImportVerdict = "UNCHANGED"
+	// This row alone waits: for approval, or for what rows further down may bring.
+	ImportVerdictInReview ImportVerdict = "IN_REVIEW"
+)
+
+var AllImportVerdict = []ImportVerdict{
+	ImportVerdictAccepted,
+	ImportVerdictRejected,
+	ImportVerdictUnchanged,
+	ImportVerdictInReview,
+}
+
+func (e ImportVerdict) IsValid() bool {
+	switch e {
+	case ImportVerdictAccepted, ImportVerdictRejected, ImportVerdictUnchanged, ImportVerdictInReview:
+		return true
+	}
+	return false
+}
+
+func (e ImportVerdict) String() string {
+	return string(e)
+}
+
+func (e *ImportVerdict) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = ImportVerdict(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid ImportVerdict", str)
+	}
+	return nil
+}
+
+func (e ImportVerdict) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *ImportVerdict) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e ImportVerdict) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
 // What a contact weighs for the business.
 type Importance string
 
@@ -1332,6 +1418,73 @@ func (e *JobFunction) UnmarshalJSON(b []byte) error {
 }
 
 func (e JobFunction) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// Where an import stands.
+type JobState string
+
+const (
+	// It waits for people to agree.
+	JobStatePendingApproval JobState = "PENDING_APPROVAL"
+	// It is under way.
+	JobStateRunning JobState = "RUNNING"
+	// It has ended; single rows may have been refused.
+	JobStateDone JobState = "DONE"
+	// Its approval was refused, withdrawn or ran out.
+	JobStateCancelled JobState = "CANCELLED"
+	// It could not be carried out; lastError says why.
+	JobStateFailed JobState = "FAILED"
+)
+
+var AllJobState = []JobState{
+	JobStatePendingApproval,
+	JobStateRunning,
+	JobStateDone,
+	JobStateCancelled,
+	JobStateFailed,
+}
+
+func (e JobState) IsValid() bool {
+	switch e {
+	case JobStatePendingApproval, JobStateRunning, JobStateDone, JobStateCancelled, JobStateFailed:
+		return true
+	}
+	return false
+}
+
+func (e JobState) String() string {
+	return string(e)
+}
+
+func (e *JobState) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = JobState(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid JobState", str)
+	}
+	return nil
+}
+
+func (e JobState) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *JobState) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e JobState) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

@@ -28,7 +28,7 @@ import (
 
 // importFlags are what an import is told beside its file.
 type importFlags struct {
-	server, token          string
+	server, token, as      string
 	dryRun, asJSON         bool
 	complete, acceptShrink bool
 	errors                 string
@@ -46,20 +46,30 @@ server may hold: that is how a new gateway gets its company. With --server the r
 The same file again changes nothing, and one that was cut off goes on where it stopped.`,
 		Args: usage(wants("FILE or -")),
 		RunE: func(c *cobra.Command, args []string) error {
-			cfg, err := config.LoadOffline(c.Flags(), p.environ)
-			if err != nil {
-				return usageError{err}
+			served, local := c.Flags().Changed("server"), c.Flags().Changed("db")
+			if served && local {
+				return usageError{errors.New("expected --server or --db, not both")}
 			}
 			file, err := p.spool(args[0])
 			if err != nil {
 				return err
 			}
 			defer file.close()
+			if served || f.server != "" && !local {
+				return p.send(c.Context(), file, f)
+			}
+			cfg, err := config.LoadOffline(c.Flags(), p.environ)
+			if err != nil {
+				return usageError{err}
+			}
 			return p.takeIn(c.Context(), cfg, file, f)
 		},
 	}
 	config.Flags(c.Flags())
 	fs := c.Flags()
+	fs.StringVar(&f.server, "server", p.variable("GUANXI_SERVER", ""), "the gateway that takes the file in; none: the database itself")
+	fs.StringVar(&f.token, "token", p.variable("GUANXI_TOKEN", ""), "who asks it: a token")
+	fs.StringVar(&f.as, "as", "", "who asks it: a person of the demo, by account name")
 	fs.BoolVar(&f.dryRun, "dry-run", false, "judge the rows and change nothing")
 	fs.BoolVar(&f.complete, "complete", false, "whoever is not in the file is gone: an alert for each of them")
 	fs.BoolVar(&f.acceptShrink, "accept-shrink", false, "that so many are missing from a complete file is right")
@@ -176,7 +186,7 @@ func (p *program) takeIn(ctx context.Context, cfg config.Config, file *source, f
 		return p.fileFault(file, err, l)
 	}
 	like.Encoding = string(enc)
-	svc := newIntake(s, e, cfg, time.Now, im.NewIDs(time.Now))
+	svc := newIntake(s, e, cfg, time.Now, im.NewIDs(time.Now), intake.Options{Log: log})
 	tell, done := p.progress(file)
 	i, err := svc.TakeIn(ctx, like, file.open, tell)
 	done()
@@ -187,13 +197,14 @@ func (p *program) takeIn(ctx context.Context, cfg config.Config, file *source, f
 }
 
 // newIntake is the use-case of taking in files.
-func newIntake(s *db.Store, e *authz.Engine, cfg config.Config, now func() time.Time, ids *im.IDs) *intake.Service {
+func newIntake(s *db.Store, e *authz.Engine, cfg config.Config, now func() time.Time, ids *im.IDs, o intake.Options) *intake.Service {
 	var platforms []string
 	for _, a := range platform.NewCatalogue(adapters.All()).All() {
 		platforms = append(platforms, a.Name)
 	}
 	org := &intake.Directory{Store: s, Now: now, IDs: ids, Currency: cfg.Currency, Platforms: platforms, Roles: e.RoleNames()}
-	return intake.New(s, intake.Options{Kinds: map[im.ImportKind]intake.Kind{im.DirectoryImport: org}, Now: now, IDs: ids, VanishMax: cfg.Import.VanishMax})
+	o.Kinds, o.Now, o.IDs, o.VanishMax = map[im.ImportKind]intake.Kind{im.DirectoryImport: org}, now, ids, cfg.Import.VanishMax
+	return intake.New(s, o)
 }
 
 // progress shows how far an import is: a bar on a terminal, a line now and then elsewhere.
@@ -265,14 +276,7 @@ func (p *program) imported(ctx context.Context, svc *intake.Service, i im.Import
 		for _, v := range rows {
 			fmt.Fprintf(p.stdout, "%s:%d: %s\n", file.name, v.Line, explained(v.Note, l))
 		}
-		if more := i.Rejected - len(rows); more > 0 {
-			fmt.Fprintf(p.stdout, "… and %d more; --errors FILE writes them all\n", more)
-		}
-		would := ""
-		if i.DryRun {
-			would = "nothing was changed; it would be: "
-		}
-		fmt.Fprintf(p.stdout, "%s%s\n", would, tally(i))
+		p.summary(i.Rejected-len(rows), i.DryRun, tally(i))
 	}
 	switch {
 	case err != nil:
@@ -283,6 +287,18 @@ func (p *program) imported(ctx context.Context, svc *intake.Service, i im.Import
 		return fmt.Errorf("%d rows were refused", i.Rejected)
 	}
 	return nil
+}
+
+// summary ends what is said of an import.
+func (p *program) summary(more int, dryRun bool, tally string) {
+	if more > 0 {
+		fmt.Fprintf(p.stdout, "… and %d more; --errors FILE writes them all\n", more)
+	}
+	would := ""
+	if dryRun {
+		would = "nothing was changed; it would be: "
+	}
+	fmt.Fprintf(p.stdout, "%s%s\n", would, tally)
 }
 
 // explained is why a row was refused: which field, what of it, and the code.
@@ -297,28 +313,33 @@ func explained(f *fault.Error, l fault.Language) string {
 	return s + " (" + string(f.Code) + ")"
 }
 
+// importAnswer is what an import answers in JSON.
+type importAnswer struct {
+	ID     string `json:"id"`
+	State  string `json:"state"`
+	DryRun bool   `json:"dryRun"`
+	Total  int    `json:"total"`
+	im.Tally
+	LastError string        `json:"lastError,omitempty"`
+	Rejected  []rejectedRow `json:"rows"`
+}
+
+type rejectedRow struct {
+	Line    int    `json:"line"`
+	Code    string `json:"code"`
+	Field   string `json:"field,omitempty"`
+	Message string `json:"message"`
+}
+
 func (p *program) importJSON(i im.Import, failed *fault.Error, rows []intake.Verdict, l fault.Language) error {
-	type refused struct {
-		Line    int    `json:"line"`
-		Code    string `json:"code"`
-		Field   string `json:"field,omitempty"`
-		Message string `json:"message"`
-	}
-	out := struct {
-		ID     string `json:"id"`
-		State  string `json:"state"`
-		DryRun bool   `json:"dryRun"`
-		Total  int    `json:"total"`
-		im.Tally
-		LastError string    `json:"lastError,omitempty"`
-		Rejected  []refused `json:"rows"`
-	}{ID: nodeid.Encode(im.KindImport, i.ID), State: string(i.State), DryRun: i.DryRun, Total: i.Total(), Tally: i.Tally, Rejected: []refused{}}
+	out := importAnswer{ID: nodeid.Encode(im.KindImport, i.ID), State: string(i.State), DryRun: i.DryRun, Total: i.Total(), Tally: i.Tally,
+		Rejected: []rejectedRow{}}
 	if failed != nil {
 		out.LastError = failed.Text(l)
 	}
 	for _, v := range rows {
 		if v.Note != nil {
-			out.Rejected = append(out.Rejected, refused{v.Line, string(v.Note.Code), strings.Join(v.Note.Path, "."), v.Note.Text(l)})
+			out.Rejected = append(out.Rejected, rejectedRow{v.Line, string(v.Note.Code), strings.Join(v.Note.Path, "."), v.Note.Text(l)})
 		}
 	}
 	return json.NewEncoder(p.stdout).Encode(out)

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -34,6 +33,7 @@ import (
 	"github.com/guanxi-im/guanxi/internal/gateway"
 	"github.com/guanxi-im/guanxi/internal/identity"
 	"github.com/guanxi-im/guanxi/internal/im"
+	"github.com/guanxi-im/guanxi/internal/intake"
 	"github.com/guanxi-im/guanxi/internal/live"
 	"github.com/guanxi-im/guanxi/internal/metrics"
 	"github.com/guanxi-im/guanxi/internal/observe"
@@ -72,20 +72,14 @@ type server struct {
 	send  *platform.Courier
 	who   *identity.Service
 	rules *policy.Keeper
+	files *intake.Service
 	trust identity.Options // whose tokens are believed
 
 	documents *gateway.Trusted
 }
 
-// gcPercent lets the heap grow to three times what lives in it, which is some fifteen megabytes: collecting half as often
-// saves a tenth of the time. GOGC, where it is set, counts.
-const gcPercent = 200
-
 // run serves until ctx ends.
 func (p *program) run(ctx context.Context, cfg config.Config) error {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
 	s := &server{cfg: cfg, log: logger(cfg.Log, p.stderr), clock: clock.New(time.Time{}, 0)}
 	master, err := s.secrets()
 	if err != nil {
@@ -100,6 +94,11 @@ func (p *program) run(ctx context.Context, cfg config.Config) error {
 		return usageError{err}
 	}
 	defer func() { _ = s.store.Close() }()
+	if free, err := s.store.Hold(ctx, false); err != nil {
+		return err
+	} else if !free {
+		return usageError{errors.New("db: an import holds this database; start when it has ended")}
+	}
 	made, err := s.prepare(ctx)
 	if err != nil {
 		return err
@@ -137,6 +136,11 @@ func (p *program) run(ctx context.Context, cfg config.Config) error {
 	s.block = blocking.New(s.store, blocking.Options{Policy: s.rules, Platforms: platforms, Viewer: s.who.Viewer, Now: now, IDs: ids,
 		Currency: cfg.Currency, Wake: s.hub.Wake, Deliver: s.send.Deliver})
 
+	s.files = newIntake(s.store, s.rules.Engine(), cfg, now, ids, intake.Options{Log: s.log, Wake: s.hub.Wake, Policy: s.rules})
+	if err := s.store.ReclaimImports(ctx); err != nil {
+		return err
+	}
+
 	marks, err := s.openMarks()
 	if err != nil {
 		return err
@@ -164,6 +168,7 @@ func (p *program) run(ctx context.Context, cfg config.Config) error {
 	history := policy.NewHistory(s.rules, s.store, blocking.Duties())
 	more := s.demoRoutes(sims)
 	more["GET /metrics"] = counted.Handler()
+	more["GET /imports/{id}/errors.csv"] = http.HandlerFunc(s.importErrors)
 	if cfg.Explorer {
 		pages, err := explorer.Routes(cfg.Demo)
 		if err != nil {
@@ -175,7 +180,7 @@ func (p *program) run(ctx context.Context, cfg config.Config) error {
 	defer drain()
 	h, err := gateway.New(gateway.Options{
 		Resolver: &resolvers.Resolver{
-			Sources: view.Sources{Directory: directory.New(s.store), Blocking: s.block, Audit: s.store, Platforms: platforms,
+			Sources: view.Sources{Directory: directory.New(s.store), Blocking: s.block, Audit: s.store, Platforms: platforms, Imports: s.files,
 				Services: s.store.Services, Keys: identity.NewKeys(s.store, identity.KeysOptions{Policy: s.rules,
 					Now: func() time.Time { return s.clock.Now() }, Real: time.Now, IDs: ids, Wake: func() { s.hub.Wake(); s.who.Wake() }}),
 				Waiting: s.store.Waiting, Policy: s.rules.Status, Rules: history.Rule, Explain: history.Explain,
@@ -424,6 +429,7 @@ func (s *server) background(ctx context.Context, sims *sims, marks *audit.Keeper
 		others.Go(func() { s.trust.Keys.Run(ctx) })
 	}
 	others.Go(func() { s.send.Run(ctx) })
+	others.Go(func() { s.files.Run(ctx) })
 	others.Go(func() { s.rules.Run(ctx) })
 	others.Go(func() { s.keepLog(ctx) })
 	if marks != nil {
@@ -452,7 +458,8 @@ func (s *server) background(ctx context.Context, sims *sims, marks *audit.Keeper
 const (
 	askedKept  = 30 * 24 * time.Hour
 	logUpkeep  = time.Hour
-	forgetMost = 1000 // in one transaction
+	forgetMost = 1000           // in one transaction
+	chunksKept = 24 * time.Hour // of files that no import came of
 )
 
 // keepLog keeps the decision log in shape until ctx ends.
@@ -464,6 +471,9 @@ func (s *server) keepLog(ctx context.Context) {
 		err := s.store.PartitionDecisions(ctx, now)
 		for n := forgetMost; n == forgetMost && err == nil; {
 			n, err = s.store.DropAsked(ctx, now.Add(-askedKept), forgetMost)
+		}
+		if err == nil {
+			err = s.store.DropChunks(ctx, now.Add(-chunksKept))
 		}
 		if err != nil && ctx.Err() == nil {
 			s.log.WarnContext(ctx, "the decision log could not be kept in shape", "error", err)

@@ -26,9 +26,7 @@ internal/clock        :
 internal/pinyin       :
 internal/sheet        :
 internal/config       : internal/fault
-internal/approval     : internal/im internal/ledger
-internal/command      : authz internal/im internal/fault internal/ledger internal/approval internal/observe
-internal/accounts     : authz internal/im internal/fault internal/ledger internal/approval internal/command internal/platform
+internal/approval     : internal/im
 internal/ledger       : internal/im
 internal/page         : internal/im internal/fault
 internal/audit        : internal/im internal/fault internal/page
@@ -41,12 +39,12 @@ internal/metrics      : internal/im internal/policy internal/observe
 internal/directory    : internal/im internal/fault internal/page
 internal/outbound     :
 internal/identity     : authz internal/im internal/fault internal/directory internal/ledger internal/page
-internal/blocking     : authz internal/im internal/fault internal/ledger internal/page internal/approval internal/command internal/platform internal/observe
+internal/blocking     : authz internal/im internal/fault internal/ledger internal/page internal/approval internal/platform internal/observe
 internal/explorer     :
 internal/intake       : internal/im internal/fault internal/ledger internal/page internal/pinyin authz
 internal/observe      :
 internal/demo         : internal/im internal/directory internal/pinyin
-db                    : internal/im internal/fault internal/envelope internal/ledger internal/page internal/audit internal/live internal/directory internal/platform internal/policy internal/approval internal/accounts internal/blocking internal/intake internal/observe
+db                    : internal/im internal/fault internal/envelope internal/ledger internal/page internal/audit internal/live internal/directory internal/platform internal/policy internal/blocking internal/intake internal/observe
 graph                 :
 graph/nodeid          : internal/im
 graph/scalar          : internal/fault
@@ -54,8 +52,8 @@ graph/model           :
 graph/plan            :
 graph/gen             :
 graph/generated       : graph/* resolvers/view
-resolvers/view        : graph/model graph/nodeid authz internal/im internal/fault internal/page internal/approval internal/accounts internal/audit internal/blocking internal/command internal/directory internal/identity internal/platform internal/policy internal/observe
-resolvers             : graph/* resolvers/view internal/im internal/fault internal/page internal/accounts internal/audit internal/blocking internal/command internal/directory internal/identity internal/live
+resolvers/view        : graph/model graph/nodeid authz internal/im internal/fault internal/page internal/approval internal/audit internal/blocking internal/directory internal/identity internal/platform internal/policy internal/observe internal/intake
+resolvers             : graph/* resolvers/view internal/im internal/fault internal/page internal/audit internal/blocking internal/directory internal/identity internal/live internal/intake
 internal/gateway      : graph/generated graph/nodeid resolvers internal/im internal/fault internal/observe
 internal/app          : *
 internal/archtest     :

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/guanxi-im/guanxi/authz"
-	"github.com/guanxi-im/guanxi/internal/command"
 	"github.com/guanxi-im/guanxi/internal/fault"
 	"github.com/guanxi-im/guanxi/internal/im"
 	"github.com/guanxi-im/guanxi/internal/ledger"
@@ -263,7 +262,7 @@ func (s *Service) forbid(ctx context.Context, c Call, d im.Decision) error {
 		return fault.Wrap(err, "encode a refused question")
 	}
 	fold := s.store.Fingerprint(same)
-	for range command.TriesMax {
+	for range triesMax {
 		if refusal.DecisionID, err = s.store.Denied(ctx, fold, d.At); err != nil {
 			return err
 		}

@@ -7,7 +7,6 @@ import (
 	"strconv"
 
 	"github.com/guanxi-im/guanxi/authz"
-	"github.com/guanxi-im/guanxi/internal/command"
 	"github.com/guanxi-im/guanxi/internal/fault"
 	"github.com/guanxi-im/guanxi/internal/im"
 	"github.com/guanxi-im/guanxi/internal/ledger"
@@ -33,7 +32,7 @@ func (s *Service) BlockMany(ctx context.Context, c Call, in []BlockInput, dry bo
 	if len(in) == 0 {
 		return refuse(fault.Input("inputs", "bulk_empty"))
 	}
-	if f := command.CheckKey(c.Key); f != nil {
+	if f := fault.CheckKey(c.Key); f != nil {
 		return refuse(f)
 	}
 	if c.Viewer.IsService() {

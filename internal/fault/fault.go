@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/guanxi-im/guanxi/internal/im"
 )
@@ -114,4 +116,15 @@ func As(err error) *Error {
 func Is(err error, c Code) bool {
 	var f *Error
 	return errors.As(err, &f) && f.Code == c
+}
+
+// keyMax is how many bytes an idempotency key has at most.
+const keyMax = 200
+
+// CheckKey refuses what is no idempotency key.
+func CheckKey(key string) *Error {
+	if len(key) > keyMax || !utf8.ValidString(key) || strings.ContainsFunc(key, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return Input("idempotencyKey", "key_malformed")
+	}
+	return nil
 }

@@ -200,6 +200,8 @@ var texts = map[string][2]string{
 	"import_manager_self":  {"Nobody is his own manager.", "不能以自己为上级。"},
 	"import_manager_cycle": {"This manager stands below the person: the reporting line would go round in a circle.", "该上级是此人的下属，汇报关系会形成循环。"},
 	"import_last_super":    {"This is the last super_admin: make somebody else one first.", "此人是最后一名 super_admin，请先指定他人。"},
+	"import_review":        {"Policy asks for somebody's agreement, which an import cannot wait for: have it done by who needs none.", "策略要求审批，而导入无法等待审批：请由无需审批者执行。"},
+	"not_found_import":     {"There is no such import, or you may not see it.", "该导入不存在，或您无权查看。"},
 	"import_shrank":        {"{0} of {1} people are missing from a file that says that it is complete; at most {2} % may be. Nothing was changed. If they are truly gone, say so and import it again.", "文件自称完整，却缺少 {1} 人中的 {0} 人，超过允许的 {2}%。未作任何更改；若确已离开，请确认后重新导入。"},
 
 	"page_both":        {"Page forwards with first and after or backwards with last and before, not both.", "请使用 first/after 向前翻页，或 last/before 向后翻页，不可同时使用。"},

@@ -200,6 +200,7 @@ var readable = map[im.Kind]string{
 	im.KindAlert:        authz.TypeAlert,
 	im.KindRule:         authz.TypePolicy,
 	im.KindAPIKey:       authz.TypeAPIKey,
+	im.KindImport:       authz.TypeImport,
 }
 
 // rights works out what policy lets a member read.

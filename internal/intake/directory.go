@@ -718,6 +718,9 @@ func (j *judge) account(f *form) outcome {
 	o, wrote := put(f, there, old, a, im.Ref{Kind: im.KindAccount, ID: a.ID}, &j.out.Writes.Accounts)
 	if wrote {
 		j.stand.Accounts[key] = a
+		if a.MemberID != old.MemberID {
+			j.out.Writes.Bindings = append(j.out.Writes.Bindings, im.AccountBinding{ID: j.IDs.New(), AccountID: a.ID, MemberID: a.MemberID, From: j.Now()})
+		}
 		j.tell(o.subject, w.ID, !there)
 		j.keep("a/"+w.ID.String()+key.PlatformID, a)
 	}

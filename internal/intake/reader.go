@@ -28,7 +28,8 @@ const typeField = "type"
 type Reader struct {
 	in     *bufio.Reader
 	enc    Encoding
-	line   int // of the last line that was read
+	line   int   // of the last line that was read
+	unread *line // comes before those ahead
 	ahead  []line
 	csv    bool
 	ended  bool
@@ -131,7 +132,7 @@ func (f *Reader) Next() (Row, error) {
 	if err != nil {
 		return Row{}, err
 	}
-	f.ahead = append([]line{l}, f.ahead...)
+	f.unread = &l
 	cells, n, text, bad := f.record()
 	row := Row{Line: n, Text: clip(text), Fault: bad}
 	if bad == nil && len(cells) != len(f.Header) {
@@ -178,6 +179,10 @@ func (f *Reader) next() (line, error) {
 
 // physical is the next line, empty or not.
 func (f *Reader) physical() (line, error) {
+	if l := f.unread; l != nil {
+		f.unread = nil
+		return *l, nil
+	}
 	if len(f.ahead) > 0 {
 		l := f.ahead[0]
 		f.ahead = f.ahead[1:]

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/guanxi-im/guanxi/authz"
 	"github.com/guanxi-im/guanxi/internal/fault"
 	"github.com/guanxi-im/guanxi/internal/im"
 	"github.com/guanxi-im/guanxi/internal/ledger"
@@ -43,6 +44,8 @@ type Options struct {
 	IDs   *im.IDs
 	Log   *slog.Logger
 	Wake  func() // called after each write
+	// Policy says who may have files taken in; nil where only files at hand are.
+	Policy authz.Source
 	// VanishMax is the share of the employed who may be missing from a complete file, in percent.
 	VanishMax int
 }
@@ -50,7 +53,8 @@ type Options struct {
 // Service is the use-case.
 type Service struct {
 	Store
-	o Options
+	o        Options
+	received chan struct{}
 }
 
 // New makes the service.
@@ -61,7 +65,7 @@ func New(s Store, o Options) *Service {
 	if o.Wake == nil {
 		o.Wake = func() {}
 	}
-	return &Service{Store: s, o: o}
+	return &Service{s, o, make(chan struct{}, 1)}
 }
 
 // The sizes of batches. A small file has small ones, so that little is done twice when somebody is killed.
@@ -338,7 +342,7 @@ func (s *Service) end(ctx context.Context, i im.Import, f *fault.Error) (im.Impo
 		i.Error = b
 		if f.Key == shrank && !i.DryRun {
 			u.Alerts = append(u.Alerts, im.Alert{ID: s.o.IDs.New(), Kind: im.DirectoryShrank, Severity: im.RiskHigh, At: i.EndedAt,
-				Subject: im.Ref{Kind: im.KindImport, ID: i.ID}, PersonID: i.RequestedBy})
+				Subject: im.Ref{Kind: im.KindImport, ID: i.ID}})
 		}
 	}
 	detail, err := json.Marshal(map[string]any{"state": i.State, "total": i.Total(), "accepted": i.Accepted, "rejected": i.Rejected,
@@ -359,9 +363,6 @@ func (s *Service) end(ctx context.Context, i im.Import, f *fault.Error) (im.Impo
 func (s *Service) event(i im.Import, action string, detail []byte) im.AuditEvent {
 	e := im.AuditEvent{ID: s.o.IDs.New(), At: s.o.Now(), ActorName: "guanxi", Action: action, Subject: im.Ref{Kind: im.KindImport, ID: i.ID},
 		About: im.Company, DecisionID: i.DecisionID, Detail: im.Text(detail)}
-	if !i.RequestedBy.IsZero() && action != "import.end" {
-		e.Actor = im.Ref{Kind: im.KindMember, ID: i.RequestedBy}
-	}
 	return e
 }
 

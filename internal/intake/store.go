@@ -30,6 +30,8 @@ type Jobs interface {
 	ClaimImport(ctx context.Context, kind im.ImportKind, id im.ID, now, until time.Time) (im.Import, bool, error)
 	// RestartImport forgets all verdicts of a claimed import.
 	RestartImport(ctx context.Context, i im.Import) error
+	// ReleaseImport lets go of a claimed import that is not done.
+	ReleaseImport(ctx context.Context, i im.Import) error
 	// UnfinishedImport finds an import of the same file that was begun on the database itself and has not ended.
 	UnfinishedImport(ctx context.Context, like im.Import) (im.Import, bool, error)
 	// PostRows writes a batch, unless somebody else has the import by now: then it fails with ledger.ErrStale.
@@ -44,6 +46,7 @@ type Jobs interface {
 	MissingMembers(ctx context.Context, imp, after im.ID, limit int) ([]im.ID, error)
 
 	Import(ctx context.Context, id im.ID) (im.Import, bool, error)
+	Imports(ctx context.Context, v im.Viewer, ids []im.ID) (map[im.ID]im.Import, error)
 	ImportRows(ctx context.Context, imp im.ID, onlyRejected bool, r page.Request) (page.Result[Verdict], error)
 	ImportRowsByID(ctx context.Context, ids []im.ID) (map[im.ID]RowOf, error)
 	Rejected(ctx context.Context, imp im.ID, after, limit int) ([]Verdict, error)
@@ -75,6 +78,7 @@ type Writes struct {
 	Departments   Set[im.Department]
 	Members       Set[im.Member]
 	Accounts      Set[im.Account]
+	Bindings      []im.AccountBinding // whose an account is from now on; what held before ends
 	Contacts      Set[im.ExternalContact]
 	Follows       Set[im.Follow]
 	Opportunities Set[im.Opportunity]

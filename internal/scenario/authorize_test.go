@@ -128,6 +128,13 @@ func TestEveryRootFieldWantsAToken(t *testing.T) {
 	for operation, fields := range g.roots {
 		for _, f := range fields {
 			asked++
+			if f.Name == "importDirectory" { // it takes a file, which comes in a form
+				r := c.person("linyue002").form(`mutation($in:ImportDirectoryInput!){importDirectory(input:$in){__typename}}`, "x", "")
+				if r.Status != http.StatusUnauthorized || r.Code() != "UNAUTHENTICATED" {
+					t.Errorf("%s: %d %s", f.Name, r.Status, r.Body)
+				}
+				continue
+			}
 			body, err := json.Marshal(vars{"query": g.document(operation, f)})
 			if err != nil {
 				t.Fatal(err)
@@ -162,6 +169,7 @@ func TestPolicyGuardsEveryField(t *testing.T) {
 		boss := c.member("chenguang001")
 
 		// One of everything, as somebody sees who sees all.
+		imported, row := lin.imported()
 		gu := c.person("guping012")
 		one := func(path, document string) string { return gu.Do(document, nil).Text(path) }
 		of := map[string]string{
@@ -177,6 +185,8 @@ func TestPolicyGuardsEveryField(t *testing.T) {
 			"Department":      one("departments.nodes.0.id", `{departments(first:1){nodes{id}}}`),
 			"Workspace":       c.workspace("native"),
 			"ApiKey":          one("apiKeys.nodes.0.id", `{apiKeys(first:1){nodes{id}}}`),
+			"DirectoryImport": imported,
+			"ImportRow":       row,
 		}
 		node := func(p person, id string) string {
 			return p.Do(`query($id:ID!){node(id:$id){__typename}}`, vars{"id": id}).Text("node.__typename")
@@ -244,6 +254,7 @@ func TestPolicyGuardsEveryField(t *testing.T) {
 			"acknowledgeAlert": lin.takesNote(of["Alert"], "x"),
 			"blockMany": lin.command(`mutation($i:[BlockInput!]!){blockMany(inputs:$i){`+commandFields+`}}`,
 				vars{"i": []vars{{"targetId": c.contact("wm_lanhai"), "kind": "BLOCK", "reason": "x"}}}),
+			"importDirectory": lin.imports(),
 			"createApiKey": lin.command(`mutation($i:CreateApiKeyInput!){createApiKey(input:$i){`+commandFields+`}}`,
 				vars{"i": vars{"service": "billing", "scopes": []string{"service:bulk"}}}),
 			"revokeApiKey": lin.command(`mutation($k:ID!){revokeApiKey(apiKeyId:$k,reason:"x"){`+commandFields+`}}`,

@@ -17,9 +17,9 @@ import (
 
 // store is a real server's store that is still empty, with what importing into it takes.
 type store struct {
-	t    *testing.T
-	dsn  string
-	args []string // of every command
+	t      *testing.T
+	keyset string
+	args   []string // of every command
 }
 
 func newStore(t *testing.T, dsn string) store {
@@ -35,7 +35,7 @@ func newStore(t *testing.T, dsn string) store {
 	if _, stderr, code := testkit.Run("migrate", "up", "--db", dsn); code != 0 {
 		t.Fatal(stderr)
 	}
-	return store{t, dsn, []string{"--db", dsn, "--encryption-keyset-file", path}}
+	return store{t, path, []string{"--db", dsn, "--encryption-keyset-file", path}}
 }
 
 // imported is what an import answers in JSON.
@@ -166,6 +166,10 @@ func TestImportFillsAStore(t *testing.T) {
 			where m.employee_no = '016'`).Scan(&account, &boss, &where)
 		if err != nil || account != "shanxiaoyu016" || boss != "001" || where != "总部" {
 			t.Errorf("%s %s %s %v", account, boss, where, err)
+		}
+		var bound int
+		if err := db.QueryRow("select count(*) from account_bindings b join members m on m.id = b.member_id where b.until_at is null and m.employee_no = '004'").Scan(&bound); err != nil || bound != 1 {
+			t.Errorf("%d %v", bound, err)
 		}
 		var amount int64
 		if err := db.QueryRow("select amount from opportunities where currency = 'CNY' and is_open").Scan(&amount); err != nil || amount != 120_000_000 {

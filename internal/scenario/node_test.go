@@ -16,6 +16,7 @@ func TestEveryNodeIsHiddenFromStrangers(t *testing.T) {
 		must(t, "approved", c.person("hanlei017").agree(asked.ID, "").Approval.State, "APPROVED")
 		a := lin.Do(`query($m:ID!,$c:ID!){member(id:$m){accounts{id devices{id}} identities{id} department{id}} externalContact(id:$c){opportunities{id}}
 			groups(filter:{query:"海康"}){nodes{id members{nodes{id}}}} alerts{nodes{id}}}`, vars{"m": c.member("wangfang004"), "c": c.contact("wm_haikang")})
+		imported, row := lin.imported()
 		kinds := map[string]bool{}
 		nobody := []string{} // for all may see it
 		for name, k := range map[string]struct {
@@ -38,6 +39,8 @@ func TestEveryNodeIsHiddenFromStrangers(t *testing.T) {
 			"Approval":        {asked.ID, []string{"wangfang004", "zhaomin003", "hanlei017", "guping012"}, []string{"sunli006", "liqiang005", "heyun011"}},
 			"AuditEvent":      {wang.trail("block")[0].ID, []string{"wangfang004", "guping012", "chenguang001"}, []string{"liqiang005", "sunli006", "linyue002", "zhaomin003"}},
 			"ApiKey":          {lin.Do(`{apiKeys(first:1){nodes{id}}}`, nil).Text("apiKeys.nodes.0.id"), []string{"linyue002", "guping012", "chenguang001"}, []string{"sunli006", "zhaomin003", "fengtao010"}},
+			"DirectoryImport": {imported, []string{"linyue002", "guping012", "chenguang001"}, []string{"sunli006", "fengtao010", "zhaomin003"}},
+			"ImportRow":       {row, []string{"linyue002", "guping012", "chenguang001"}, []string{"sunli006", "fengtao010", "zhaomin003"}},
 			"Alert":           {a.Text("alerts.nodes.0.id"), []string{"wangfang004", "zhaomin003", "guping012"}, []string{"sunli006", "liqiang005", "heyun011"}},
 		} {
 			kinds[name] = true

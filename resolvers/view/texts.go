@@ -39,12 +39,16 @@ func sentence(l fault.Language, in [2]string, who, whom string) string {
 
 var titles = map[im.AlertKind][2]string{
 	im.KeyContactBlocked: {"A contact who matters to the business was blocked.", "重要客户被屏蔽。"},
+	im.RowVanished:       {"Somebody is missing from a file of the staff that says that it is complete.", "自称完整的人员文件中缺少一名成员。"},
+	im.DirectoryShrank:   {"A file of the staff was not imported, for too many are missing from it.", "人员文件缺少的成员过多，导入已停止。"},
 	im.BlockOveruse:      {"Several contacts were blocked within minutes; the last ones take effect after a while.", "短时间内连续屏蔽多位联系人，后续屏蔽将延后生效。"},
 	im.OpportunityLoss:   {"A contact was blacklisted; business may be lost.", "联系人被加入黑名单，商机可能流失。"},
 }
 
 var details = map[im.AlertKind][2]string{
 	im.KeyContactBlocked: {"{whom}, who matters to the business, was blocked by {who}.", "重要客户{whom}被{who}屏蔽。"},
+	im.RowVanished:       {"{who} is missing from it; nobody leaves by that. Look into it.", "文件中没有{who}；系统不会因此办理离职，请核实。"},
+	im.DirectoryShrank:   {"Nothing was changed. If they are truly gone, import it again and say so.", "未作任何更改；若确已离开，请确认后重新导入。"},
 	im.BlockOveruse:      {"Of the contacts that {who} blocked within minutes, {whom} is one.", "{who}短时间内连续屏蔽多位联系人，{whom}是其中之一。"},
 	im.OpportunityLoss:   {"{whom} was blacklisted by {who}; business with {whom} may be lost.", "{whom}被{who}加入黑名单，相关商机可能流失。"},
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/guanxi-im/guanxi/internal/fault"
 	"github.com/guanxi-im/guanxi/internal/identity"
 	"github.com/guanxi-im/guanxi/internal/im"
+	"github.com/guanxi-im/guanxi/internal/intake"
 	"github.com/guanxi-im/guanxi/internal/platform"
 	"github.com/guanxi-im/guanxi/internal/policy"
 )
@@ -25,6 +26,7 @@ type Sources struct {
 	Audit     audit.Store
 	Platforms *platform.Connections
 	Keys      *identity.Keys
+	Imports   *intake.Service
 	// Services names services.
 	Services func(ctx context.Context, ids []im.ID) (map[im.ID]im.Service, error)
 	// Waiting counts what is still to be delivered, by workspace.
@@ -63,6 +65,8 @@ type Batch struct {
 	events        lazy[im.ID, *AuditEvent]
 	alerts        lazy[im.ID, *Alert]
 	keys          lazy[im.ID, *APIKey]
+	imports       lazy[im.ID, *DirectoryImport]
+	importRows    lazy[im.ID, *ImportRow]
 
 	departmentsOf   lazy[im.ID, []*Department]
 	accountsOf      lazy[im.ID, []*Account]
@@ -117,6 +121,8 @@ type shown struct {
 	events        []*AuditEvent
 	alerts        []*Alert
 	keys          []*APIKey
+	imports       []*DirectoryImport
+	importRows    []*ImportRow
 }
 
 // show presents a row and keeps it among those shown.
@@ -207,6 +213,8 @@ func newBatch(r *request) *Batch {
 	b.events.fetch = rows(seenBy(v, r.src.Audit.Events), b.AuditEvent)
 	b.keys.fetch = rows(seenBy(v, r.src.Keys.APIKeys), b.APIKey)
 	b.alerts.fetch = rows(seenBy(v, k.Alerts), b.Alert)
+	b.imports.fetch = rows(seenBy(v, r.src.Imports.See), b.DirectoryImport)
+	b.importRows.fetch = rows(seenBy(v, r.src.Imports.SeeRows), b.ImportRow)
 	b.decisions.fetch = rows(k.Decisions, b.Decision)
 	b.departmentsOf.fetch = lists(d.DepartmentsOf, b.Department)
 	b.accountsOf.fetch = lists(seenBy(v, d.AccountsOf), b.Account)
@@ -331,6 +339,10 @@ func (b *Batch) Node(ctx context.Context, r im.Ref) (Node, error) {
 			return nil, err
 		}
 		return d, nil
+	case im.KindImport:
+		return node(b.imports.get(ctx, r.ID))
+	case im.KindImportRow:
+		return node(b.importRows.get(ctx, r.ID))
 	case im.KindRule:
 		return node(b.ruleNode(ctx, r.ID))
 	}
@@ -386,6 +398,10 @@ func (b *Batch) announceNode(r im.Ref) {
 		b.alerts.announce(r.ID)
 	case im.KindAPIKey:
 		b.keys.announce(r.ID)
+	case im.KindImport:
+		b.imports.announce(r.ID)
+	case im.KindImportRow:
+		b.importRows.announce(r.ID)
 	}
 }
 

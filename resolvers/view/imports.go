@@ -1,0 +1,170 @@
+package view
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/guanxi-im/guanxi/graph/model"
+	"github.com/guanxi-im/guanxi/internal/blocking"
+	"github.com/guanxi-im/guanxi/internal/fault"
+	"github.com/guanxi-im/guanxi/internal/im"
+	"github.com/guanxi-im/guanxi/internal/intake"
+	"github.com/guanxi-im/guanxi/internal/page"
+)
+
+// DirectoryImport is a file that is taken in.
+type DirectoryImport struct {
+	b   *Batch
+	row im.Import
+}
+
+// DirectoryImport presents an import.
+func (b *Batch) DirectoryImport(i im.Import) *DirectoryImport {
+	return show(b, &b.shown.imports, &DirectoryImport{b, i})
+}
+
+// The methods of DirectoryImport are the fields of the schema.
+func (*DirectoryImport) IsNode()                 {}
+func (i *DirectoryImport) ID() string            { return id(im.KindImport, i.row.ID) }
+func (i *DirectoryImport) State() model.JobState { return model.JobState(i.row.State) }
+func (i *DirectoryImport) Total() int            { return i.row.Total() }
+func (i *DirectoryImport) Accepted() int         { return i.row.Accepted }
+func (i *DirectoryImport) Rejected() int         { return i.row.Rejected }
+func (i *DirectoryImport) Unchanged() int        { return i.row.Unchanged }
+func (i *DirectoryImport) DryRun() bool          { return i.row.DryRun }
+func (i *DirectoryImport) Complete() bool        { return i.row.Complete }
+func (i *DirectoryImport) CreatedAt() time.Time  { return i.row.CreatedAt }
+func (i *DirectoryImport) EndedAt() *time.Time   { return at(i.row.EndedAt) }
+func (i *DirectoryImport) RequestedBy(ctx context.Context) (*Member, error) {
+	return to(ctx, i.b, "DirectoryImport.requestedBy", &i.b.shown.imports, members, i, func(i *DirectoryImport) im.ID { return i.row.RequestedBy })
+}
+
+func (i *DirectoryImport) LastError() (*string, error) {
+	if len(i.row.Error) == 0 {
+		return nil, nil
+	}
+	var f fault.Error
+	if err := json.Unmarshal(i.row.Error, &f); err != nil {
+		return nil, fault.Wrap(err, "read why an import failed")
+	}
+	return some(Sentence(&f, i.b.lang)), nil
+}
+
+func (i *DirectoryImport) ErrorsPath() *string {
+	if i.row.Rejected == 0 {
+		return nil
+	}
+	return some("/imports/" + i.ID() + "/errors.csv")
+}
+
+// Rows is the rows of the one import that is looked at.
+func (i *DirectoryImport) Rows(ctx context.Context, first *int, after *string, last *int, before *string, onlyRejected *bool) (*ImportRowConnection, error) {
+	r, err := page.Parse(intake.RowsByLine, page.Args{First: first, After: after, Last: last, Before: before}, false)
+	if err != nil {
+		return nil, err
+	}
+	rejected := onlyRejected != nil && *onlyRejected
+	res, err := i.b.src.Imports.ImportRows(ctx, i.row.ID, rejected, r)
+	if err != nil {
+		return nil, err
+	}
+	total := i.row.Total()
+	if rejected {
+		total = i.row.Rejected
+	}
+	if total <= page.CountMax {
+		res.Total = &total
+	}
+	return i.b.ImportRowPage(res), nil
+}
+
+// ImportRow is one row of an import.
+type ImportRow struct {
+	b   *Batch
+	row intake.Verdict
+}
+
+// ImportRow presents a row.
+func (b *Batch) ImportRow(v intake.Verdict) *ImportRow {
+	return show(b, &b.shown.importRows, &ImportRow{b, v})
+}
+
+// The methods of ImportRow are the fields of the schema.
+func (*ImportRow) IsNode()      {}
+func (r *ImportRow) ID() string { return id(im.KindImportRow, r.row.ID) }
+func (r *ImportRow) Line() int  { return r.row.Line }
+
+// Verdict of a row that waits for others is still open, as that of one that waits for people.
+func (r *ImportRow) Verdict() model.ImportVerdict {
+	if r.row.Verdict == im.RowWaiting {
+		return model.ImportVerdictInReview
+	}
+	return model.ImportVerdict(r.row.Verdict)
+}
+
+func (r *ImportRow) Code() *model.ErrorCode {
+	if r.row.Note == nil {
+		return nil
+	}
+	return some(model.ErrorCode(r.row.Note.Code))
+}
+
+func (r *ImportRow) Message() *string {
+	if r.row.Note == nil {
+		return nil
+	}
+	return some(Sentence(r.row.Note, r.b.lang))
+}
+
+func (r *ImportRow) Path() []string {
+	if r.row.Note == nil {
+		return nil
+	}
+	return r.row.Note.Path
+}
+
+func (r *ImportRow) Subject(ctx context.Context) (Node, error) {
+	n := next(r.b, "ImportRow.subject", &r.b.shown.importRows, func(n *Batch, r *ImportRow) { n.announceNode(r.row.Subject) })
+	return n.Node(ctx, r.row.Subject)
+}
+
+// ImportRowConnection is a page as the schema shapes it.
+type ImportRowConnection struct {
+	Edges      []*ImportRowEdge
+	Nodes      []*ImportRow
+	PageInfo   *model.PageInfo
+	TotalCount *int
+}
+
+// ImportRowEdge is one row of it.
+type ImportRowEdge struct {
+	Cursor string
+	Node   *ImportRow
+}
+
+// ImportRowPage presents a page.
+func (b *Batch) ImportRowPage(r page.Result[intake.Verdict]) *ImportRowConnection {
+	var c ImportRowConnection
+	c.Edges, c.Nodes, c.PageInfo, c.TotalCount = connection(r, b.ImportRow, func(at string, n *ImportRow) *ImportRowEdge { return &ImportRowEdge{at, n} })
+	return &c
+}
+
+// ImportDirectoryPayload is what came of a wished import.
+type ImportDirectoryPayload struct {
+	Command
+	Import *DirectoryImport
+}
+
+// IsCommandPayload: it has a payload's fields.
+func (*ImportDirectoryPayload) IsCommandPayload() {}
+
+// ImportDirectoryPayload presents what came of a wished import.
+func (b *Batch) ImportDirectoryPayload(r intake.Result) *ImportDirectoryPayload {
+	c, _ := b.command(blocking.Result{Decision: r.Decision, Faults: r.Faults})
+	out := &ImportDirectoryPayload{Command: c}
+	if r.Import != nil {
+		out.Import = b.DirectoryImport(*r.Import)
+	}
+	return out
+}
