@@ -384,14 +384,14 @@ func (s *Store) CheckFacts(ctx context.Context, v im.Viewer, now time.Time, pair
 	if s.eng.postgres() { // which does not guess the type
 		id = "cast(? as uuid)"
 	}
-	q := new(builder).add("with recursive p (i, from_id, to_id, workspace_id, group_id) as (")
+	q := new(builder).add("with recursive p (i, from_id, to_id, workspace_id, group_id) as (values ")
 	for n := 1; n < 2*len(pairs) || n == 1; n *= 2 { // a power of two, so that few texts serve all lengths
 		for i := n / 2; i < n; i++ {
 			x := pairs[min(i, len(pairs)-1)]
 			if i > 0 {
-				q.add(" union all ")
+				q.add(", ")
 			}
-			q.add("select "+strconv.Itoa(i)+", "+id+", "+id+", "+id+", "+id, x.From.ID, x.To.ID, x.Workspace, x.Group)
+			q.add("("+strconv.Itoa(i)+", "+id+", "+id+", "+id+", "+id+")", x.From.ID, x.To.ID, x.Workspace, x.Group)
 		}
 	}
 	// side is who the two are, other is the other one; part is what they are and what they belong to.

@@ -206,7 +206,13 @@ func (s *Store) openPostgres(ctx context.Context, dsn string) error {
 	if err != nil {
 		return errors.New("the postgres URL cannot be read") // pgx repeats the URL, which holds a password
 	}
-	db := stdlib.OpenDB(*cfg, stdlib.OptionAfterConnect(teach))
+	db := stdlib.OpenDB(*cfg, stdlib.OptionAfterConnect(func(ctx context.Context, c *pgx.Conn) error {
+		// Compiling a statement takes seconds where running it takes milliseconds.
+		if _, err := c.PgConn().Exec(ctx, "set jit = off").ReadAll(); err != nil {
+			return err
+		}
+		return teach(ctx, c)
+	}))
 	db.SetMaxOpenConns(postgresConns)
 	db.SetMaxIdleConns(postgresConns)
 	s.eng = &postgres{db: db}

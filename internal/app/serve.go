@@ -191,6 +191,11 @@ func (p *program) run(ctx context.Context, cfg config.Config) error {
 		AuthenticateKey: s.who.AuthenticateKey,
 		Again:           s.who.Again,
 		Watch:           s.who.Watch,
+		Check: func(ctx context.Context, v im.Viewer, q gateway.PreDelivery) (bool, error) {
+			return s.block.PreDelivery(ctx, blocking.Call{Viewer: v, RequestID: resolvers.RequestOf(ctx).RequestID},
+				blocking.PlatformPair{Workspace: q.Workspace, From: q.From, To: q.To, Group: q.Group}, q.Channel)
+		},
+		FailOpen: cfg.CheckFailOpen,
 		Ready: func(asked context.Context) error {
 			if ctx.Err() != nil {
 				return errors.New("the gateway is about to stop")

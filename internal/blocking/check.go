@@ -127,6 +127,33 @@ func (s *Service) ContactCheck(ctx context.Context, c Call, in CheckInput) (*Che
 	return out[0].Check, out[0].Err
 }
 
+// PreDelivery answers whether a platform may deliver something. A service is told of everybody, as far as yes and no; a person
+// of whom he may ask anyway. Faults: NOT_FOUND, FORBIDDEN, and BAD_USER_INPUT of two who are not in the group.
+func (s *Service) PreDelivery(ctx context.Context, c Call, q PlatformPair, channel im.Channel) (bool, error) {
+	pair, found, err := s.store.PlatformPair(ctx, q)
+	if err != nil {
+		return false, err
+	}
+	if !found {
+		return false, fault.New(fault.NotFound, "not_found_parties")
+	}
+	seeing := c.Viewer
+	if c.Viewer.IsService() {
+		seeing.Scopes = map[im.Kind]im.Scope{im.KindMember: {im.ScopeAll}, im.KindContact: {im.ScopeAll}, im.KindGroup: {im.ScopeAll}}
+	}
+	f, err := s.store.CheckFacts(ctx, seeing, s.o.Now(), []Pair{pair})
+	if err != nil {
+		return false, err
+	}
+	if !f[0].Visible {
+		return false, fault.New(fault.NotFound, "not_found_parties")
+	}
+	if err := s.mayCheck(ctx, c, CheckInput{Pair: pair, Channel: channel}, f[0]); err != nil {
+		return false, err
+	}
+	return s.check(f[0], channel).Allowed, nil
+}
+
 // checkQuestion is whether somebody may ask for a contact check; party: he is one of the two.
 func checkQuestion(v im.Viewer, to im.Ref, party bool, f CheckFacts) question {
 	return question{action: authz.ActionCheckContact, viewer: v, target: to, standing: string(im.AccountActive),

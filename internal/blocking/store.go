@@ -35,6 +35,8 @@ type Store interface {
 	Approvers(ctx context.Context, q ApproverQuery) (map[string][]im.ID, error)
 	// CheckFacts reads what contact checks are answered from, in one statement, in the order of the question.
 	CheckFacts(ctx context.Context, v im.Viewer, now time.Time, pairs []Pair) ([]CheckFacts, error)
+	// PlatformPair finds two parties by the ids that their platform gives them; false where one of them is not known.
+	PlatformPair(ctx context.Context, q PlatformPair) (p Pair, found bool, err error)
 	// Due reads, oldest first, live relationships whose time ran out, those whose cool-down is over, and pending approvals
 	// whose time ran out.
 	Due(ctx context.Context, now time.Time, limit int) (expired, cooled, approvals []im.ID, err error)
@@ -177,6 +179,9 @@ type Pair struct {
 	Workspace im.ID // zero: all that both are on
 	Group     im.ID // zero: all groups
 }
+
+// PlatformPair is a pair as the platform of a workspace names them.
+type PlatformPair struct{ Workspace, From, To, Group string }
 
 // CheckFacts is what a contact check is answered from.
 type CheckFacts struct {

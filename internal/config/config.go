@@ -48,6 +48,9 @@ type Config struct {
 	// Workspaces says how workspaces are connected to their platforms, by the workspace's name. Empty with Demo.
 	Workspaces map[string]Connection
 	Import     Import
+	// CheckFailOpen names the workspaces of which the pre-delivery question is answered with yes while the store is away; of the
+	// others with no.
+	CheckFailOpen Names
 	// Currency is the company's own, in which thresholds of policy are counted: an ISO 4217 code.
 	Currency string
 	// ShutdownGrace is how long requests that are under way may take once the gateway is told to stop.
@@ -84,6 +87,9 @@ type Documents struct {
 	Path string // a directory of .graphql files, or a manifest in JSON
 	Mode string // off, log or enforce
 }
+
+// Names is a list of names.
+type Names []string
 
 // Size is a number of bytes.
 type Size int64

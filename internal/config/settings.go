@@ -77,6 +77,12 @@ var settings = []setting{
 		valid:    sizeWithin(1<<10, 1<<30),
 	},
 	{
+		path:     "check.fail_open",
+		usage:    "names of the workspaces whose pre-delivery question (POST /v1/check) is answered with yes while the store is away, with commas; of the others with no",
+		expected: "names of workspaces, with commas",
+		field:    func(c *Config) any { return &c.CheckFailOpen },
+	},
+	{
 		path:     "explorer",
 		usage:    "serve the GraphQL explorer at /; default with --demo true, else false",
 		expected: "true or false",
@@ -384,6 +390,12 @@ func (s setting) set(c *Config, text string) bool {
 		*p, err = strconv.ParseFloat(text, 64)
 	case *time.Duration:
 		*p, err = time.ParseDuration(text)
+	case *Names:
+		for name := range strings.SplitSeq(text, ",") {
+			if name = strings.TrimSpace(name); name != "" {
+				*p = append(*p, name)
+			}
+		}
 	case *[]string:
 		*p, err = origins(text)
 	case *[]netip.Prefix:

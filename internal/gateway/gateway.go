@@ -32,6 +32,9 @@ type Options struct {
 	Again func(ctx context.Context, at im.Session) (im.Viewer, error)
 	// Watch makes a context that ends when the session does.
 	Watch func(ctx context.Context, at im.Session) context.Context
+	// Check answers the pre-delivery question; FailOpen names the workspaces of which it is yes while there is no answer.
+	Check    func(ctx context.Context, v im.Viewer, q PreDelivery) (allowed bool, err error)
+	FailOpen []string
 	// Ready reports what keeps the gateway from serving; nil: nothing.
 	Ready func(ctx context.Context) error
 	// Request is told of every answered request: the pattern of its route, the status, and how long it took; nil: nobody is.
@@ -106,6 +109,7 @@ func New(o Options, more map[string]http.Handler) (*Gateway, error) {
 	mux := http.NewServeMux()
 	handle := func(pattern string, h http.HandlerFunc) { mux.Handle(pattern, routed(pattern, most(bodyMax, h))) }
 	mux.Handle("/graphql", o.counted(routed("/graphql", from.guard(sized(o.UploadMax, graphQL(&o, g))))))
+	handle("POST /v1/check", o.preDelivery)
 	handle("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") })
 	handle("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		err := o.Stop.Err()

@@ -134,6 +134,9 @@ const (
 	ApprovalFlow      Channel = "APPROVAL_FLOW"    // requests that one makes and the other decides, on the platform
 )
 
+// Channels are all of them.
+var Channels = []Channel{DirectMessage, MessageHistory, GroupMessage, GroupMention, GroupAnnouncement, DocumentLibrary, ApprovalFlow}
+
 // FurtherChannels are those that a relationship closes only where the platform's rules say so.
 var FurtherChannels = []Channel{DocumentLibrary, ApprovalFlow}
 

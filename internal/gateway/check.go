@@ -1,0 +1,92 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/guanxi-im/guanxi/internal/fault"
+	"github.com/guanxi-im/guanxi/internal/im"
+	"github.com/guanxi-im/guanxi/resolvers"
+)
+
+// PreDelivery is the question of a platform, or of a relay before it, that is about to deliver something: may it. Everybody is
+// named as the platform names him.
+type PreDelivery struct {
+	Workspace string     `json:"workspace"` // by its name
+	From      string     `json:"from"`
+	To        string     `json:"to"`
+	Channel   im.Channel `json:"channel"`
+	Group     string     `json:"group,omitempty"`
+}
+
+// Bounds of the question: it is asked before each message.
+const (
+	checkMax  = 4 << 10 // bytes
+	checkTime = 3 * time.Second
+)
+
+// verdict is the answer. Why is never whom: nobody learns here who blocked him.
+type checkVerdict struct {
+	Allowed bool   `json:"allowed"`
+	Reason  string `json:"reason,omitempty"`
+}
+
+// preDelivery answers POST /v1/check. While the store does not answer it says what is declared of the workspace: so that whoever
+// asks need not know what to do then.
+func (o *Options) preDelivery(w http.ResponseWriter, r *http.Request) {
+	lang := resolvers.RequestOf(r.Context()).Language
+	say := func(status int, v any) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(status)
+		_ = json.NewEncoder(w).Encode(v)
+	}
+	refuse := func(status int, f *fault.Error) {
+		say(status, map[string]string{"code": string(f.Code), "message": f.Text(lang)})
+	}
+	var q PreDelivery
+	in := json.NewDecoder(http.MaxBytesReader(w, r.Body, checkMax))
+	in.DisallowUnknownFields()
+	if err := in.Decode(&q); err != nil || in.More() || q.Workspace == "" || q.From == "" || q.To == "" || !slices.Contains(im.Channels, q.Channel) {
+		if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+			refuse(http.StatusRequestEntityTooLarge, fault.New(fault.BadUserInput, "check_malformed"))
+			return
+		}
+		refuse(http.StatusBadRequest, fault.New(fault.BadUserInput, "check_malformed"))
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), checkTime)
+	defer cancel()
+	at, err := o.signIn(ctx, credentialOf(r.Header))
+	allowed := false
+	if err == nil {
+		allowed, err = o.Check(ctx, at.Viewer, q)
+	}
+	switch f := fault.As(err); {
+	case err == nil && allowed:
+		say(http.StatusOK, checkVerdict{Allowed: true})
+	case err == nil:
+		say(http.StatusOK, checkVerdict{Reason: fault.New(fault.PolicyDenied, "check_refused").Text(lang)})
+	case fault.Is(err, fault.Unauthenticated):
+		w.Header().Set("WWW-Authenticate", "Bearer")
+		refuse(http.StatusUnauthorized, f)
+	case fault.Is(err, fault.Forbidden):
+		refuse(http.StatusForbidden, f)
+	case fault.Is(err, fault.NotFound):
+		refuse(http.StatusNotFound, f)
+	case fault.Is(err, fault.BadUserInput):
+		refuse(http.StatusBadRequest, f)
+	default: // the store is away, or does not come to an end
+		open := slices.Contains(o.FailOpen, q.Workspace)
+		o.Log.WarnContext(ctx, "a pre-delivery question has no answer", "open", open, "error", err)
+		key := "check_closed"
+		if open {
+			key = "check_open"
+		}
+		say(http.StatusOK, checkVerdict{open, fault.New(fault.Unavailable, key).Text(lang)})
+	}
+}

@@ -1,0 +1,189 @@
+package scenario
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/guanxi-im/guanxi/internal/testkit"
+)
+
+// key makes an API key with some scopes.
+func (c company) key(scopes ...string) string {
+	c.t.Helper()
+	a := c.person("chenguang001").Do(`mutation($in:CreateApiKeyInput!){createApiKey(input:$in){secret userErrors{code message}}}`,
+		vars{"in": vars{"service": "relay", "scopes": scopes}})
+	secret, _ := a.Get("createApiKey.secret").(string)
+	if secret == "" {
+		c.t.Fatalf("no key: %s", a.Body)
+	}
+	return secret
+}
+
+// relay asks the pre-delivery question.
+func (c company) relay(key, workspace, from, to, channel string, group ...string) testkit.Reply {
+	c.t.Helper()
+	q := map[string]string{"workspace": workspace, "from": from, "to": to, "channel": channel}
+	if len(group) > 0 {
+		q["group"] = group[0]
+	}
+	b, _ := json.Marshal(q)
+	return c.Send(http.MethodPost, "/v1/check", string(b), "X-API-Key", key, "Content-Type", "application/json")
+}
+
+func body(r testkit.Reply) string { return fmt.Sprint(r.Status, " ", strings.TrimSpace(r.Body)) }
+
+// A relay before a platform asks by the platform's own ids, and is told yes or no, never because of whom.
+func TestPreDelivery(t *testing.T) {
+	t.Parallel()
+	testkit.OnEach(t, func(t *testing.T, dsn string) {
+		c := open(t, dsn, "--check-fail-open", "wecom-hq")
+		key := c.key("service:check")
+		const yes, no = `200 {"allowed":true}`, `200 {"allowed":false,"reason":"Not allowed."}`
+		expect(t, "before", body(c.relay(key, "wecom-hq", "wm_spam", "wangfang004", "DIRECT_MESSAGE")), yes)
+		r := c.person("wangfang004").blocks("wm_spam")
+		expect(t, "to her", body(c.relay(key, "wecom-hq", "wm_spam", "wangfang004", "DIRECT_MESSAGE")), no)
+		expect(t, "from her", body(c.relay(key, "wecom-hq", "wangfang004", "wm_spam", "DIRECT_MESSAGE")), yes)
+		expect(t, "to another", body(c.relay(key, "wecom-hq", "wm_spam", "liqiang005", "DIRECT_MESSAGE")), yes)
+		must(t, "lift", c.person("wangfang004").lift(r.ID, "好了").codes(), "")
+		expect(t, "after", body(c.relay(key, "wecom-hq", "wm_spam", "wangfang004", "DIRECT_MESSAGE")), yes)
+
+		must(t, "a group block", c.person("wuhao008").block("mengjie015", as("GROUP_BLOCK"), with("groupId", c.group("项目群-北斗"))).codes(), "")
+		expect(t, "mention there", body(c.relay(key, "feishu-hq", "mengjie015", "wuhao008", "GROUP_MENTION", "grp_beidou")), no)
+		expect(t, "announcement there", body(c.relay(key, "feishu-hq", "mengjie015", "wuhao008", "GROUP_ANNOUNCEMENT", "grp_beidou")), yes)
+
+		for what, k := range map[string]struct {
+			reply testkit.Reply
+			want  int
+		}{
+			"a workspace that is not there":        {c.relay(key, "nowhere", "wm_spam", "wangfang004", "DIRECT_MESSAGE"), 404},
+			"a contact that is not there":          {c.relay(key, "wecom-hq", "wm_nobody", "wangfang004", "DIRECT_MESSAGE"), 404},
+			"a group that is not there":            {c.relay(key, "feishu-hq", "mengjie015", "wuhao008", "GROUP_MENTION", "grp_nowhere"), 404},
+			"who is not in the group":              {c.relay(key, "feishu-hq", "mengjie015", "chenguang001", "GROUP_MENTION", "grp_beidou"), 400},
+			"another channel":                      {c.relay(key, "wecom-hq", "wm_spam", "wangfang004", "PIGEON"), 400},
+			"without a key":                        {c.Send(http.MethodPost, "/v1/check", `{"workspace":"wecom-hq","from":"wm_spam","to":"wangfang004","channel":"DIRECT_MESSAGE"}`), 401},
+			"a key without the scope":              {c.relay(demoKey, "wecom-hq", "wm_spam", "wangfang004", "DIRECT_MESSAGE"), 403},
+			"half of it":                           {c.Send(http.MethodPost, "/v1/check", `{"workspace":"wecom-hq"`, "X-API-Key", key), 400},
+			"something else":                       {c.Send(http.MethodPost, "/v1/check", `{"workspace":"wecom-hq","from":"a","to":"b","channel":"DIRECT_MESSAGE","x":1}`, "X-API-Key", key), 400},
+			"too much":                             {c.Send(http.MethodPost, "/v1/check", `{"workspace":"`+strings.Repeat("x", 5000)+`"}`, "X-API-Key", key), 413},
+			"a question that is not posted at all": {c.Send(http.MethodGet, "/v1/check", "", "X-API-Key", key), 405},
+		} {
+			expect(t, what, k.reply.Status, k.want)
+		}
+		expect(t, "of two who did not ask, to a person", c.Send(http.MethodPost, "/v1/check", `{"workspace":"wecom-hq","from":"wm_spam","to":"wangfang004","channel":"DIRECT_MESSAGE"}`,
+			"Authorization", "Bearer "+testkit.Token(t, "wangfang004")).Status, 200)
+
+		// The store goes away: what is declared of the workspace holds.
+		c.exec("alter table relationships rename to gone")
+		for workspace, want := range map[string]string{
+			"wecom-hq": `200 {"allowed":true,"reason":"The gateway's store does not answer; on this workspace that lets through."}`,
+			"native":   `200 {"allowed":false,"reason":"The gateway's store does not answer; on this workspace that holds back."}`,
+		} {
+			expect(t, workspace+" without a store", body(c.relay(key, workspace, "zhaomin003", "wangfang004", "DIRECT_MESSAGE")), want)
+		}
+		c.exec("alter table gone rename to relationships")
+		expect(t, "and back", body(c.relay(key, "native", "zhaomin003", "wangfang004", "DIRECT_MESSAGE")), yes)
+	})
+}
+
+// While many ask, a block and a lift are seen by every question that is asked after they are answered.
+func TestChecksUnderLoad(t *testing.T) {
+	onEach(t, func(t *testing.T, c company) {
+		wang, li := c.person("wangfang004"), c.person("liqiang005")
+		in := vars{"in": vars{"fromId": c.member("liqiang005"), "toId": c.member("wangfang004"), "channel": "DIRECT_MESSAGE", "workspaceId": c.workspace("native")}}
+		stop, asked := make(chan struct{}), atomic.Int64{}
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() {
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+						if _, err := li.Ask(checkDocument, in); err != nil {
+							t.Error(err)
+							return
+						}
+						asked.Add(1)
+					}
+				}
+			})
+		}
+		for i := range 25 {
+			r := wang.blocks("liqiang005", on("native"))
+			for range 4 {
+				if a, err := li.Ask(checkDocument, in); err != nil || a.Get("contactCheck.allowed") != any(false) {
+					t.Fatalf("round %d: after the block: %v %s", i, err, a.Body)
+				}
+			}
+			must(t, "lift", wang.lift(r.ID, "x").codes(), "")
+			for range 4 {
+				if a, err := li.Ask(checkDocument, in); err != nil || a.Get("contactCheck.allowed") != any(true) {
+					t.Fatalf("round %d: after the lift: %v %s", i, err, a.Body)
+				}
+			}
+		}
+		close(stop)
+		all.Wait()
+		if asked.Load() < 25 {
+			t.Errorf("nobody asked meanwhile: %d", asked.Load())
+		}
+	})
+}
+
+// Fifty questions are one statement, and are answered in their order.
+func TestContactChecks(t *testing.T) {
+	dsn, count := "", func() int64 { return 0 }
+	if testing.Short() {
+		t.Skip("counts statements")
+	}
+	dsn, count = testkit.CountedPostgres(t)
+	c := open(t, dsn)
+	c.person("wangfang004").blocks("wm_spam")
+	c.person("wangfang004").blocks("liqiang005", on("native"))
+	gu := c.person("guping012")
+	ask := func(n int) (answers []contactCheck, statements int64) {
+		var in []vars
+		for i := range n {
+			in = append(in, []vars{
+				{"fromId": c.contact("wm_spam"), "toId": c.member("wangfang004"), "channel": "DIRECT_MESSAGE"},
+				{"fromId": c.member("wangfang004"), "toId": c.contact("wm_spam"), "channel": "DIRECT_MESSAGE"},
+				{"fromId": c.member("liqiang005"), "toId": c.member("wangfang004"), "channel": "DIRECT_MESSAGE"},
+				{"fromId": c.member("sunli006"), "toId": c.member("wangfang004"), "channel": "GROUP_MENTION"},
+			}[i%4])
+		}
+		least := int64(1 << 30)
+		for range 5 { // what the gateway does beside it is counted, too
+			before := count()
+			answers = read[[]contactCheck](t, gu.Do(`query($in:[ContactCheckInput!]!){contactChecks(inputs:$in){allowed}}`, vars{"in": in}))
+			least = min(least, count()-before)
+		}
+		return answers, least
+	}
+	_, one := ask(4)
+	answers, fifty := ask(52)
+	must(t, "answers", len(answers), 52)
+	for i, a := range answers {
+		expect(t, fmt.Sprint("answer ", i), a.Allowed, i%4 == 1 || i%4 == 3)
+	}
+	if fifty > one+2 {
+		t.Errorf("4 questions take %d statements, 52 take %d", one, fifty)
+	}
+	a, err := c.person("sunli006").Ask(`query($in:[ContactCheckInput!]!){contactChecks(inputs:$in){allowed}}`, vars{"in": []vars{
+		{"fromId": c.member("sunli006"), "toId": c.member("wangfang004"), "channel": "DIRECT_MESSAGE"},
+		{"fromId": c.member("liqiang005"), "toId": c.member("wangfang004"), "channel": "DIRECT_MESSAGE"},
+		{"fromId": c.member("sunli006"), "toId": c.contact("wm_spam"), "channel": "DIRECT_MESSAGE"},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect(t, "her own", a.Get("contactChecks.0.allowed"), any(true))
+	expect(t, "of others", a.Get("contactChecks.1"), nil)
+	expect(t, "of whom she does not see", a.Get("contactChecks.2"), nil)
+	expect(t, "errors", len(a.Errors), 1)
+	expect(t, "code", a.Code(0), "FORBIDDEN")
+}
