@@ -114,9 +114,10 @@ func (s *Store) ClaimImport(ctx context.Context, kind im.ImportKind, id im.ID, n
 	return i, found, unavailable(err, "claim an import")
 }
 
-// ReclaimImports lets go of what another process of this machine held that is gone: a SQLite file is one process's.
-func (s *Store) ReclaimImports(ctx context.Context) error {
-	if s.eng.postgres() {
+// ReclaimImports lets go of what a process held that is gone; alone: this one has the store to itself (see Hold), as it always
+// has a SQLite file.
+func (s *Store) ReclaimImports(ctx context.Context, alone bool) error {
+	if s.eng.postgres() && !alone {
 		return nil
 	}
 	return unavailable(s.write(ctx, []stmt{{text: "update imports set claimed_until = null where state = 'RUNNING'"}}), "reclaim imports")

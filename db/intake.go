@@ -295,3 +295,14 @@ func directoryWrites(w intake.Writes) (loads []load, ss []stmt) {
 	}
 	return []load{changes, workspaces, departments, members, roles, places, accounts, contacts, tags, follows, opportunities, groups, memberships}, ss
 }
+
+// MembersByNumber reads members in the order of their employee numbers.
+func (s *Store) MembersByNumber(ctx context.Context, after string, limit int) (out []im.Member, err error) {
+	err = s.read(ctx, stmt{text: "select " + memberColumns + " from members m where m.employee_no > ? order by m.employee_no limit ?", args: []any{after, limit},
+		scan: func(r row) error {
+			m, err := scanMember(r)
+			out = append(out, m)
+			return err
+		}})
+	return out, unavailable(err, "read members")
+}

@@ -171,7 +171,7 @@ func (p *program) takeIn(ctx context.Context, cfg config.Config, file *source, f
 	if err := s.Start(ctx); err != nil {
 		return usageError{err}
 	}
-	if err := s.ReclaimImports(ctx); err != nil {
+	if err := s.ReclaimImports(ctx, true); err != nil {
 		return err
 	}
 	r, err := os.Open(file.path)

@@ -137,7 +137,7 @@ func (p *program) run(ctx context.Context, cfg config.Config) error {
 		Currency: cfg.Currency, Wake: s.hub.Wake, Deliver: s.send.Deliver})
 
 	s.files = newIntake(s.store, s.rules.Engine(), cfg, now, ids, intake.Options{Log: s.log, Wake: s.hub.Wake, Policy: s.rules})
-	if err := s.store.ReclaimImports(ctx); err != nil {
+	if err := s.store.ReclaimImports(ctx, false); err != nil {
 		return err
 	}
 

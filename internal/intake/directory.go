@@ -502,7 +502,7 @@ var (
 	roleName   = regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`)
 )
 
-// Roles that nobody but who may do everything gives or takes: see TRUST in the decisions.
+// Roles that nobody but who may do everything gives or takes: see docs/decisions/0016.
 const (
 	superAdmin = "super_admin"
 	auditor    = "auditor"
