@@ -109,7 +109,7 @@ func run(ctx context.Context, args []string) error {
 	case "ideal-reads":
 		return serveIdealReads(ctx, args[1:])
 	}
-	return errors.New("usage: go run ./bench all|reads|check|q4|start [flags]; --help lists the flags")
+	return errors.New("usage: go run ./bench all|reads|check|q4|start [flags], or generate --members N; --help lists the flags")
 }
 
 // profileVariable names the file into which the gateway's process profiles its CPU time; empty: it does not.
