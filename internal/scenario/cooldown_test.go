@@ -34,11 +34,17 @@ func (c company) exec(query string) {
 // withLines opens the company with policy lines of its own.
 func withLines(t *testing.T, dsn string, lines ...string) company {
 	t.Helper()
-	dir := t.TempDir()
+	return open(t, dsn, "--policies", written(t, lines...))
+}
+
+// written is a directory with a policy file of some lines.
+func written(t *testing.T, lines ...string) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "acme.csv"), []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return open(t, dsn, "--policies", dir)
+	return dir
 }
 
 // wangfang004 is angry and blocks one contact after the other: the third one waits for a quarter of an hour, her superiors

@@ -15,30 +15,39 @@ import (
 // pages reads a whole list in pages of seven, forwards and backwards, and holds both and the count to what is wanted.
 func (p person) pages(t testing.TB, list, args string, want []string) {
 	t.Helper()
+	p.leafs(t, "{l:"+list+"(§"+args+")@}", "l", 7, want)
+}
+
+// leafs reads a list in pages of a size, which stands somewhere in a document: § is where its arguments go, @ where its
+// fields do, and path leads to it.
+func (p person) leafs(t testing.TB, document, path string, size int, want []string) {
+	t.Helper()
 	for _, way := range []struct{ size, from, more, end string }{{"first", "after", "hasNextPage", "endCursor"}, {"last", "before", "hasPreviousPage", "startCursor"}} {
 		var got []string
+		query := "query($at:String)" + strings.NewReplacer("§", fmt.Sprint(way.size, ":", size, ",", way.from, ":$at"),
+			"@", "{nodes{id} totalCount pageInfo{hasNextPage hasPreviousPage startCursor endCursor}}").Replace(document)
 		for at := any(nil); ; {
-			a := p.Do(`query($at:String){l:`+list+`(`+way.size+`:7,`+way.from+`:$at`+args+`){nodes{id} totalCount pageInfo{hasNextPage hasPreviousPage startCursor endCursor}}}`, vars{"at": at})
+			a := p.Do(query, vars{"at": at})
 			var page []string
-			for _, n := range a.Get("l.nodes").([]any) {
+			for _, n := range a.Get(path + ".nodes").([]any) {
 				page = append(page, n.(vars)["id"].(string))
 			}
-			expect(t, fmt.Sprint(p.account, " counts ", list, args), a.Get("l.totalCount"), any(float64(len(want))))
-			more := a.Get("l.pageInfo."+way.more) == true
-			if more && len(page) != 7 {
-				t.Errorf("%s: a page of %s%s has %d rows", p.account, list, args, len(page))
+			expect(t, fmt.Sprint(p.account, " counts ", document), a.Get(path+".totalCount"), any(float64(len(want))))
+			more := a.Get(path+".pageInfo."+way.more) == true
+			if more && len(page) != size {
+				t.Errorf("%s: a page of %s has %d rows", p.account, document, len(page))
 			}
 			if way.size == "last" {
 				got = append(page, got...)
 			} else {
 				got = append(got, page...)
 			}
-			if at = a.Get("l.pageInfo." + way.end); !more {
+			if at = a.Get(path + ".pageInfo." + way.end); !more || at == nil {
 				break
 			}
 		}
 		if !slices.Equal(got, want) {
-			t.Errorf("%s: %s%s by %s: %v, want %v", p.account, list, args, way.size, got, want)
+			t.Errorf("%s: %s by %s: %v, want %v", p.account, document, way.size, got, want)
 		}
 	}
 }
