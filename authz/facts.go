@@ -37,7 +37,7 @@ type Object struct {
 	OwnsSharedGroup bool // he owns a group, on any workspace, that both are in
 	OtherDepartment bool // of a wish about him: he and the initiator share no department
 
-	// Of a group and of a wish to block in one: owner, admin, member, or empty for who is not in it.
+	// Of a group, of a message to one and of a wish to block in one: owner, admin, member, or empty for who is not in it.
 	ActorPlace string
 	Place      string // of the member who is to be blocked
 
@@ -77,6 +77,9 @@ type Object struct {
 	Kind     string // of im.RelationshipKind
 	Pending  bool   // it waits for approval or for the end of its cool-down
 	Reviewed bool   // to lift: somebody had to agree to it; to undo: its terms ask for somebody beside the actor
+
+	// Of a message that is to be sent: a group is to be told something as a whole. ActorPlace is the sender's there.
+	Announcement bool
 
 	// The actor is the initiator of the relationship, the requester of the approval, the owner of the contacts, the sender of
 	// the message, the person behind the account or identity, or the one whom alone the group is to lose.
@@ -203,6 +206,7 @@ var attributes = map[string]attribute{
 	"r.obj.LastSuperAdmin":  flags(func(f *facts) bool { return f.Object.LastSuperAdmin }),
 	"r.obj.Lane":            words(func(f *facts) string { return f.Object.Lane }, "", LaneHR, LaneBusiness, LaneLegal, LaneIT),
 	"r.obj.OtherLane":       flags(func(f *facts) bool { return f.Object.OtherLane }),
+	"r.obj.Announcement":    flags(func(f *facts) bool { return f.Object.Announcement }),
 	"r.obj.Involuntary":     flags(func(f *facts) bool { return f.Object.Involuntary }),
 
 	"r.obj.InitiatorID":         ids(func(f *facts) string { return f.Object.Initiator.ID }),

@@ -110,7 +110,7 @@ var approvers = []string{im.ManagerOfActor, im.OwnerDeptManager, im.GroupOwner, 
 
 // readTerms says on which types of objects a term means something.
 var readTerms = map[string][]string{
-	im.ScopeAll:                  {TypeMember, TypeAccount, TypeContact, TypeGroup, TypeRelationship, TypeApproval, TypeAudit, TypeAlert, TypeDeparture, TypePolicy, TypeAPIKey, TypeImport},
+	im.ScopeAll:                  {TypeMember, TypeAccount, TypeContact, TypeGroup, TypeRelationship, TypeApproval, TypeAudit, TypeAlert, TypeDeparture, TypePolicy, TypeAPIKey, TypeImport, TypeMessage},
 	im.ScopeOwnDepartments:       {TypeMember, TypeAccount},
 	im.ScopeFollows:              {TypeContact},
 	im.ScopeDepartmentsBelow:     {TypeContact},
@@ -121,7 +121,7 @@ var readTerms = map[string][]string{
 	im.ScopeAsActor:              {TypeAudit},
 	im.ScopeOnPolicyAndPlatforms: {TypeAudit},
 	im.ScopeAllButArchive:        {TypeAudit},
-	im.ScopeOwn:                  {TypeDeparture},
+	im.ScopeOwn:                  {TypeDeparture, TypeMessage},
 	im.ScopePersonBelow:          {TypeDeparture},
 	im.ScopePersonSubordinate:    {TypeAlert},
 	im.ScopeContactOwner:         {TypeAlert},

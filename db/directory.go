@@ -380,10 +380,10 @@ func (s *Store) OpportunitiesOf(ctx context.Context, contacts []im.ID) (map[im.I
 	})
 }
 
-const groupColumns = "g.id, g.workspace_id, g.platform_id, g.name, g.sort_key, g.kind, g.owner_id, g.project_closed, g.announcement, g.dissolved_at"
+const groupColumns = "g.id, g.workspace_id, g.platform_id, g.name, g.sort_key, g.kind, g.owner_id, g.project_closed, g.announcement, g.announcement_id, g.dissolved_at"
 
 func scanGroup(r row) (g im.Group, err error) {
-	err = r.Scan(&g.ID, &g.WorkspaceID, &g.PlatformID, &g.Name, &g.SortKey, textOf(&g.Kind), &g.OwnerID, &g.ProjectClosed, &g.Announcement,
+	err = r.Scan(&g.ID, &g.WorkspaceID, &g.PlatformID, &g.Name, &g.SortKey, textOf(&g.Kind), &g.OwnerID, &g.ProjectClosed, &g.Announcement, &g.AnnouncementID,
 		stamp{&g.DissolvedAt})
 	return g, err
 }

@@ -21,6 +21,10 @@ func (p *postgres) alone(lock int64) []stmt {
 	return []stmt{{text: "select pg_advisory_xact_lock(?)", args: []any{lock}, scan: func(row) error { return nil }}}
 }
 
+func (p *postgres) together(lock int64) []stmt {
+	return []stmt{{text: "select pg_advisory_xact_lock_shared(?)", args: []any{lock}, scan: func(row) error { return nil }}}
+}
+
 // oldest goes by the transaction that inserted the row: whoever has read what another committed has a later number. Ids
 // come from the replicas' clocks, and may say otherwise.
 func (p *postgres) oldest(alias string) string {
@@ -32,7 +36,8 @@ func (e *sqlite) oldest(alias string) string { return alias + ".id" } // one pro
 func (p *postgres) unlocked() string { return " for update of i skip locked" }
 func (e *sqlite) unlocked() string   { return "" } // there is one writer
 
-func (e *sqlite) alone(int64) []stmt { return nil } // there is one writer
+func (e *sqlite) alone(int64) []stmt    { return nil } // there is one writer
+func (e *sqlite) together(int64) []stmt { return nil }
 
 func (e *sqlite) announce(context.Context) error { return nil } // there is no other replica
 

@@ -35,6 +35,9 @@ func (s *Store) Post(ctx context.Context, u ledger.Unit) error {
 	for _, f := range u.Shortfalls {
 		subjects[f.About] = true
 	}
+	for _, x := range u.Sent {
+		subjects[x.Message.Sender.ID] = true
+	}
 	for _, e := range u.Events {
 		subjects[who(e)] = true
 		subjects[about(e)] = true
@@ -43,11 +46,7 @@ func (s *Store) Post(ctx context.Context, u ledger.Unit) error {
 	if err != nil {
 		return unavailable(err, "load data keys")
 	}
-	var ss []stmt
-	if u.Counted != nil {
-		ss = append(ss, s.eng.alone(oneAtATime(u.Counted.InitiatorID))...)
-	}
-	ss = append(ss, w.inserts...)
+	ss := append(s.lockStmts(u), w.inserts...)
 	if a := u.Answer; a != nil {
 		ss = append(ss, stmt{text: "insert into idempotency (actor_id, key, operation, request_hash, result, at) values (?, ?, ?, ?, ?, ?)",
 			args: []any{a.ActorID, a.Key, a.Operation, a.RequestHash, string(a.Result), us(a.At)}})
@@ -115,6 +114,7 @@ func (s *Store) Post(ctx context.Context, u ledger.Unit) error {
 	ss = append(ss, deliveredStmts(w, u)...)
 	ss = append(ss, identityStmts(u)...)
 	ss = append(ss, importStmts(u)...)
+	ss = append(ss, s.messageStmts(w, u)...)
 	if p := u.Policy; p != nil {
 		ss = append(ss, policyStmts(*p)...)
 	}

@@ -72,6 +72,8 @@ type engine interface {
 	bulk(ctx context.Context, loads []load, ss []stmt) error
 	// alone is what a write begins with that must not run beside another under the same lock.
 	alone(lock int64) []stmt
+	// together is the same for writes that may run beside each other, but not beside one that is alone.
+	together(lock int64) []stmt
 	// oldest orders rows of an alias as they were written: of two of which one was made knowing of the other, first the
 	// other, whatever clocks their replicas have.
 	oldest(alias string) string

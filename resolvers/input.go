@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/guanxi-im/guanxi/graph/model"
 	"github.com/guanxi-im/guanxi/graph/nodeid"
@@ -13,6 +14,7 @@ import (
 	"github.com/guanxi-im/guanxi/internal/directory"
 	"github.com/guanxi-im/guanxi/internal/fault"
 	"github.com/guanxi-im/guanxi/internal/im"
+	"github.com/guanxi-im/guanxi/internal/messaging"
 	"github.com/guanxi-im/guanxi/resolvers/view"
 )
 
@@ -231,6 +233,37 @@ func auditFilter(in *model.AuditFilter) (audit.Filter, error) {
 	return audit.Filter{ActorID: c.optional("actorId", in.ActorID, im.KindMember), SubjectID: c.any("subjectId", in.SubjectID),
 		Actions: in.Actions, From: when(in.From), Until: when(in.Until),
 		WorkspaceID: c.optional("workspaceId", in.WorkspaceID, im.KindWorkspace), Outcome: im.Outcome(value(in.Outcome))}, c.err
+}
+
+func sendInput(in model.SendMessageInput) (messaging.SendInput, error) {
+	c := collect{ids: ids{fault.InvalidInput}}
+	out := messaging.SendInput{WorkspaceID: c.optional("workspaceId", &in.WorkspaceID, im.KindWorkspace),
+		GroupID: c.optional("groupId", in.GroupID, im.KindGroup), Text: im.Text(in.Text), Announcement: value(in.Announcement)}
+	if in.ToID != nil {
+		out.To = c.party("toId", *in.ToID)
+	}
+	if len(in.MentionIds) > messaging.MentionsMax {
+		c.keep(tooMany("mentionIds", fault.InvalidInput, len(in.MentionIds)))
+		return out, c.err
+	}
+	for _, id := range in.MentionIds {
+		out.Mentions = append(out.Mentions, c.optional("mentionIds", &id, im.KindMember))
+	}
+	return out, c.err
+}
+
+// searchMax bounds the letters that messages are searched for.
+const searchMax = 50
+
+func messageFilter(in model.MessageFilter) (messaging.Filter, error) {
+	c := collect{ids: ids{fault.BadUserInput}}
+	out := messaging.Filter{Text: c.text("text", in.Text), SenderID: c.any("senderId", in.SenderID),
+		ConversationID: c.optional("conversationId", in.ConversationID, im.KindConversation), GroupID: c.optional("groupId", in.GroupID, im.KindGroup),
+		WithID: c.any("withId", in.WithID), From: when(in.From), Until: when(in.Until), IncludeRecalled: value(in.IncludeRecalled)}
+	if n := utf8.RuneCountInString(out.Text); n > searchMax {
+		c.keep(&fault.Error{Code: fault.BadUserInput, Key: "text_too_long", Args: []string{strconv.Itoa(searchMax), strconv.Itoa(n)}, Path: []string{"text"}})
+	}
+	return out, c.err
 }
 
 // tooMany is the fault of a list that is longer than it may be.

@@ -271,11 +271,21 @@ func (ec *executionContext) _CommandPayload(ctx context.Context, sel ast.Selecti
 			return graphql.Null
 		}
 		return ec._UndoPayload(ctx, sel, obj)
+	case *view.SendMessagePayload:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._SendMessagePayload(ctx, sel, obj)
 	case *view.RevokeAPIKeyPayload:
 		if obj == nil {
 			return graphql.Null
 		}
 		return ec._RevokeApiKeyPayload(ctx, sel, obj)
+	case *view.RecallMessagePayload:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._RecallMessagePayload(ctx, sel, obj)
 	case *view.ImportDirectoryPayload:
 		if obj == nil {
 			return graphql.Null
@@ -339,6 +349,11 @@ func (ec *executionContext) _Node(ctx context.Context, sel ast.SelectionSet, obj
 			return graphql.Null
 		}
 		return ec._Opportunity(ctx, sel, obj)
+	case *view.Message:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._Message(ctx, sel, obj)
 	case *view.Member:
 		if obj == nil {
 			return graphql.Null

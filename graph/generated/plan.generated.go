@@ -48,7 +48,9 @@ func (s planned) Exec(ctx context.Context) graphql.ResponseHandler {
 			p.unmarshalInputGroupFilter,
 			p.unmarshalInputImportDirectoryInput,
 			p.unmarshalInputMemberFilter,
+			p.unmarshalInputMessageFilter,
 			p.unmarshalInputRelationshipFilter,
+			p.unmarshalInputSendMessageInput,
 		))
 		if oc.Operation.Operation == ast.Mutation {
 			return &graphql.Response{Data: plan.Root(ctx, oc, planMutation, p.rootMutation)}
@@ -2610,8 +2612,14 @@ func (p *planner) objectGroup(w *plan.Writer, sel *plan.Selection, obj *view.Gro
 			v := obj.ProjectClosed()
 			ok = !(v == nil && w.Missing(false)) && w.Bool(bool(*v))
 		case 9:
-			v := obj.Announcement()
-			ok = !(v == nil && w.Missing(false)) && w.String(string(*v))
+			if fc, ctx := f.Enter(w, p.fieldContext_Group_announcement); fc != nil {
+				v, err := obj.Announcement(ctx)
+				if err != nil {
+					w.Fail(err)
+				} else {
+					ok = !(v == nil && w.Missing(false)) && w.String(string(*v))
+				}
+			}
 		case 10:
 			v := obj.DissolvedAt()
 			ok = !(v == nil && w.Missing(false)) && w.Time(*v)
@@ -3329,17 +3337,214 @@ func (p *planner) objectMemberEdge(w *plan.Writer, sel *plan.Selection, obj *vie
 	return true
 }
 
+var planMessage = &plan.Type{Name: "Message", Is: []string{"Message", "Node"}, Fields: map[string]plan.Known{
+	"id":             {ID: 0, NonNull: true},
+	"workspace":      {ID: 1, NonNull: true},
+	"conversationId": {ID: 2, NonNull: true},
+	"group":          {ID: 3, NonNull: false},
+	"sender":         {ID: 4, NonNull: false},
+	"recipients":     {ID: 5, NonNull: true},
+	"mentions":       {ID: 6, NonNull: true},
+	"announcement":   {ID: 7, NonNull: true},
+	"sentAt":         {ID: 8, NonNull: true},
+	"kind":           {ID: 9, NonNull: true},
+	"text":           {ID: 10, NonNull: false},
+	"recalledAt":     {ID: 11, NonNull: false},
+	"recalledBy":     {ID: 12, NonNull: false},
+}}
+
+func (p *planner) objectMessage(w *plan.Writer, sel *plan.Selection, obj *view.Message) bool {
+	from := w.Open()
+	for i := range sel.Fields {
+		f := &sel.Fields[i]
+		w.Begin(f)
+		ok := false
+		switch f.ID {
+		case plan.Typename:
+			ok = w.String("Message")
+		case 0:
+			v := obj.ID()
+			ok = w.String(string(v))
+		case 1:
+			if fc, ctx := f.Enter(w, p.fieldContext_Message_workspace); fc != nil {
+				v, err := obj.Workspace(ctx)
+				if err != nil {
+					w.Fail(err)
+				} else {
+					ok = !(v == nil && w.Missing(true)) && p.objectWorkspace(w, f.Under(w, planWorkspace), v)
+				}
+			}
+		case 2:
+			v := obj.ConversationID()
+			ok = w.String(string(v))
+		case 3:
+			if fc, ctx := f.Enter(w, p.fieldContext_Message_group); fc != nil {
+				v, err := obj.Group(ctx)
+				if err != nil {
+					w.Fail(err)
+				} else {
+					ok = !(v == nil && w.Missing(false)) && p.objectGroup(w, f.Under(w, planGroup), v)
+				}
+			}
+		case 4:
+			if fc, ctx := f.Enter(w, p.fieldContext_Message_sender); fc != nil {
+				v, err := obj.Sender(ctx)
+				if err != nil {
+					w.Fail(err)
+				} else {
+					if v == nil {
+						w.Nothing(false)
+					} else {
+						ok = p.interfaceParty(w, f, v, false)
+					}
+				}
+			}
+		case 5:
+			if fc, ctx := f.Enter(w, p.fieldContext_Message_recipients); fc != nil {
+				v, err := obj.Recipients(ctx)
+				if err != nil {
+					w.Fail(err)
+				} else {
+					ok = plan.List(w, len(v), true, func(i0 int) bool { return p.interfaceParty(w, f, v[i0], true) })
+				}
+			}
+		case 6:
+			if fc, ctx := f.Enter(w, p.fieldContext_Message_mentions); fc != nil {
+				v, err := obj.Mentions(ctx)
+				if err != nil {
+					w.Fail(err)
+				} else {
+					ok = plan.List(w, len(v), true, func(i0 int) bool {
+						return !(v[i0] == nil && w.Missing(true)) && p.objectMember(w, f.Under(w, planMember), v[i0])
+					})
+				}
+			}
+		case 7:
+			v := obj.Announcement()
+			ok = w.Bool(bool(v))
+		case 8:
+			v := obj.SentAt()
+			ok = w.Time(v)
+		case 9:
+			v := obj.Kind()
+			ok = w.Enum(string(v))
+		case 10:
+			v := obj.Text()
+			ok = !(v == nil && w.Missing(false)) && w.String(string(*v))
+		case 11:
+			v := obj.RecalledAt()
+			ok = !(v == nil && w.Missing(false)) && w.Time(*v)
+		case 12:
+			if fc, ctx := f.Enter(w, p.fieldContext_Message_recalledBy); fc != nil {
+				v, err := obj.RecalledBy(ctx)
+				if err != nil {
+					w.Fail(err)
+				} else {
+					if v == nil {
+						w.Nothing(false)
+					} else {
+						ok = p.interfaceParty(w, f, v, false)
+					}
+				}
+			}
+
+		}
+		if !w.End(f, ok) {
+			w.Cut(from)
+			return false
+		}
+	}
+	w.Close()
+	return true
+}
+
+var planMessageConnection = &plan.Type{Name: "MessageConnection", Is: []string{"MessageConnection"}, Fields: map[string]plan.Known{
+	"edges":      {ID: 0, NonNull: true},
+	"nodes":      {ID: 1, NonNull: true},
+	"pageInfo":   {ID: 2, NonNull: true},
+	"totalCount": {ID: 3, NonNull: false},
+}}
+
+func (p *planner) objectMessageConnection(w *plan.Writer, sel *plan.Selection, obj *view.MessageConnection) bool {
+	from := w.Open()
+	for i := range sel.Fields {
+		f := &sel.Fields[i]
+		w.Begin(f)
+		ok := false
+		switch f.ID {
+		case plan.Typename:
+			ok = w.String("MessageConnection")
+		case 0:
+			v := obj.Edges
+			ok = plan.List(w, len(v), true, func(i0 int) bool {
+				return !(v[i0] == nil && w.Missing(true)) && p.objectMessageEdge(w, f.Under(w, planMessageEdge), v[i0])
+			})
+		case 1:
+			v := obj.Nodes
+			ok = plan.List(w, len(v), true, func(i0 int) bool {
+				return !(v[i0] == nil && w.Missing(true)) && p.objectMessage(w, f.Under(w, planMessage), v[i0])
+			})
+		case 2:
+			v := obj.PageInfo
+			ok = !(v == nil && w.Missing(true)) && p.objectPageInfo(w, f.Under(w, planPageInfo), v)
+		case 3:
+			v := obj.TotalCount
+			ok = !(v == nil && w.Missing(false)) && w.Int(int64(*v))
+
+		}
+		if !w.End(f, ok) {
+			w.Cut(from)
+			return false
+		}
+	}
+	w.Close()
+	return true
+}
+
+var planMessageEdge = &plan.Type{Name: "MessageEdge", Is: []string{"MessageEdge"}, Fields: map[string]plan.Known{
+	"cursor": {ID: 0, NonNull: true},
+	"node":   {ID: 1, NonNull: true},
+}}
+
+func (p *planner) objectMessageEdge(w *plan.Writer, sel *plan.Selection, obj *view.MessageEdge) bool {
+	from := w.Open()
+	for i := range sel.Fields {
+		f := &sel.Fields[i]
+		w.Begin(f)
+		ok := false
+		switch f.ID {
+		case plan.Typename:
+			ok = w.String("MessageEdge")
+		case 0:
+			v := obj.Cursor
+			ok = w.String(string(v))
+		case 1:
+			v := obj.Node
+			ok = !(v == nil && w.Missing(true)) && p.objectMessage(w, f.Under(w, planMessage), v)
+
+		}
+		if !w.End(f, ok) {
+			w.Cut(from)
+			return false
+		}
+	}
+	w.Close()
+	return true
+}
+
 var planMutation = &plan.Type{Name: "Mutation", Is: []string{"Mutation"}, Fields: map[string]plan.Known{
 	"decideApproval":   {ID: 0, NonNull: false},
 	"cancelApproval":   {ID: 1, NonNull: false},
 	"acknowledgeAlert": {ID: 2, NonNull: false},
 	"importDirectory":  {ID: 3, NonNull: false},
-	"block":            {ID: 4, NonNull: false},
-	"blockMany":        {ID: 5, NonNull: false},
-	"liftRelationship": {ID: 6, NonNull: false},
-	"undoRelationship": {ID: 7, NonNull: false},
-	"createApiKey":     {ID: 8, NonNull: false},
-	"revokeApiKey":     {ID: 9, NonNull: false},
+	"sendMessage":      {ID: 4, NonNull: false},
+	"recallMessage":    {ID: 5, NonNull: false},
+	"block":            {ID: 6, NonNull: false},
+	"blockMany":        {ID: 7, NonNull: false},
+	"liftRelationship": {ID: 8, NonNull: false},
+	"undoRelationship": {ID: 9, NonNull: false},
+	"createApiKey":     {ID: 10, NonNull: false},
+	"revokeApiKey":     {ID: 11, NonNull: false},
 }}
 
 func (p *planner) rootMutation(ctx context.Context, w *plan.Writer, f *plan.Field) bool {
@@ -3369,36 +3574,48 @@ func (p *planner) rootMutation(ctx context.Context, w *plan.Writer, f *plan.Fiel
 			return !(v == nil && w.Missing(false)) && p.objectImportDirectoryPayload(w, f.Under(w, planImportDirectoryPayload), v)
 		})
 	case 4:
+		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_sendMessage, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
+			return p.Resolvers.Mutation().SendMessage(ctx, fc.Args["input"].(model.SendMessageInput))
+		}, func(v *view.SendMessagePayload) bool {
+			return !(v == nil && w.Missing(false)) && p.objectSendMessagePayload(w, f.Under(w, planSendMessagePayload), v)
+		})
+	case 5:
+		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_recallMessage, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
+			return p.Resolvers.Mutation().RecallMessage(ctx, fc.Args["messageId"].(string), fc.Args["idempotencyKey"].(*string))
+		}, func(v *view.RecallMessagePayload) bool {
+			return !(v == nil && w.Missing(false)) && p.objectRecallMessagePayload(w, f.Under(w, planRecallMessagePayload), v)
+		})
+	case 6:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_block, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().Block(ctx, fc.Args["input"].(model.BlockInput))
 		}, func(v *view.BlockPayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectBlockPayload(w, f.Under(w, planBlockPayload), v)
 		})
-	case 5:
+	case 7:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_blockMany, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().BlockMany(ctx, fc.Args["inputs"].([]*model.BlockInput), fc.Args["dryRun"].(*bool), fc.Args["idempotencyKey"].(*string))
 		}, func(v *view.BlockManyPayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectBlockManyPayload(w, f.Under(w, planBlockManyPayload), v)
 		})
-	case 6:
+	case 8:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_liftRelationship, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().LiftRelationship(ctx, fc.Args["relationshipId"].(string), fc.Args["reason"].(string), fc.Args["idempotencyKey"].(*string))
 		}, func(v *view.UndoPayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectUndoPayload(w, f.Under(w, planUndoPayload), v)
 		})
-	case 7:
+	case 9:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_undoRelationship, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().UndoRelationship(ctx, fc.Args["relationshipId"].(string), fc.Args["reason"].(string), fc.Args["idempotencyKey"].(*string))
 		}, func(v *view.UndoPayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectUndoPayload(w, f.Under(w, planUndoPayload), v)
 		})
-	case 8:
+	case 10:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_createApiKey, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().CreateAPIKey(ctx, fc.Args["input"].(model.CreateAPIKeyInput))
 		}, func(v *view.CreateAPIKeyPayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectCreateApiKeyPayload(w, f.Under(w, planCreateApiKeyPayload), v)
 		})
-	case 9:
+	case 11:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_revokeApiKey, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().RevokeAPIKey(ctx, fc.Args["apiKeyId"].(string), fc.Args["reason"].(string), fc.Args["idempotencyKey"].(*string))
 		}, func(v *view.RevokeAPIKeyPayload) bool {
@@ -3912,16 +4129,17 @@ var planQuery = &plan.Type{Name: "Query", Is: []string{"Query"}, Fields: map[str
 	"accounts":         {ID: 17, NonNull: true},
 	"inactiveAccounts": {ID: 18, NonNull: true},
 	"departments":      {ID: 19, NonNull: true},
-	"platforms":        {ID: 20, NonNull: true},
-	"workspaces":       {ID: 21, NonNull: true},
-	"relationship":     {ID: 22, NonNull: false},
-	"relationships":    {ID: 23, NonNull: true},
-	"contactCheck":     {ID: 24, NonNull: false},
-	"contactChecks":    {ID: 25, NonNull: true},
-	"blockPreview":     {ID: 26, NonNull: false},
-	"apiKeys":          {ID: 27, NonNull: true},
-	"__type":           {ID: 28, NonNull: false},
-	"__schema":         {ID: 29, NonNull: false},
+	"messages":         {ID: 20, NonNull: false},
+	"platforms":        {ID: 21, NonNull: true},
+	"workspaces":       {ID: 22, NonNull: true},
+	"relationship":     {ID: 23, NonNull: false},
+	"relationships":    {ID: 24, NonNull: true},
+	"contactCheck":     {ID: 25, NonNull: false},
+	"contactChecks":    {ID: 26, NonNull: true},
+	"blockPreview":     {ID: 27, NonNull: false},
+	"apiKeys":          {ID: 28, NonNull: true},
+	"__type":           {ID: 29, NonNull: false},
+	"__schema":         {ID: 30, NonNull: false},
 }}
 
 func (p *planner) rootQuery(ctx context.Context, w *plan.Writer, f *plan.Field) bool {
@@ -4043,6 +4261,12 @@ func (p *planner) rootQuery(ctx context.Context, w *plan.Writer, f *plan.Field) 
 			return !(v == nil && w.Missing(true)) && p.objectDepartmentConnection(w, f.Under(w, planDepartmentConnection), v)
 		})
 	case 20:
+		return plan.Resolve(ctx, w, f, p.fieldContext_Query_messages, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
+			return p.Resolvers.Query().Messages(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string), fc.Args["filter"].(model.MessageFilter))
+		}, func(v *view.MessageConnection) bool {
+			return !(v == nil && w.Missing(false)) && p.objectMessageConnection(w, f.Under(w, planMessageConnection), v)
+		})
+	case 21:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Query_platforms, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Query().Platforms(ctx)
 		}, func(v []*model.Platform) bool {
@@ -4050,7 +4274,7 @@ func (p *planner) rootQuery(ctx context.Context, w *plan.Writer, f *plan.Field) 
 				return !(v[i0] == nil && w.Missing(true)) && p.objectPlatform(w, f.Under(w, planPlatform), v[i0])
 			})
 		})
-	case 21:
+	case 22:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Query_workspaces, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Query().Workspaces(ctx)
 		}, func(v []*view.Workspace) bool {
@@ -4058,25 +4282,25 @@ func (p *planner) rootQuery(ctx context.Context, w *plan.Writer, f *plan.Field) 
 				return !(v[i0] == nil && w.Missing(true)) && p.objectWorkspace(w, f.Under(w, planWorkspace), v[i0])
 			})
 		})
-	case 22:
+	case 23:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Query_relationship, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Query().Relationship(ctx, fc.Args["id"].(string))
 		}, func(v *view.Relationship) bool {
 			return !(v == nil && w.Missing(false)) && p.objectRelationship(w, f.Under(w, planRelationship), v)
 		})
-	case 23:
+	case 24:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Query_relationships, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Query().Relationships(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string), fc.Args["filter"].(*model.RelationshipFilter))
 		}, func(v *view.RelationshipConnection) bool {
 			return !(v == nil && w.Missing(true)) && p.objectRelationshipConnection(w, f.Under(w, planRelationshipConnection), v)
 		})
-	case 24:
+	case 25:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Query_contactCheck, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Query().ContactCheck(ctx, fc.Args["input"].(model.ContactCheckInput))
 		}, func(v *view.ContactCheck) bool {
 			return !(v == nil && w.Missing(false)) && p.objectContactCheck(w, f.Under(w, planContactCheck), v)
 		})
-	case 25:
+	case 26:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Query_contactChecks, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Query().ContactChecks(ctx, fc.Args["inputs"].([]*model.ContactCheckInput))
 		}, func(v []*view.ContactCheck) bool {
@@ -4084,13 +4308,13 @@ func (p *planner) rootQuery(ctx context.Context, w *plan.Writer, f *plan.Field) 
 				return !(v[i0] == nil && w.Missing(false)) && p.objectContactCheck(w, f.Under(w, planContactCheck), v[i0])
 			})
 		})
-	case 26:
+	case 27:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Query_blockPreview, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Query().BlockPreview(ctx, fc.Args["input"].(model.BlockInput))
 		}, func(v *view.BlockPreview) bool {
 			return !(v == nil && w.Missing(false)) && p.objectBlockPreview(w, f.Under(w, planBlockPreview), v)
 		})
-	case 27:
+	case 28:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Query_apiKeys, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Query().APIKeys(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
 		}, func(v *view.APIKeyConnection) bool {
@@ -4098,6 +4322,47 @@ func (p *planner) rootQuery(ctx context.Context, w *plan.Writer, f *plan.Field) 
 		})
 	}
 	panic("plan: unknown root field")
+}
+
+var planRecallMessagePayload = &plan.Type{Name: "RecallMessagePayload", Is: []string{"RecallMessagePayload", "CommandPayload"}, Fields: map[string]plan.Known{
+	"message":    {ID: 0, NonNull: false},
+	"decision":   {ID: 1, NonNull: false},
+	"approval":   {ID: 2, NonNull: false},
+	"userErrors": {ID: 3, NonNull: true},
+}}
+
+func (p *planner) objectRecallMessagePayload(w *plan.Writer, sel *plan.Selection, obj *view.RecallMessagePayload) bool {
+	from := w.Open()
+	for i := range sel.Fields {
+		f := &sel.Fields[i]
+		w.Begin(f)
+		ok := false
+		switch f.ID {
+		case plan.Typename:
+			ok = w.String("RecallMessagePayload")
+		case 0:
+			v := obj.Message
+			ok = !(v == nil && w.Missing(false)) && p.objectMessage(w, f.Under(w, planMessage), v)
+		case 1:
+			v := obj.Decision
+			ok = !(v == nil && w.Missing(false)) && p.objectDecision(w, f.Under(w, planDecision), v)
+		case 2:
+			v := obj.Approval
+			ok = !(v == nil && w.Missing(false)) && p.objectApproval(w, f.Under(w, planApproval), v)
+		case 3:
+			v := obj.UserErrors
+			ok = plan.List(w, len(v), true, func(i0 int) bool {
+				return !(v[i0] == nil && w.Missing(true)) && p.objectUserError(w, f.Under(w, planUserError), v[i0])
+			})
+
+		}
+		if !w.End(f, ok) {
+			w.Cut(from)
+			return false
+		}
+	}
+	w.Close()
+	return true
 }
 
 var planRelationship = &plan.Type{Name: "Relationship", Is: []string{"Relationship", "Node"}, Fields: map[string]plan.Known{
@@ -4561,6 +4826,65 @@ func (p *planner) objectRuleStats(w *plan.Writer, sel *plan.Selection, obj *view
 		case 4:
 			v := obj.Members
 			ok = w.Int(int64(v))
+
+		}
+		if !w.End(f, ok) {
+			w.Cut(from)
+			return false
+		}
+	}
+	w.Close()
+	return true
+}
+
+var planSendMessagePayload = &plan.Type{Name: "SendMessagePayload", Is: []string{"SendMessagePayload", "CommandPayload"}, Fields: map[string]plan.Known{
+	"message":         {ID: 0, NonNull: false},
+	"blockedBy":       {ID: 1, NonNull: true},
+	"droppedMentions": {ID: 2, NonNull: true},
+	"decision":        {ID: 3, NonNull: false},
+	"approval":        {ID: 4, NonNull: false},
+	"userErrors":      {ID: 5, NonNull: true},
+}}
+
+func (p *planner) objectSendMessagePayload(w *plan.Writer, sel *plan.Selection, obj *view.SendMessagePayload) bool {
+	from := w.Open()
+	for i := range sel.Fields {
+		f := &sel.Fields[i]
+		w.Begin(f)
+		ok := false
+		switch f.ID {
+		case plan.Typename:
+			ok = w.String("SendMessagePayload")
+		case 0:
+			v := obj.Message
+			ok = !(v == nil && w.Missing(false)) && p.objectMessage(w, f.Under(w, planMessage), v)
+		case 1:
+			v := obj.BlockedBy()
+			ok = plan.List(w, len(v), true, func(i0 int) bool {
+				return !(v[i0] == nil && w.Missing(true)) && p.objectRelationship(w, f.Under(w, planRelationship), v[i0])
+			})
+		case 2:
+			if fc, ctx := f.Enter(w, p.fieldContext_SendMessagePayload_droppedMentions); fc != nil {
+				v, err := obj.DroppedMentions(ctx)
+				if err != nil {
+					w.Fail(err)
+				} else {
+					ok = plan.List(w, len(v), true, func(i0 int) bool {
+						return !(v[i0] == nil && w.Missing(true)) && p.objectMember(w, f.Under(w, planMember), v[i0])
+					})
+				}
+			}
+		case 3:
+			v := obj.Decision
+			ok = !(v == nil && w.Missing(false)) && p.objectDecision(w, f.Under(w, planDecision), v)
+		case 4:
+			v := obj.Approval
+			ok = !(v == nil && w.Missing(false)) && p.objectApproval(w, f.Under(w, planApproval), v)
+		case 5:
+			v := obj.UserErrors
+			ok = plan.List(w, len(v), true, func(i0 int) bool {
+				return !(v[i0] == nil && w.Missing(true)) && p.objectUserError(w, f.Under(w, planUserError), v[i0])
+			})
 
 		}
 		if !w.End(f, ok) {
@@ -5160,8 +5484,12 @@ func (p *planner) interfaceCommandPayload(w *plan.Writer, f *plan.Field, obj mod
 		return !w.Missing(nonNull)
 	case *view.UndoPayload:
 		return obj != nil && p.objectUndoPayload(w, f.Under(w, planUndoPayload), obj)
+	case *view.SendMessagePayload:
+		return obj != nil && p.objectSendMessagePayload(w, f.Under(w, planSendMessagePayload), obj)
 	case *view.RevokeAPIKeyPayload:
 		return obj != nil && p.objectRevokeApiKeyPayload(w, f.Under(w, planRevokeApiKeyPayload), obj)
+	case *view.RecallMessagePayload:
+		return obj != nil && p.objectRecallMessagePayload(w, f.Under(w, planRecallMessagePayload), obj)
 	case *view.ImportDirectoryPayload:
 		return obj != nil && p.objectImportDirectoryPayload(w, f.Under(w, planImportDirectoryPayload), obj)
 	case *view.DecideApprovalPayload:
@@ -5190,6 +5518,8 @@ func (p *planner) interfaceNode(w *plan.Writer, f *plan.Field, obj view.Node, no
 		return obj != nil && p.objectPolicyRule(w, f.Under(w, planPolicyRule), obj)
 	case *view.Opportunity:
 		return obj != nil && p.objectOpportunity(w, f.Under(w, planOpportunity), obj)
+	case *view.Message:
+		return obj != nil && p.objectMessage(w, f.Under(w, planMessage), obj)
 	case *view.Member:
 		return obj != nil && p.objectMember(w, f.Under(w, planMember), obj)
 	case *view.ImportRow:

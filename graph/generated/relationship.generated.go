@@ -4604,6 +4604,32 @@ func (ec *executionContext) marshalNEnforcement2githubᚗcomᚋguanxiᚑimᚋgua
 	return v
 }
 
+func (ec *executionContext) marshalNParty2githubᚗcomᚋguanxiᚑimᚋguanxiᚋresolversᚋviewᚐParty(ctx context.Context, sel ast.SelectionSet, v view.Party) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._Party(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNParty2ᚕgithubᚗcomᚋguanxiᚑimᚋguanxiᚋresolversᚋviewᚐPartyᚄ(ctx context.Context, sel ast.SelectionSet, v []view.Party) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNParty2githubᚗcomᚋguanxiᚑimᚋguanxiᚋresolversᚋviewᚐParty(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func (ec *executionContext) marshalNRelationship2ᚕᚖgithubᚗcomᚋguanxiᚑimᚋguanxiᚋresolversᚋviewᚐRelationshipᚄ(ctx context.Context, sel ast.SelectionSet, v []*view.Relationship) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)

@@ -542,6 +542,34 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	Message struct {
+		Announcement   func(childComplexity int) int
+		ConversationID func(childComplexity int) int
+		Group          func(childComplexity int) int
+		ID             func(childComplexity int) int
+		Kind           func(childComplexity int) int
+		Mentions       func(childComplexity int) int
+		RecalledAt     func(childComplexity int) int
+		RecalledBy     func(childComplexity int) int
+		Recipients     func(childComplexity int) int
+		Sender         func(childComplexity int) int
+		SentAt         func(childComplexity int) int
+		Text           func(childComplexity int) int
+		Workspace      func(childComplexity int) int
+	}
+
+	MessageConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	MessageEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
 	Mutation struct {
 		AcknowledgeAlert func(childComplexity int, alertID string, comment *string, idempotencyKey *string) int
 		Block            func(childComplexity int, input model.BlockInput) int
@@ -551,7 +579,9 @@ type ComplexityRoot struct {
 		DecideApproval   func(childComplexity int, approvalID string, approve bool, comment *string, idempotencyKey *string) int
 		ImportDirectory  func(childComplexity int, input model.ImportDirectoryInput) int
 		LiftRelationship func(childComplexity int, relationshipID string, reason string, idempotencyKey *string) int
+		RecallMessage    func(childComplexity int, messageID string, idempotencyKey *string) int
 		RevokeAPIKey     func(childComplexity int, apiKeyID string, reason string, idempotencyKey *string) int
+		SendMessage      func(childComplexity int, input model.SendMessageInput) int
 		UndoRelationship func(childComplexity int, relationshipID string, reason string, idempotencyKey *string) int
 	}
 
@@ -658,6 +688,7 @@ type ComplexityRoot struct {
 		InactiveAccounts func(childComplexity int, first *int, after *string, last *int, before *string, days *int) int
 		Member           func(childComplexity int, id *string, employeeNo *string, accountName *string) int
 		Members          func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.MemberFilter, orderBy *model.MemberOrder) int
+		Messages         func(childComplexity int, first *int, after *string, last *int, before *string, filter model.MessageFilter) int
 		Node             func(childComplexity int, id string) int
 		Nodes            func(childComplexity int, ids []string) int
 		Platforms        func(childComplexity int) int
@@ -667,6 +698,13 @@ type ComplexityRoot struct {
 		Relationships    func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.RelationshipFilter) int
 		Viewer           func(childComplexity int) int
 		Workspaces       func(childComplexity int) int
+	}
+
+	RecallMessagePayload struct {
+		Approval   func(childComplexity int) int
+		Decision   func(childComplexity int) int
+		Message    func(childComplexity int) int
+		UserErrors func(childComplexity int) int
 	}
 
 	Relationship struct {
@@ -741,6 +779,15 @@ type ComplexityRoot struct {
 		Members  func(childComplexity int) int
 		Reviewed func(childComplexity int) int
 		Rule     func(childComplexity int) int
+	}
+
+	SendMessagePayload struct {
+		Approval        func(childComplexity int) int
+		BlockedBy       func(childComplexity int) int
+		Decision        func(childComplexity int) int
+		DroppedMentions func(childComplexity int) int
+		Message         func(childComplexity int) int
+		UserErrors      func(childComplexity int) int
 	}
 
 	Subscription struct {
@@ -2921,6 +2968,123 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.MemberEdge.Node(childComplexity), true
 
+	case "Message.announcement":
+		if e.ComplexityRoot.Message.Announcement == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Message.Announcement(childComplexity), true
+	case "Message.conversationId":
+		if e.ComplexityRoot.Message.ConversationID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Message.ConversationID(childComplexity), true
+	case "Message.group":
+		if e.ComplexityRoot.Message.Group == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Message.Group(childComplexity), true
+	case "Message.id":
+		if e.ComplexityRoot.Message.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Message.ID(childComplexity), true
+	case "Message.kind":
+		if e.ComplexityRoot.Message.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Message.Kind(childComplexity), true
+	case "Message.mentions":
+		if e.ComplexityRoot.Message.Mentions == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Message.Mentions(childComplexity), true
+	case "Message.recalledAt":
+		if e.ComplexityRoot.Message.RecalledAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Message.RecalledAt(childComplexity), true
+	case "Message.recalledBy":
+		if e.ComplexityRoot.Message.RecalledBy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Message.RecalledBy(childComplexity), true
+	case "Message.recipients":
+		if e.ComplexityRoot.Message.Recipients == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Message.Recipients(childComplexity), true
+	case "Message.sender":
+		if e.ComplexityRoot.Message.Sender == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Message.Sender(childComplexity), true
+	case "Message.sentAt":
+		if e.ComplexityRoot.Message.SentAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Message.SentAt(childComplexity), true
+	case "Message.text":
+		if e.ComplexityRoot.Message.Text == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Message.Text(childComplexity), true
+	case "Message.workspace":
+		if e.ComplexityRoot.Message.Workspace == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Message.Workspace(childComplexity), true
+
+	case "MessageConnection.edges":
+		if e.ComplexityRoot.MessageConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MessageConnection.Edges(childComplexity), true
+	case "MessageConnection.nodes":
+		if e.ComplexityRoot.MessageConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MessageConnection.Nodes(childComplexity), true
+	case "MessageConnection.pageInfo":
+		if e.ComplexityRoot.MessageConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MessageConnection.PageInfo(childComplexity), true
+	case "MessageConnection.totalCount":
+		if e.ComplexityRoot.MessageConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MessageConnection.TotalCount(childComplexity), true
+
+	case "MessageEdge.cursor":
+		if e.ComplexityRoot.MessageEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MessageEdge.Cursor(childComplexity), true
+	case "MessageEdge.node":
+		if e.ComplexityRoot.MessageEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MessageEdge.Node(childComplexity), true
+
 	case "Mutation.acknowledgeAlert":
 		if e.ComplexityRoot.Mutation.AcknowledgeAlert == nil {
 			break
@@ -3009,6 +3173,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.LiftRelationship(childComplexity, args["relationshipId"].(string), args["reason"].(string), args["idempotencyKey"].(*string)), true
+	case "Mutation.recallMessage":
+		if e.ComplexityRoot.Mutation.RecallMessage == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_recallMessage_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RecallMessage(childComplexity, args["messageId"].(string), args["idempotencyKey"].(*string)), true
 	case "Mutation.revokeApiKey":
 		if e.ComplexityRoot.Mutation.RevokeAPIKey == nil {
 			break
@@ -3020,6 +3195,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RevokeAPIKey(childComplexity, args["apiKeyId"].(string), args["reason"].(string), args["idempotencyKey"].(*string)), true
+	case "Mutation.sendMessage":
+		if e.ComplexityRoot.Mutation.SendMessage == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_sendMessage_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SendMessage(childComplexity, args["input"].(model.SendMessageInput)), true
 	case "Mutation.undoRelationship":
 		if e.ComplexityRoot.Mutation.UndoRelationship == nil {
 			break
@@ -3553,6 +3739,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Members(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["filter"].(*model.MemberFilter), args["orderBy"].(*model.MemberOrder)), true
+	case "Query.messages":
+		if e.ComplexityRoot.Query.Messages == nil {
+			break
+		}
+
+		args, err := ec.field_Query_messages_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Messages(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["filter"].(model.MessageFilter)), true
 	case "Query.node":
 		if e.ComplexityRoot.Query.Node == nil {
 			break
@@ -3632,6 +3829,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Workspaces(childComplexity), true
+
+	case "RecallMessagePayload.approval":
+		if e.ComplexityRoot.RecallMessagePayload.Approval == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RecallMessagePayload.Approval(childComplexity), true
+	case "RecallMessagePayload.decision":
+		if e.ComplexityRoot.RecallMessagePayload.Decision == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RecallMessagePayload.Decision(childComplexity), true
+	case "RecallMessagePayload.message":
+		if e.ComplexityRoot.RecallMessagePayload.Message == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RecallMessagePayload.Message(childComplexity), true
+	case "RecallMessagePayload.userErrors":
+		if e.ComplexityRoot.RecallMessagePayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RecallMessagePayload.UserErrors(childComplexity), true
 
 	case "Relationship.approvalDelegate":
 		if e.ComplexityRoot.Relationship.ApprovalDelegate == nil {
@@ -3941,6 +4163,43 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.RuleStats.Rule(childComplexity), true
 
+	case "SendMessagePayload.approval":
+		if e.ComplexityRoot.SendMessagePayload.Approval == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SendMessagePayload.Approval(childComplexity), true
+	case "SendMessagePayload.blockedBy":
+		if e.ComplexityRoot.SendMessagePayload.BlockedBy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SendMessagePayload.BlockedBy(childComplexity), true
+	case "SendMessagePayload.decision":
+		if e.ComplexityRoot.SendMessagePayload.Decision == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SendMessagePayload.Decision(childComplexity), true
+	case "SendMessagePayload.droppedMentions":
+		if e.ComplexityRoot.SendMessagePayload.DroppedMentions == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SendMessagePayload.DroppedMentions(childComplexity), true
+	case "SendMessagePayload.message":
+		if e.ComplexityRoot.SendMessagePayload.Message == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SendMessagePayload.Message(childComplexity), true
+	case "SendMessagePayload.userErrors":
+		if e.ComplexityRoot.SendMessagePayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SendMessagePayload.UserErrors(childComplexity), true
+
 	case "Subscription.alertRaised":
 		if e.ComplexityRoot.Subscription.AlertRaised == nil {
 			break
@@ -4179,7 +4438,9 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputGroupFilter,
 		ec.unmarshalInputImportDirectoryInput,
 		ec.unmarshalInputMemberFilter,
+		ec.unmarshalInputMessageFilter,
 		ec.unmarshalInputRelationshipFilter,
+		ec.unmarshalInputSendMessageInput,
 	)
 	first := true
 
@@ -5589,6 +5850,147 @@ extend type Query {
   inactiveAccounts(first: Int, after: String, last: Int, before: String, days: Int = 30): AccountConnection! @authorize(action: "read")
   "Departments, by id."
   departments(first: Int, after: String, last: Int, before: String): DepartmentConnection! @authorize(action: "read")
+}
+`, BuiltIn: false},
+	{Name: "../schema/message.graphqls", Input: `"What one party wrote to another, or to a group, on a workspace whose platform is the gateway itself."
+type Message implements Node @authorize(action: "read") {
+  "Opaque id."
+  id: ID!
+  "Where it was sent."
+  workspace: Workspace!
+  "The same for all messages between two parties, and for all in one group."
+  conversationId: String!
+  "The group it went to; null where it is direct, and where the caller may not see the group."
+  group: Group
+  "Who sent it."
+  sender: Party
+  "Of a direct message the other side, where the caller may see it; of a group message empty."
+  recipients: [Party!]!
+  "Whom it names, as far as the caller may see them."
+  mentions: [Member!]!
+  "It tells the group something as a whole."
+  announcement: Boolean!
+  "When it was sent."
+  sentAt: DateTime!
+  "What it is made of."
+  kind: MessageKind!
+  "What it says; null where it was taken back, but for those who read all messages."
+  text: String
+  "When it was taken back."
+  recalledAt: DateTime
+  "Who took it back."
+  recalledBy: Party
+}
+
+"What a message is made of. Clients must bear values that they do not know yet."
+enum MessageKind {
+  "Letters."
+  TEXT
+  "A picture."
+  IMAGE
+  "A file."
+  FILE
+  "Speech."
+  VOICE
+  "Anything else."
+  OTHER
+}
+
+"One page of messages."
+type MessageConnection {
+  "The rows with their cursors."
+  edges: [MessageEdge!]!
+  "The rows."
+  nodes: [Message!]!
+  "Where the page stands."
+  pageInfo: PageInfo!
+  "How many there are in all; exact to 100,000, null beyond."
+  totalCount: Int
+}
+"One row of a page."
+type MessageEdge {
+  "Its place in the list."
+  cursor: String!
+  "The row."
+  node: Message!
+}
+
+"Narrows a list of messages; all that is given must hold."
+input MessageFilter {
+  "Two letters or more that stand in the text: a message is found that holds every pair of neighbouring letters in it, whatever their case and width."
+  text: String
+  "Sent by this member or contact."
+  senderId: ID
+  "Of this conversation, as ` + "`" + `conversationId` + "`" + ` of a message names it."
+  conversationId: String
+  "Sent to this group."
+  groupId: ID
+  "Direct messages from or to this member or contact."
+  withId: ID
+  "Sent at this moment or later."
+  from: DateTime
+  "Sent before this moment."
+  until: DateTime
+  "Also those that were taken back."
+  includeRecalled: Boolean = false
+}
+
+"A message that is to be sent: either toId or groupId."
+input SendMessageInput {
+  "Where: a workspace whose platform is the gateway itself."
+  workspaceId: ID!
+  "The member or contact whom it is for."
+  toId: ID
+  "The group that it is for; the caller is in it."
+  groupId: ID
+  "What it says; up to 2000 characters."
+  text: String!
+  "Of a message to a group: the members of it that it names, at most 100."
+  mentionIds: [ID!]
+  "Of a message to a group: it becomes the group's announcement. For its owner and admins."
+  announcement: Boolean = false
+  "The same key and the same input get the first answer again; another input is IDEMPOTENCY_KEY_REUSED."
+  idempotencyKey: String
+}
+
+"What came of sending a message. Whoever cannot be reached, for whatever reason, is one CONFLICT in the same words."
+type SendMessagePayload implements CommandPayload {
+  "The message as it was sent."
+  message: Message
+  "Why it was refused; empty unless the caller may read them."
+  blockedBy: [Relationship!]!
+  "Mentions that were taken out, as by a group block; the message went without them."
+  droppedMentions: [Member!]!
+  "The decision of policy."
+  decision: Decision
+  "The approval that the command waits for."
+  approval: Approval
+  "What went wrong, in the order of the input."
+  userErrors: [UserError!]!
+}
+
+"What came of taking a message back."
+type RecallMessagePayload implements CommandPayload {
+  "The message as it is now."
+  message: Message
+  "The decision of policy."
+  decision: Decision
+  "The approval that the command waits for."
+  approval: Approval
+  "What went wrong, in the order of the input."
+  userErrors: [UserError!]!
+}
+
+extend type Query {
+  "Messages, newest first: those that the caller sent, was sent, or that a group was while the caller was in it. Null with APPROVAL_REQUIRED or FORBIDDEN where they are other people's."
+  messages(first: Int, after: String, last: Int, before: String, filter: MessageFilter!): MessageConnection @authorize(action: "read")
+}
+
+extend type Mutation {
+  "Sends a message. It is stopped by whatever stops its way when it is written, and by nothing that comes later."
+  sendMessage(input: SendMessageInput!): SendMessagePayload @authorize(action: "send_message")
+  "Takes back a message of one's own. The original stays for those who read all messages."
+  recallMessage(messageId: ID!, idempotencyKey: String): RecallMessagePayload @authorize(action: "recall_message")
 }
 `, BuiltIn: false},
 	{Name: "../schema/operations.graphqls", Input: `"Who asks."
@@ -7258,6 +7660,62 @@ func (ec *executionContext) childFields_MemberEdge(ctx context.Context, field gr
 	return nil, fmt.Errorf("no field named %q was found under type MemberEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_Message(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Message_id(ctx, field)
+	case "workspace":
+		return ec.fieldContext_Message_workspace(ctx, field)
+	case "conversationId":
+		return ec.fieldContext_Message_conversationId(ctx, field)
+	case "group":
+		return ec.fieldContext_Message_group(ctx, field)
+	case "sender":
+		return ec.fieldContext_Message_sender(ctx, field)
+	case "recipients":
+		return ec.fieldContext_Message_recipients(ctx, field)
+	case "mentions":
+		return ec.fieldContext_Message_mentions(ctx, field)
+	case "announcement":
+		return ec.fieldContext_Message_announcement(ctx, field)
+	case "sentAt":
+		return ec.fieldContext_Message_sentAt(ctx, field)
+	case "kind":
+		return ec.fieldContext_Message_kind(ctx, field)
+	case "text":
+		return ec.fieldContext_Message_text(ctx, field)
+	case "recalledAt":
+		return ec.fieldContext_Message_recalledAt(ctx, field)
+	case "recalledBy":
+		return ec.fieldContext_Message_recalledBy(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Message", field.Name)
+}
+
+func (ec *executionContext) childFields_MessageConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_MessageConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_MessageConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_MessageConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_MessageConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MessageConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_MessageEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_MessageEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_MessageEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MessageEdge", field.Name)
+}
+
 func (ec *executionContext) childFields_NearMiss(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "rule":
@@ -7424,6 +7882,20 @@ func (ec *executionContext) childFields_PolicyStats(ctx context.Context, field g
 	return nil, fmt.Errorf("no field named %q was found under type PolicyStats", field.Name)
 }
 
+func (ec *executionContext) childFields_RecallMessagePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "message":
+		return ec.fieldContext_RecallMessagePayload_message(ctx, field)
+	case "decision":
+		return ec.fieldContext_RecallMessagePayload_decision(ctx, field)
+	case "approval":
+		return ec.fieldContext_RecallMessagePayload_approval(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RecallMessagePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RecallMessagePayload", field.Name)
+}
+
 func (ec *executionContext) childFields_Relationship(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -7570,6 +8042,24 @@ func (ec *executionContext) childFields_RuleStats(ctx context.Context, field gra
 		return ec.fieldContext_RuleStats_members(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RuleStats", field.Name)
+}
+
+func (ec *executionContext) childFields_SendMessagePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "message":
+		return ec.fieldContext_SendMessagePayload_message(ctx, field)
+	case "blockedBy":
+		return ec.fieldContext_SendMessagePayload_blockedBy(ctx, field)
+	case "droppedMentions":
+		return ec.fieldContext_SendMessagePayload_droppedMentions(ctx, field)
+	case "decision":
+		return ec.fieldContext_SendMessagePayload_decision(ctx, field)
+	case "approval":
+		return ec.fieldContext_SendMessagePayload_approval(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_SendMessagePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SendMessagePayload", field.Name)
 }
 
 func (ec *executionContext) childFields_UndoPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -238,6 +238,26 @@ type MemberFilter struct {
 	LinkedToPersonal *bool `json:"linkedToPersonal,omitempty"`
 }
 
+// Narrows a list of messages; all that is given must hold.
+type MessageFilter struct {
+	// Two letters or more that stand in the text: a message is found that holds every pair of neighbouring letters in it, whatever their case and width.
+	Text *string `json:"text,omitempty"`
+	// Sent by this member or contact.
+	SenderID *string `json:"senderId,omitempty"`
+	// Of this conversation, as `conversationId` of a message names it.
+	ConversationID *string `json:"conversationId,omitempty"`
+	// Sent to this group.
+	GroupID *string `json:"groupId,omitempty"`
+	// Direct messages from or to this member or contact.
+	WithID *string `json:"withId,omitempty"`
+	// Sent at this moment or later.
+	From *time.Time `json:"from,omitempty"`
+	// Sent before this moment.
+	Until *time.Time `json:"until,omitempty"`
+	// Also those that were taken back.
+	IncludeRecalled *bool `json:"includeRecalled,omitempty"`
+}
+
 // Where a page stands in its list.
 type PageInfo struct {
 	// Whether rows follow this page.
@@ -290,6 +310,24 @@ type RelationshipFilter struct {
 	CreatedAfter *time.Time `json:"createdAfter,omitempty"`
 	// Made before this moment.
 	CreatedBefore *time.Time `json:"createdBefore,omitempty"`
+}
+
+// A message that is to be sent: either toId or groupId.
+type SendMessageInput struct {
+	// Where: a workspace whose platform is the gateway itself.
+	WorkspaceID string `json:"workspaceId"`
+	// The member or contact whom it is for.
+	ToID *string `json:"toId,omitempty"`
+	// The group that it is for; the caller is in it.
+	GroupID *string `json:"groupId,omitempty"`
+	// What it says; up to 2000 characters.
+	Text string `json:"text"`
+	// Of a message to a group: the members of it that it names, at most 100.
+	MentionIds []string `json:"mentionIds,omitempty"`
+	// Of a message to a group: it becomes the group's announcement. For its owner and admins.
+	Announcement *bool `json:"announcement,omitempty"`
+	// The same key and the same input get the first answer again; another input is IDEMPOTENCY_KEY_REUSED.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
 }
 
 // On what terms a relationship can be taken back.
@@ -1546,6 +1584,73 @@ func (e *MemberOrder) UnmarshalJSON(b []byte) error {
 }
 
 func (e MemberOrder) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What a message is made of. Clients must bear values that they do not know yet.
+type MessageKind string
+
+const (
+	// Letters.
+	MessageKindText MessageKind = "TEXT"
+	// A picture.
+	MessageKindImage MessageKind = "IMAGE"
+	// A file.
+	MessageKindFile MessageKind = "FILE"
+	// Speech.
+	MessageKindVoice MessageKind = "VOICE"
+	// Anything else.
+	MessageKindOther MessageKind = "OTHER"
+)
+
+var AllMessageKind = []MessageKind{
+	MessageKindText,
+	MessageKindImage,
+	MessageKindFile,
+	MessageKindVoice,
+	MessageKindOther,
+}
+
+func (e MessageKind) IsValid() bool {
+	switch e {
+	case MessageKindText, MessageKindImage, MessageKindFile, MessageKindVoice, MessageKindOther:
+		return true
+	}
+	return false
+}
+
+func (e MessageKind) String() string {
+	return string(e)
+}
+
+func (e *MessageKind) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = MessageKind(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid MessageKind", str)
+	}
+	return nil
+}
+
+func (e MessageKind) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *MessageKind) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e MessageKind) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

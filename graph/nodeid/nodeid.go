@@ -23,6 +23,8 @@ var prefixes = map[im.Kind]string{
 	im.KindAlert:        "alr_",
 	im.KindOpportunity:  "opp_",
 	im.KindAPIKey:       "key_",
+	im.KindMessage:      "msg_",
+	im.KindConversation: "cnv_",
 	im.KindImport:       "imp_",
 	im.KindImportRow:    "row_",
 	im.KindIdentity:     "idn_",

@@ -35,6 +35,7 @@ import (
 	"github.com/guanxi-im/guanxi/internal/im"
 	"github.com/guanxi-im/guanxi/internal/intake"
 	"github.com/guanxi-im/guanxi/internal/live"
+	"github.com/guanxi-im/guanxi/internal/messaging"
 	"github.com/guanxi-im/guanxi/internal/metrics"
 	"github.com/guanxi-im/guanxi/internal/observe"
 	"github.com/guanxi-im/guanxi/internal/outbound"
@@ -140,6 +141,8 @@ func (p *program) run(ctx context.Context, cfg config.Config) error {
 	if err := s.store.ReclaimImports(ctx, false); err != nil {
 		return err
 	}
+	messages := messaging.New(s.store, messaging.Options{Policy: s.rules, Own: func(name string) bool { return platforms.Platform(name).Own },
+		Refuse: s.block.Refuse, Now: now, IDs: ids, Wake: s.hub.Wake})
 
 	marks, err := s.openMarks()
 	if err != nil {
@@ -180,7 +183,7 @@ func (p *program) run(ctx context.Context, cfg config.Config) error {
 	defer drain()
 	h, err := gateway.New(gateway.Options{
 		Resolver: &resolvers.Resolver{
-			Sources: view.Sources{Directory: directory.New(s.store), Blocking: s.block, Audit: s.store, Platforms: platforms, Imports: s.files,
+			Sources: view.Sources{Directory: directory.New(s.store), Blocking: s.block, Messaging: messages, Audit: s.store, Platforms: platforms, Imports: s.files,
 				Services: s.store.Services, Keys: identity.NewKeys(s.store, identity.KeysOptions{Policy: s.rules,
 					Now: func() time.Time { return s.clock.Now() }, Real: time.Now, IDs: ids, Wake: func() { s.hub.Wake(); s.who.Wake() }}),
 				Waiting: s.store.Waiting, Policy: s.rules.Status, Rules: history.Rule, Explain: history.Explain,

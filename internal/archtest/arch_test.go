@@ -40,11 +40,12 @@ internal/directory    : internal/im internal/fault internal/page
 internal/outbound     :
 internal/identity     : authz internal/im internal/fault internal/directory internal/ledger internal/page
 internal/blocking     : authz internal/im internal/fault internal/ledger internal/page internal/approval internal/platform internal/observe
+internal/messaging    : authz internal/im internal/fault internal/ledger internal/page internal/blocking internal/observe
 internal/explorer     :
 internal/intake       : internal/im internal/fault internal/ledger internal/page internal/pinyin authz
 internal/observe      :
 internal/demo         : internal/im internal/directory internal/pinyin
-db                    : internal/im internal/fault internal/envelope internal/ledger internal/page internal/audit internal/live internal/directory internal/platform internal/policy internal/blocking internal/intake internal/observe
+db                    : internal/im internal/fault internal/envelope internal/ledger internal/page internal/audit internal/live internal/directory internal/platform internal/policy internal/blocking internal/intake internal/messaging internal/observe
 graph                 :
 graph/nodeid          : internal/im
 graph/scalar          : internal/fault
@@ -52,8 +53,8 @@ graph/model           :
 graph/plan            :
 graph/gen             :
 graph/generated       : graph/* resolvers/view
-resolvers/view        : graph/model graph/nodeid authz internal/im internal/fault internal/page internal/approval internal/audit internal/blocking internal/directory internal/identity internal/platform internal/policy internal/observe internal/intake
-resolvers             : graph/* resolvers/view internal/im internal/fault internal/page internal/audit internal/blocking internal/directory internal/identity internal/live internal/intake
+resolvers/view        : graph/model graph/nodeid authz internal/im internal/fault internal/page internal/approval internal/audit internal/blocking internal/directory internal/identity internal/messaging internal/platform internal/policy internal/observe internal/intake
+resolvers             : graph/* resolvers/view internal/im internal/fault internal/page internal/audit internal/blocking internal/directory internal/identity internal/messaging internal/live internal/intake
 internal/gateway      : graph/generated graph/nodeid resolvers internal/im internal/fault internal/observe
 internal/app          : *
 internal/archtest     :

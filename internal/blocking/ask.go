@@ -255,7 +255,11 @@ func (s *Service) askBare(_ context.Context, actor im.Viewer, in AskInput) (x in
 // forbid keeps the refusal of a question, and makes the fault of it. One that is refused again within the hour is counted
 // with the first.
 func (s *Service) forbid(ctx context.Context, c Call, d im.Decision) error {
-	refusal := fault.New(fault.Forbidden, "forbidden")
+	return s.Refuse(ctx, c, d, fault.New(fault.Forbidden, "forbidden"))
+}
+
+// Refuse is the same in the words of the caller.
+func (s *Service) Refuse(ctx context.Context, c Call, d im.Decision, refusal *fault.Error) error {
 	const within = time.Hour
 	same, err := json.Marshal([]any{d.ActorID, d.Action, d.Target, d.WorkspaceID, d.Facts, d.Rules, d.PolicyVersion, d.At.Truncate(within)})
 	if err != nil {

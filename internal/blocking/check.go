@@ -105,10 +105,7 @@ func (s *Service) mayCheck(ctx context.Context, c Call, in CheckInput, f CheckFa
 // check answers from what is known.
 func (s *Service) check(f CheckFacts, channel im.Channel) Check {
 	out := Check{Allowed: true}
-	for _, r := range f.Active {
-		if !r.Stops(channel, r.FromTarget) {
-			continue
-		}
+	for _, r := range f.Stops(channel) {
 		out.Allowed = false
 		if r.Seen {
 			out.Because = append(out.Because, r.Relationship)

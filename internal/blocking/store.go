@@ -191,6 +191,16 @@ type CheckFacts struct {
 	Active  []SeenRelationship
 }
 
+// Stops is which of the relationships between the two close a channel.
+func (f CheckFacts) Stops(channel im.Channel) (out []SeenRelationship) {
+	for _, r := range f.Active {
+		if r.Stops(channel, r.FromTarget) {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
 // SeenRelationship is an active relationship between the two, as far as checks go, and whether the viewer may read it.
 type SeenRelationship struct {
 	im.Relationship

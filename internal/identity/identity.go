@@ -201,6 +201,7 @@ var readable = map[im.Kind]string{
 	im.KindRule:         authz.TypePolicy,
 	im.KindAPIKey:       authz.TypeAPIKey,
 	im.KindImport:       authz.TypeImport,
+	im.KindMessage:      authz.TypeMessage,
 }
 
 // rights works out what policy lets a member read.

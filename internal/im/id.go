@@ -161,6 +161,8 @@ const (
 	KindIdentity     Kind = "identity"
 	KindDevice       Kind = "device"
 	KindMembership   Kind = "membership"
+	KindMessage      Kind = "message"
+	KindConversation Kind = "conversation" // an id that leads nowhere
 )
 
 // Company stands for a person where an event is about none: its data key is never destroyed.

@@ -258,7 +258,9 @@ type Group struct {
 	OwnerID       ID
 	ProjectClosed *bool // project groups only
 	Announcement  string
-	DissolvedAt   time.Time
+	// AnnouncementID is the message that is the announcement; zero: it is what the platform says.
+	AnnouncementID ID
+	DissolvedAt    time.Time
 }
 
 // Membership is one party's place in a group.

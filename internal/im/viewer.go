@@ -63,7 +63,7 @@ const (
 	ScopeAsActor              = "as_actor"                // audit: what he did
 	ScopeOnPolicyAndPlatforms = "on_policy_and_platforms" // audit: about policy, workspaces and platforms
 	ScopeAllButArchive        = "all_but_archive"         // audit: everything but reads of the archive
-	ScopeOwn                  = "own"                     // departures: his own; of unmasking: his own numbers and ids
+	ScopeOwn                  = "own"                     // departures: his own; messages: those he sent, or was sent while he was in the group; of unmasking: his own numbers and ids
 	ScopePersonBelow          = "person_below"            // departures: of members of his departments and below
 	ScopePersonSubordinate    = "person_subordinate"      // alerts: about subordinates at any distance
 	ScopeContactOwner         = "contact_owner"           // alerts: about contacts he owns

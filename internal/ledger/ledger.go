@@ -31,6 +31,9 @@ type Unit struct {
 	Intents []im.Intent
 	Alerts  []im.Alert // of a kind once about one thing that a person did; one that is raised is a change by itself
 
+	Sent     []Sending    // new messages
+	Recalled []im.Message // existing ones that their senders take back, as they shall be
+
 	Acknowledged []im.Alert // existing ones that somebody takes note of, as they shall be
 
 	Services []im.Service // new ones
@@ -63,6 +66,22 @@ type Policy struct {
 	Version, Before string // Before is empty where it is the first
 	Bundle          []byte
 	At              time.Time
+}
+
+// Sending is a message that was decided on what stood between its sender and those whom it goes to or names. The unit is stale
+// where anything else stands there when it is written, or the sender stands there otherwise than before; and no relationship
+// that is in the way comes into effect between that look and the commit.
+type Sending struct {
+	Message  im.Message
+	Ways     []Way
+	Known    []im.ID // the relationships that stood there
+	Standing string  // the sender's on the workspace
+}
+
+// Way is one party's to another, on a workspace, and in a group where the message goes to one.
+type Way struct {
+	From, To         im.Ref
+	Workspace, Group im.ID
 }
 
 // Counted is how many relationships somebody has made of late, as a decision counted them: the unit is stale where others

@@ -4,8 +4,8 @@ package view
 func (b *Batch) name() {
 	b.members.name, b.departments.name, b.contacts.name, b.groups.name = "members", "departments", "contacts", "groups"
 	b.relationships.name, b.approvals.name, b.subjects.name, b.decisions.name = "relationships", "approvals", "subjects", "decisions"
-	b.keys.name = "keys"
 	b.imports.name, b.importRows.name = "imports", "importRows"
+	b.keys.name, b.messages.name, b.announcements.name = "keys", "messages", "announcements"
 	b.accounts.name, b.opportunities.name, b.events.name, b.alerts.name = "accounts", "opportunities", "events", "alerts"
 	b.departmentsOf.name, b.accountsOf.name, b.opportunitiesOf.name, b.adminsOf.name = "departmentsOf", "accountsOf", "opportunitiesOf", "adminsOf"
 	b.followed.name, b.deliveries.name, b.shortfalls.name, b.approvalsOf.name = "followed", "deliveries", "shortfalls", "approvalsOf"

@@ -342,6 +342,7 @@ type Group struct {
 // Group presents a group.
 func (b *Batch) Group(g im.Group) *Group {
 	b.adminsOf.announce(g.ID)
+	b.announcements.announce(g.AnnouncementID)
 	return show(b, &b.shown.groups, &Group{b, g})
 }
 
@@ -353,13 +354,20 @@ func (g *Group) PlatformID() *string     { return some(g.row.PlatformID) }
 func (g *Group) Name() string            { return g.row.Name }
 func (g *Group) Kind() model.GroupKind   { return model.GroupKind(g.row.Kind) }
 func (g *Group) ProjectClosed() *bool    { return g.row.ProjectClosed }
-func (g *Group) Announcement() *string   { return some(g.row.Announcement) }
 func (g *Group) DissolvedAt() *time.Time { return at(g.row.DissolvedAt) }
 func (g *Group) Workspace(ctx context.Context) (*Workspace, error) {
 	return g.b.workspace(ctx, g.row.WorkspaceID)
 }
 func (g *Group) Owner(ctx context.Context) (*Member, error) {
 	return to(ctx, g.b, "Group.owner", &g.b.shown.groups, members, g, func(g *Group) im.ID { return g.row.OwnerID })
+}
+
+func (g *Group) Announcement(ctx context.Context) (*string, error) {
+	if g.row.AnnouncementID.IsZero() {
+		return some(g.row.Announcement), nil
+	}
+	text, err := g.b.announcements.get(ctx, g.row.AnnouncementID)
+	return some(string(text)), err
 }
 
 func (g *Group) Admins(ctx context.Context) ([]*Member, error) {

@@ -15,6 +15,7 @@ import (
 	"github.com/guanxi-im/guanxi/internal/identity"
 	"github.com/guanxi-im/guanxi/internal/im"
 	"github.com/guanxi-im/guanxi/internal/intake"
+	"github.com/guanxi-im/guanxi/internal/messaging"
 	"github.com/guanxi-im/guanxi/internal/platform"
 	"github.com/guanxi-im/guanxi/internal/policy"
 )
@@ -23,6 +24,7 @@ import (
 type Sources struct {
 	Directory *directory.Service
 	Blocking  *blocking.Service
+	Messaging *messaging.Service
 	Audit     audit.Store
 	Platforms *platform.Connections
 	Keys      *identity.Keys
@@ -67,6 +69,7 @@ type Batch struct {
 	keys          lazy[im.ID, *APIKey]
 	imports       lazy[im.ID, *DirectoryImport]
 	importRows    lazy[im.ID, *ImportRow]
+	messages      lazy[im.ID, *Message]
 
 	departmentsOf   lazy[im.ID, []*Department]
 	accountsOf      lazy[im.ID, []*Account]
@@ -78,6 +81,7 @@ type Batch struct {
 	followsOf       lazy[im.ID, []*ContactFollow]
 	statusReasons   lazy[im.ID, im.Text]
 	adminsOf        lazy[im.ID, []im.ID]
+	announcements   lazy[im.ID, im.Text] // by message
 	followed        lazy[im.ID, bool]
 	deliveries      lazy[im.ID, im.Delivery]
 	shortfalls      lazy[im.ID, []im.Shortfall]
@@ -123,6 +127,7 @@ type shown struct {
 	keys          []*APIKey
 	imports       []*DirectoryImport
 	importRows    []*ImportRow
+	messages      []*Message
 }
 
 // show presents a row and keeps it among those shown.
@@ -229,6 +234,10 @@ func newBatch(r *request) *Batch {
 	b.statusReasons.fetch = d.StatusReasons
 	b.memberships.fetch = rows(seenBy(v, d.Memberships), b.GroupMembership)
 	b.adminsOf.fetch = d.AdminsOf
+	b.announcements.fetch = r.src.Messaging.Announcements
+	b.messages.fetch = rows(func(ctx context.Context, ids []im.ID) (map[im.ID]im.Message, error) {
+		return r.src.Messaging.Messages(ctx, blocking.Call{Viewer: v}, ids)
+	}, b.Message)
 	b.followed.fetch = func(ctx context.Context, ids []im.ID) (map[im.ID]bool, error) {
 		return d.FollowedBy(ctx, v.ID(), ids)
 	}
@@ -333,6 +342,8 @@ func (b *Batch) Node(ctx context.Context, r im.Ref) (Node, error) {
 		return node(b.alerts.get(ctx, r.ID))
 	case im.KindAPIKey:
 		return node(b.keys.get(ctx, r.ID))
+	case im.KindMessage:
+		return node(b.messages.get(ctx, r.ID))
 	case im.KindDecision:
 		d, err := b.decisions.get(ctx, r.ID)
 		if err != nil || d == nil || !b.maySeeDecision(d.row) {
@@ -402,6 +413,8 @@ func (b *Batch) announceNode(r im.Ref) {
 		b.imports.announce(r.ID)
 	case im.KindImportRow:
 		b.importRows.announce(r.ID)
+	case im.KindMessage:
+		b.messages.announce(r.ID)
 	}
 }
 
