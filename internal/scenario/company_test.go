@@ -136,16 +136,16 @@ type (
 		Needs                       []need
 	}
 	relationship struct {
-		ID, Kind, State, Scope, Enforcement, Reason string
-		Version                                     int
-		CreatedAt                                   time.Time
-		EffectiveAt, ExpiresAt, EndedAt             *time.Time
-		Workspace                                   named
-		Target                                      struct{ ID string }
-		Delivery                                    delivery
-		Undo                                        undoTerms
-		NotRestored                                 []string
-		Approvals                                   []approval
+		ID, Kind, State, Scope, Source, Enforcement, Reason string
+		Version                                             int
+		CreatedAt                                           time.Time
+		EffectiveAt, ExpiresAt, EndedAt                     *time.Time
+		Workspace                                           named
+		Target                                              struct{ ID string }
+		Delivery                                            delivery
+		Undo                                                undoTerms
+		NotRestored                                         []string
+		Approvals                                           []approval
 	}
 	delivery struct {
 		State, LastErrorCode string

@@ -155,6 +155,9 @@ func (*BlockManyPayload) IsCommandPayload() {}
 // BlockManyPayload presents what came of many wished blocks.
 func (b *Batch) BlockManyPayload(m blocking.Many) *BlockManyPayload {
 	c, _ := b.command(m.Whole)
+	if len(m.Rows) == 0 {
+		return &BlockManyPayload{Command: c}
+	}
 	return &BlockManyPayload{c, All(m.Rows, b.BlockPayload)}
 }
 
