@@ -326,6 +326,37 @@ func freeze(t *testing.T, c company, account string) {
 	}
 }
 
+// A contact on the blacklist gets no more messages, where the gateway's own workspaces have contacts.
+func TestMessagesObeyTheBlacklist(t *testing.T) {
+	onEach(t, func(t *testing.T, c company) {
+		id := map[bool]string{true: "gen_random_uuid()", false: "randomblob(16)"}[strings.HasPrefix(c.dsn, "postgres")]
+		_, err := testkit.Database(t, c.dsn).Exec(`insert into external_contacts (id, workspace_id, platform_id, name, sort_key, company, phone, verified, region,
+			importance, status, owner_id) select ` + id + `, w.id, 'nt_bendi', '本地客户', 'bendikehu', '', '', true, 'CN', 'NORMAL', 'ACTIVE', m.id
+			from workspaces w, members m where w.name = 'native' and m.account_name = 'sunli006'`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sun := c.person("sunli006")
+		contact := sun.Do(`{externalContacts{nodes{id}}}`, nil).Text("externalContacts.nodes.0.id")
+		write := func() sent { return sun.sends(vars{"toId": contact, "text": "您好"}) }
+		check := func(channel string, want bool) {
+			t.Helper()
+			in := vars{"fromId": c.member("sunli006"), "toId": contact, "channel": channel, "workspaceId": c.workspace("native")}
+			expect(t, channel, read[contactCheck](t, sun.Do(checkDocument, vars{"in": in})).Allowed, want)
+		}
+		check("DIRECT_MESSAGE", true)
+		must(t, "before", write().codes(), "")
+		o := sun.blockID(contact, as("BLACKLIST"))
+		must(t, "blacklisted", o.codes(), "")
+		check("DIRECT_MESSAGE", false)
+		check("MESSAGE_HISTORY", true)
+		after := write()
+		expect(t, "after", after.codes(), "CONFLICT")
+		expect(t, "blockedBy", len(after.BlockedBy), 1)
+		expect(t, "history", sun.finds(vars{"withId": contact}), "您好|")
+	})
+}
+
 // A block that was answered stops all messages from then on, however many are under way, at whichever replica.
 func TestBlockAgainstMessages(t *testing.T) {
 	race := func(t *testing.T, replicas []company) {
