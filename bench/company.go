@@ -115,20 +115,32 @@ func (c company) department(n int) im.Department {
 // headOf is the number of the member who leads a division.
 func (company) headOf(division int) int { return division * leavesPerDivision * membersPerLeaf }
 
-// member is the n-th. Who is first in a department leads it.
+// managerOf is the number of whom the n-th member reports to; who is first in a department leads it, and the first of all
+// reports to nobody.
+func (c company) managerOf(n int) int {
+	head := c.headOf(n / (leavesPerDivision * membersPerLeaf))
+	switch {
+	case n == head:
+		return 0
+	case n%membersPerLeaf == 0:
+		return head
+	}
+	return n / membersPerLeaf * membersPerLeaf
+}
+
+// member is the n-th.
 func (c company) member(n int) im.Member {
 	m := im.Member{ID: memberRow.id(n), Name: name(n, memberRow), EmployeeNo: fmt.Sprintf("%07d", n+1), Position: "专员", Rank: 3,
 		Phone: fmt.Sprintf("+86154%08d", n), Roles: []string{"employee"}, JobFunction: im.General, Region: "CN", Employment: im.Employed,
-		DepartmentID: departmentRow.id(1 + c.divisions() + n/membersPerLeaf), ManagerID: memberRow.id(n / membersPerLeaf * membersPerLeaf)}
-	division := n / (leavesPerDivision * membersPerLeaf)
+		DepartmentID: departmentRow.id(1 + c.divisions() + n/membersPerLeaf), ManagerID: memberRow.id(c.managerOf(n))}
 	switch {
 	case n == 0:
 		m.Position, m.Rank, m.Roles, m.ManagerID = "总经理", 10, []string{"super_admin"}, im.ID{}
-	case n == c.headOf(division):
-		m.Position, m.Rank, m.Roles, m.ManagerID = "总监", 8, []string{"dept_manager"}, memberRow.id(0)
+	case n == c.headOf(n/(leavesPerDivision*membersPerLeaf)):
+		m.Position, m.Rank, m.Roles = "总监", 8, []string{"dept_manager"}
 	case n%membersPerLeaf == 0:
-		m.Position, m.Rank, m.Roles, m.ManagerID = "经理", 6, []string{"dept_manager"}, memberRow.id(c.headOf(division))
-	case n == 1:
+		m.Position, m.Rank, m.Roles = "经理", 6, []string{"dept_manager"}
+	case n == administrator:
 		m.Position, m.Roles = "管理员", []string{"admin"}
 	}
 	m.SortKey, m.AccountName = pinyin.Person(m.Name), pinyin.AccountName(m.Name, m.EmployeeNo)

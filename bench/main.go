@@ -97,6 +97,8 @@ func run(ctx context.Context, args []string) error {
 		return measure(ctx, o)
 	}
 	switch args[0] {
+	case "generate":
+		return generate(args[1:])
 	case "gateway":
 		return profiled(os.Getenv(profileVariable), func() error {
 			if code := app.Run(ctx, append([]string{"serve"}, args[1:]...), nil, os.Stdout, os.Stderr); code != 0 {

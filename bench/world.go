@@ -92,7 +92,12 @@ func (w *world) migrate(ctx context.Context) error {
 
 // serve starts a gateway on the world's database: a real one, without the demo.
 func (w *world) serve(ctx context.Context, env ...string) (*process, error) {
-	return start(ctx, env, "gateway", "--listen", "127.0.0.1:0", "--db", w.db.url, "--encryption-keyset-file", w.file("keyset.json"),
+	for _, name := range []string{"GOGC", "GOMEMLIMIT"} { // as whoever measures wants it
+		if v, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+v)
+		}
+	}
+	return start(ctx, env, "gateway", "--limits-everyone", "5000/0/0", "--listen", "127.0.0.1:0", "--db", w.db.url, "--encryption-keyset-file", w.file("keyset.json"),
 		"--auth-secret-file", w.file("secret"), "--auth-issuer", issuer, "--log-level", "warn")
 }
 

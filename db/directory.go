@@ -44,7 +44,8 @@ func one[T any](into *T, found *bool, scan func(row) (T, error)) func(row) error
 
 // FindMember reads one member by exactly one of id, employee number and account name.
 func (s *Store) FindMember(ctx context.Context, v im.Viewer, by directory.MemberKey) (m im.Member, found bool, err error) {
-	q := new(builder).add("select " + memberColumns + " from members m where ")
+	columns, from, scan := membersAlong(by.Along)
+	q := new(builder).add("select " + columns + " from " + from + " where ")
 	switch {
 	case by.EmployeeNo != "":
 		q.add("m.employee_no = ?", by.EmployeeNo)
@@ -54,9 +55,34 @@ func (s *Store) FindMember(ctx context.Context, v im.Viewer, by directory.Member
 		q.add("m.id = ?", by.ID)
 	}
 	q.add(" and ").visibleTo(v, im.KindMember)
-	err = s.read(ctx, q.stmt(one(&m, &found, scanMember)))
+	err = s.read(ctx, q.stmt(one(&m, &found, scan)))
 	return m, found, unavailable(err, "read member")
 }
+
+// membersAlong is members m with what is read along.
+func membersAlong(a directory.Along) (columns, from string, scan func(row) (im.Member, error)) {
+	if !a.Department {
+		return memberColumns, "members m", scanMember
+	}
+	return departmentColumns + ", " + memberColumns, `members m left join member_departments pd on pd.member_id = m.id and pd.is_primary
+		left join departments d on d.id = pd.department_id`, func(r row) (im.Member, error) {
+			var d im.Department
+			m, err := scanMember(behind{r, []any{&d.ID, textOf(&d.Name), textOf(&d.SortKey), &d.ParentID, &d.ManagerID, textOf(&d.Path)}})
+			if !d.ID.IsZero() {
+				m.Department = &d
+			}
+			return m, err
+		}
+}
+
+// behind is a row that begins with the columns of others.
+type behind struct {
+	row
+	others []any
+}
+
+// Scan reads the others' columns, and then the row's own.
+func (b behind) Scan(dest ...any) error { return b.row.Scan(append(b.others, dest...)...) }
 
 // byIDs reads the rows of some ids that the viewer may see, keyed by id.
 func byIDs[T any](ctx context.Context, s *Store, v im.Viewer, kind im.Kind, columns, from, id string, ids []im.ID, scan func(row) (T, error), key func(T) im.ID) (map[im.ID]T, error) {

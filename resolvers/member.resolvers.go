@@ -98,6 +98,7 @@ func (r *queryResolver) Member(ctx context.Context, id *string, employeeNo *stri
 	if err != nil {
 		return nil, err
 	}
+	by.Along.Department = selected(ctx, "department")
 	m, found, err := r.Sources.Directory.FindMember(ctx, v, by)
 	if err != nil || !found {
 		return nil, err

@@ -4,6 +4,7 @@ package resolvers
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -146,6 +147,32 @@ func bad(err error) (blocking.Result, error) {
 // paging reads the paging arguments of a list.
 func paging(ctx context.Context, order string, first *int, after *string, last *int, before *string) (page.Request, error) {
 	return page.Parse(order, page.Args{First: first, After: after, Last: last, Before: before}, selected(ctx, "totalCount"))
+}
+
+// shows reports whether the connection that is being answered shows one of some fields of its rows.
+func shows(ctx context.Context, names ...string) bool {
+	oc := graphql.GetOperationContext(ctx)
+	for _, f := range graphql.CollectFieldsCtx(ctx, nil) {
+		rows := f.Selections
+		switch f.Name {
+		case "nodes":
+		case "edges":
+			rows = nil
+			for _, e := range graphql.CollectFields(oc, f.Selections, nil) {
+				if e.Name == "node" {
+					rows = append(rows, e.Selections...)
+				}
+			}
+		default:
+			continue
+		}
+		for _, f := range graphql.CollectFields(oc, rows, nil) {
+			if slices.Contains(names, f.Name) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // selected reports whether the field that is being answered asks for a field of its own.

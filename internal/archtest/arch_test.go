@@ -26,7 +26,9 @@ internal/clock        :
 internal/pinyin       :
 internal/sheet        :
 internal/config       : internal/fault
-internal/approval     : internal/im
+internal/approval     : internal/im internal/ledger
+internal/command      : authz internal/im internal/fault internal/ledger internal/approval internal/observe
+internal/accounts     : authz internal/im internal/fault internal/ledger internal/approval internal/command internal/platform
 internal/ledger       : internal/im
 internal/page         : internal/im internal/fault
 internal/audit        : internal/im internal/fault internal/page
@@ -39,13 +41,13 @@ internal/metrics      : internal/im internal/policy internal/observe
 internal/directory    : internal/im internal/fault internal/page
 internal/outbound     :
 internal/identity     : authz internal/im internal/fault internal/directory internal/ledger internal/page
-internal/blocking     : authz internal/im internal/fault internal/ledger internal/page internal/approval internal/platform internal/observe
+internal/blocking     : authz internal/im internal/fault internal/ledger internal/page internal/approval internal/platform internal/observe internal/command
 internal/messaging    : authz internal/im internal/fault internal/ledger internal/page internal/blocking internal/observe
 internal/explorer     :
 internal/intake       : internal/im internal/fault internal/ledger internal/page internal/pinyin authz
 internal/observe      :
 internal/demo         : internal/im internal/directory internal/pinyin
-db                    : internal/im internal/fault internal/envelope internal/ledger internal/page internal/audit internal/live internal/directory internal/platform internal/policy internal/blocking internal/intake internal/messaging internal/observe
+db                    : internal/im internal/fault internal/envelope internal/ledger internal/page internal/audit internal/live internal/directory internal/platform internal/policy internal/blocking internal/intake internal/messaging internal/observe internal/approval internal/accounts
 graph                 :
 graph/nodeid          : internal/im
 graph/scalar          : internal/fault
@@ -53,8 +55,8 @@ graph/model           :
 graph/plan            :
 graph/gen             :
 graph/generated       : graph/* resolvers/view
-resolvers/view        : graph/model graph/nodeid authz internal/im internal/fault internal/page internal/approval internal/audit internal/blocking internal/directory internal/identity internal/messaging internal/platform internal/policy internal/observe internal/intake
-resolvers             : graph/* resolvers/view internal/im internal/fault internal/page internal/audit internal/blocking internal/directory internal/identity internal/messaging internal/live internal/intake
+resolvers/view        : graph/model graph/nodeid authz internal/im internal/fault internal/page internal/approval internal/audit internal/blocking internal/directory internal/identity internal/messaging internal/platform internal/policy internal/observe internal/intake internal/accounts internal/command
+resolvers             : graph/* resolvers/view internal/im internal/fault internal/page internal/audit internal/blocking internal/directory internal/identity internal/messaging internal/live internal/intake internal/accounts internal/command
 internal/gateway      : graph/generated graph/nodeid resolvers internal/im internal/fault internal/observe
 internal/app          : *
 internal/archtest     :

@@ -23,6 +23,8 @@ type Filter struct {
 	From, Until time.Time // from up to, not including, until
 	WorkspaceID im.ID
 	Outcome     im.Outcome
+	// Shut leaves out the texts that lie sealed, of actors and subjects and what was said: nobody asks for them.
+	Shut bool
 }
 
 // Newest is the order of lists of events.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/guanxi-im/guanxi/authz"
+	"github.com/guanxi-im/guanxi/internal/command"
 	"github.com/guanxi-im/guanxi/internal/fault"
 	"github.com/guanxi-im/guanxi/internal/im"
 	"github.com/guanxi-im/guanxi/internal/ledger"
@@ -266,7 +267,7 @@ func (s *Service) Refuse(ctx context.Context, c Call, d im.Decision, refusal *fa
 		return fault.Wrap(err, "encode a refused question")
 	}
 	fold := s.store.Fingerprint(same)
-	for range triesMax {
+	for range command.TriesMax {
 		if refusal.DecisionID, err = s.store.Denied(ctx, fold, d.At); err != nil {
 			return err
 		}

@@ -425,73 +425,16 @@ func Duties() []string {
 // resolve turns needs into people. A need whose people are worked out from the facts and of whom there is none falls
 // to an admin.
 func (s *Service) resolve(ctx context.Context, needs []im.Need, q ApproverQuery) ([]im.Need, []im.Candidate, error) {
-	q.Roles = map[string][]string{admin: s.o.Policy.Engine().Implying(admin)}
-	for _, n := range needs {
-		q.Roles[n.Role] = s.implying(n.Role)
-	}
-	q.Managers, q.Limit = s.o.Policy.Engine().Implying(deptManager), candidatesMax
-	people, err := s.store.Approvers(ctx, q)
-	if err != nil {
-		return nil, nil, err
-	}
-	out := slices.Clone(needs)
-	for i, n := range out {
-		if workedOut(n.Role) && len(people[n.Role]) == 0 {
-			out[i].Role = admin
-		}
-	}
-	out = merge(out)
-	var candidates []im.Candidate
-	for _, n := range out {
-		for _, id := range people[n.Role] {
-			candidates = append(candidates, im.Candidate{MemberID: id, Role: n.Role})
-		}
-	}
-	return out, candidates, nil
+	return s.desk.Resolve(ctx, needs, q)
 }
 
 // Roles that the use-case itself knows.
-const (
-	admin       = "admin"
-	auditor     = "auditor"
-	deptManager = "dept_manager"
-)
-
-// candidatesMax bounds the people who are kept for one need.
-const candidatesMax = 500
-
-// workedOut reports whether the people of a role follow from the facts.
-func workedOut(role string) bool {
-	return role == im.ManagerOfActor || role == im.OwnerDeptManager || role == im.GroupOwner
-}
-
-func (s *Service) implying(role string) []string {
-	if workedOut(role) {
-		return nil
-	}
-	return s.o.Policy.Engine().Implying(role)
-}
-
-// reviewTime is how long an approval waits where policy says nothing.
-const reviewTime = 72 * time.Hour
+const auditor = "auditor"
 
 // ask opens an approval about a relationship.
 func (s *Service) ask(u *ledger.Unit, c Call, action string, r im.Relationship, d im.Decision, candidates []im.Candidate) *im.Approval {
-	now := s.o.Now()
-	wait, said := d.Obligations.Within(authz.DutyExpire)
-	if !said {
-		wait = reviewTime
-	}
-	a := im.Approval{ID: s.o.IDs.New(), Action: action, Subject: im.Ref{Kind: im.KindRelationship, ID: r.ID}, WorkspaceID: r.WorkspaceID,
-		RequestedBy: c.Viewer.ID(), Reason: r.Reason, About: r.Target.ID, RequestHash: s.bind(action, r), Needs: d.Needs, DecisionID: d.ID,
-		State: im.ApprovalPending, Version: 1, CreatedAt: now, ExpiresAt: now.Add(wait)}
-	u.Approvals = append(u.Approvals, a)
-	u.Changes = append(u.Changes, im.ApprovalChange(s.o.IDs.New(), now, a, ""))
-	for _, k := range candidates {
-		k.ApprovalID = a.ID
-		u.Candidates = append(u.Candidates, k)
-	}
-	return &a
+	return s.desk.Ask(u, im.Approval{Action: action, Subject: im.Ref{Kind: im.KindRelationship, ID: r.ID}, WorkspaceID: r.WorkspaceID,
+		RequestedBy: c.Viewer.ID(), Reason: r.Reason, About: r.Target.ID, RequestHash: s.bind(action, r)}, d, candidates)
 }
 
 // bind is what an approval stands for: all of the request that decides what is carried out. The reason is not part

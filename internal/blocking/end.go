@@ -212,19 +212,7 @@ func (s *Service) RunDue(ctx context.Context) (int, error) {
 
 // sweep posts one ending. Somebody else who was faster has done it.
 func (s *Service) sweep(ctx context.Context, work func(*ledger.Unit) error) error {
-	var u ledger.Unit
-	if err := work(&u); err != nil || len(u.Events) == 0 {
-		return err
-	}
-	switch err := s.store.Post(ctx, u); err {
-	case nil: // the courier finds what is to be delivered
-		s.o.Wake()
-		return nil
-	case ledger.ErrStale:
-		return nil
-	default:
-		return err
-	}
+	return s.desk.Sweep(ctx, work)
 }
 
 // expire ends a relationship whose time ran out, with the approval that waits on it.
@@ -252,12 +240,15 @@ func (s *Service) expireApproval(ctx context.Context, u *ledger.Unit, id im.ID) 
 	if err != nil || f == nil || f.Approval.State != im.ApprovalPending {
 		return err
 	}
+	m, err := s.matter(ctx, Call{}, *f)
+	if err != nil || m == nil {
+		return err
+	}
+	_, _, name := m.Place()
 	a := s.settle(u, f.Approval, im.ApprovalExpired)
 	u.Events = append(u.Events, s.event(Call{}, "approval.expire", im.Decision{WorkspaceID: a.WorkspaceID},
-		im.Ref{Kind: im.KindApproval, ID: a.ID}, f.Subject.TargetName, a.About, ""))
-	if to, moves := unanswered(a, f.Subject.Relationship, im.Rejected); moves {
-		s.move(u, f.Subject, to, im.Decision{})
-	}
+		im.Ref{Kind: im.KindApproval, ID: a.ID}, name, a.About, ""))
+	m.Drop(u, a, false)
 	return nil
 }
 
@@ -301,7 +292,8 @@ func (s *Service) takeEffect(ctx context.Context, u *ledger.Unit, id im.ID) erro
 		}
 		r.f = *given
 	}
-	again, err := r.decideAgain(f.Relationship)
+	r.m = &tie{s: s, f: r.f.Subject, a: r.f.Approval}
+	again, err := r.m.Again(ctx)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/guanxi-im/guanxi/authz"
 	"github.com/guanxi-im/guanxi/internal/approval"
+	"github.com/guanxi-im/guanxi/internal/command"
 	"github.com/guanxi-im/guanxi/internal/fault"
 	"github.com/guanxi-im/guanxi/internal/im"
 	"github.com/guanxi-im/guanxi/internal/ledger"
@@ -65,7 +66,7 @@ func (s *Service) DecideApproval(ctx context.Context, c Call, in VerdictInput) (
 			u.Candidates = append(u.Candidates, im.Candidate{ApprovalID: verdict.ApprovalID, MemberID: verdict.ByID, Role: role})
 		}
 		if !in.Approve {
-			r.end(im.ApprovalRejected, im.Rejected)
+			r.end(im.ApprovalRejected, false)
 			return r.done()
 		}
 		return r.agree(verdict)
@@ -97,7 +98,7 @@ func (s *Service) CancelApproval(ctx context.Context, c Call, in VerdictInput) (
 		case state != im.ApprovalPending:
 			return r.refuse(fault.New(fault.InvalidTransition, "transition_cancel", string(state)))
 		}
-		r.end(im.ApprovalCancelled, im.Cancelled)
+		r.end(im.ApprovalCancelled, true)
 		return r.done()
 	})
 }
@@ -109,6 +110,7 @@ type review struct {
 	c    Call
 	u    *ledger.Unit
 	f    ApprovalFacts
+	m    approval.Matter // what it is about
 	part Part
 }
 
@@ -117,21 +119,37 @@ func (r *review) open(id im.ID) ([]*fault.Error, error) {
 	if err != nil {
 		return nil, err
 	}
-	if f == nil {
-		miss := fault.New(fault.NotFound, "not_found_approval")
-		miss.Path = []string{"approvalId"}
-		return []*fault.Error{miss}, nil
+	var m approval.Matter
+	if f != nil {
+		if m, err = r.s.matter(r.ctx, r.c, *f); err != nil {
+			return nil, err
+		}
 	}
-	r.f = *f
-	rel := f.Subject.Relationship
-	r.part = Part{WorkspaceID: rel.WorkspaceID, Approval: &r.f.Approval, Target: rel.Target, Kind: rel.Kind, Enforcement: rel.Enforcement}
+	if m == nil {
+		return []*fault.Error{command.Missing("approvalId", "not_found_approval")}, nil
+	}
+	r.f, r.m = *f, m
+	w, _, _ := m.Place()
+	r.part = Part{WorkspaceID: w.ID, Approval: &r.f.Approval, Target: r.f.Approval.Subject}
 	return nil, nil
+}
+
+// matter is what an approval is about: a relationship, or what another use-case asked for. Nil: that is gone.
+func (s *Service) matter(ctx context.Context, c Call, f ApprovalFacts) (approval.Matter, error) {
+	if open, others := s.o.Matters[f.Approval.Subject.Kind]; others {
+		return open(ctx, c.Viewer, f.Approval)
+	}
+	if f.Subject.Relationship.ID.IsZero() {
+		return nil, nil
+	}
+	return &tie{s: s, c: Call{RequestID: c.RequestID}, f: f.Subject, a: f.Approval}, nil
 }
 
 // question is whether the viewer may do this to the approval.
 func (r *review) question(action string, candidate bool) question {
 	a := r.f.Approval
-	return question{action: action, viewer: r.c.Viewer, standing: r.f.Subject.Standing, workspace: r.f.Subject.Workspace,
+	w, standing, _ := r.m.Place()
+	return question{action: action, viewer: r.c.Viewer, standing: standing, workspace: w,
 		target: im.Ref{Kind: im.KindApproval, ID: a.ID},
 		object: authz.Object{Type: authz.TypeApproval, ID: a.ID.String(), Mine: a.RequestedBy == r.c.Viewer.ID(), Candidate: candidate}}
 }
@@ -147,8 +165,8 @@ func (r *review) decide(action string, candidate bool) (im.Decision, error) {
 }
 
 func (r *review) note(action string, d im.Decision, detail im.Text) {
-	r.u.Events = append(r.u.Events, r.s.event(r.c, action, d, im.Ref{Kind: im.KindApproval, ID: r.f.Approval.ID}, r.f.Subject.TargetName,
-		r.f.Approval.About, detail))
+	_, _, name := r.m.Place()
+	r.u.Events = append(r.u.Events, r.s.event(r.c, action, d, im.Ref{Kind: im.KindApproval, ID: r.f.Approval.ID}, name, r.f.Approval.About, detail))
 }
 
 func (r *review) refuse(f *fault.Error) (Result, ledger.Unit, error) {
@@ -163,47 +181,15 @@ func (r *review) done() (Result, ledger.Unit, error) {
 	return Result{Parts: []Part{r.part}}, *r.u, nil
 }
 
-// end ends the approval, and with it a relationship that waited for it.
-func (r *review) end(to im.ApprovalState, rel im.RelationshipState) {
+// end ends the approval without agreement, and with it what waited for it. withdrawn: the one who asked took it back.
+func (r *review) end(to im.ApprovalState, withdrawn bool) {
 	r.f.Approval = r.s.settle(r.u, r.f.Approval, to)
-	if state, moves := unanswered(r.f.Approval, r.f.Subject.Relationship, rel); moves {
-		r.move(state)
-	}
+	r.m.Drop(r.u, r.f.Approval, withdrawn)
 }
 
-// move takes the relationship to its new state.
-func (r *review) move(to im.RelationshipState) {
-	rel := r.f.Subject.Relationship
-	from := rel.State
-	rel = r.s.step(r.u, rel, to)
-	r.f.Subject.Relationship = rel
-	d := im.Decision{WorkspaceID: rel.WorkspaceID, ID: r.f.Approval.FinalDecisionID}
-	r.u.Events = append(r.u.Events, r.s.event(Call{RequestID: r.c.RequestID}, "relationship."+word(from, to), d,
-		im.Ref{Kind: im.KindRelationship, ID: rel.ID}, r.f.Subject.TargetName, rel.Target.ID, ""))
-}
-
-// mayAgree lists, for each of some people, the needs that they may speak for now: a role that was lost meanwhile, or
-// an account that was frozen, takes a verdict's weight away.
+// mayAgree lists, for each of some people, the needs that they may speak for now.
 func (r *review) mayAgree(needs []im.Need, people ...im.ID) ([][]string, error) {
-	rel := r.f.Subject.Relationship
-	q := approvers(rel, r.f.Subject.OwnerID, r.f.Approval.RequestedBy)
-	q.Roles, q.Managers, q.Only, q.Limit = map[string][]string{}, r.s.o.Policy.Engine().Implying(deptManager), people, len(people)
-	for _, n := range needs {
-		q.Roles[n.Role] = r.s.implying(n.Role)
-	}
-	found, err := r.s.store.Approvers(r.ctx, q)
-	if err != nil {
-		return nil, err
-	}
-	may := make([][]string, len(people))
-	for i, p := range people {
-		for _, n := range needs {
-			if slices.Contains(found[n.Role], p) {
-				may[i] = append(may[i], n.Role)
-			}
-		}
-	}
-	return may, nil
+	return r.s.desk.MayAgree(r.ctx, needs, r.m.Approvers(), people...)
 }
 
 // met reports whether the verdicts at hand satisfy the needs.
@@ -230,9 +216,7 @@ func (r *review) stillAgreed(again *im.Decision, people []im.ID) (candidates []i
 	if again.Outcome != im.Review {
 		return nil, true, nil
 	}
-	rel := r.f.Subject.Relationship
-	again.Needs, candidates, err = r.s.resolve(r.ctx, asMade(again.Needs, wayOf(r.f.Approval.Action).asks(rel)),
-		approvers(rel, r.f.Subject.OwnerID, r.f.Approval.RequestedBy))
+	again.Needs, candidates, err = r.s.desk.Resolve(r.ctx, asMade(again.Needs, r.m.Made()), r.m.Approvers())
 	if err == nil {
 		enough, err = r.met(again.Needs, people)
 	}
@@ -253,12 +237,11 @@ func (r *review) agree(v im.Verdict) (Result, ledger.Unit, error) {
 	if !enough {
 		return wait()
 	}
-	rel := r.f.Subject.Relationship
-	if string(r.s.bind(r.f.Approval.Action, rel)) != string(r.f.Approval.RequestHash) {
-		r.end(im.ApprovalCancelled, im.Rejected)
+	if string(r.m.Bind()) != string(r.f.Approval.RequestHash) {
+		r.end(im.ApprovalCancelled, false)
 		return r.refuse(fault.New(fault.Conflict, "approval_void"))
 	}
-	again, err := r.decideAgain(rel)
+	again, err := r.m.Again(r.ctx)
 	if err != nil {
 		return Result{}, *r.u, err
 	}
@@ -277,59 +260,107 @@ func (r *review) agree(v im.Verdict) (Result, ledger.Unit, error) {
 	r.u.Decisions = append(r.u.Decisions, again)
 	r.f.Approval.FinalDecisionID = again.ID
 	r.f.Approval = r.s.settle(r.u, r.f.Approval, im.ApprovalApproved)
-	switch {
-	case again.Outcome == im.Deny: // what stands and was to be ended stays
-		if to, moves := unanswered(r.f.Approval, rel, im.Rejected); moves {
-			r.move(to)
-		}
-	case rel.State.InEffect():
-		way := wayOf(r.f.Approval.Action)
-		r.move(way.to)
-		r.s.intend(r.u, way.action, r.f.Subject.Relationship)
-		r.s.withdraw(r.u, r.f.Subject.Pending, r.f.Approval.ID)
-	default:
-		begun := rel
-		start(&begun, again.Obligations, r.s.o.Now())
-		r.f.Subject.Relationship.EffectiveAt = begun.EffectiveAt
-		r.move(begun.State)
-		r.s.carryOut(r.u, r.f.Subject.Relationship, again.Obligations)
-	}
+	r.m.CarryOut(r.u, r.f.Approval, again)
 	return r.done()
 }
 
-// decideAgain asks policy anew about what was requested, on the facts of this moment and with the requester's rights
-// of this moment. What he did of late is of late when he asked for it.
-func (r *review) decideAgain(rel im.Relationship) (im.Decision, error) {
-	requester, err := r.s.o.Viewer(r.ctx, r.f.Approval.RequestedBy)
+// tie is a relationship that an approval is about: one that waits to be made, or that is to be ended.
+type tie struct {
+	s *Service
+	c Call
+	f RelationshipFacts
+	a im.Approval
+}
+
+// Place is where the relationship is.
+func (t *tie) Place() (w im.Workspace, standing, name string) {
+	return t.f.Workspace, t.f.Standing, t.f.TargetName
+}
+
+// Approvers asks who may agree.
+func (t *tie) Approvers() approval.Query {
+	return approvers(t.f.Relationship, t.f.OwnerID, t.a.RequestedBy)
+}
+
+// Made is whom its making, or its terms, asked.
+func (t *tie) Made() []im.Need { return wayOf(t.a.Action).asks(t.f.Relationship) }
+
+// Bind is what of the relationship as it stands was asked for.
+func (t *tie) Bind() []byte { return t.s.bind(t.a.Action, t.f.Relationship) }
+
+// Drop ends what waited to be made; what was to be ended stands.
+func (t *tie) Drop(u *ledger.Unit, a im.Approval, withdrawn bool) {
+	ended := im.Rejected
+	if withdrawn {
+		ended = im.Cancelled
+	}
+	if to, moves := unanswered(a, t.f.Relationship, ended); moves {
+		t.move(u, a, to)
+	}
+}
+
+// CarryOut makes the relationship, or ends it.
+func (t *tie) CarryOut(u *ledger.Unit, a im.Approval, again im.Decision) {
+	rel := t.f.Relationship
+	switch {
+	case again.Outcome == im.Deny: // what stands and was to be ended stays
+		t.Drop(u, a, false)
+	case rel.State.InEffect():
+		way := wayOf(a.Action)
+		t.move(u, a, way.to)
+		t.s.intend(u, way.action, t.f.Relationship)
+		t.s.withdraw(u, t.f.Pending, a.ID)
+	default:
+		begun := rel
+		start(&begun, again.Obligations, t.s.o.Now())
+		t.f.Relationship.EffectiveAt = begun.EffectiveAt
+		t.move(u, a, begun.State)
+		t.s.carryOut(u, t.f.Relationship, again.Obligations)
+	}
+}
+
+// move takes the relationship to its new state.
+func (t *tie) move(u *ledger.Unit, a im.Approval, to im.RelationshipState) {
+	from := t.f.Relationship.State
+	rel := t.s.step(u, t.f.Relationship, to)
+	t.f.Relationship = rel
+	u.Events = append(u.Events, t.s.event(t.c, "relationship."+word(from, to), im.Decision{WorkspaceID: rel.WorkspaceID, ID: a.FinalDecisionID},
+		im.Ref{Kind: im.KindRelationship, ID: rel.ID}, t.f.TargetName, rel.Target.ID, ""))
+}
+
+// Again asks policy anew about what was requested. What the requester did of late is of late when he asked for it.
+func (t *tie) Again(ctx context.Context) (im.Decision, error) {
+	rel := t.f.Relationship
+	requester, err := t.s.o.Viewer(ctx, t.a.RequestedBy)
 	gone := fault.Is(err, fault.Unauthenticated) // who left meanwhile has no standing anywhere (C-04)
 	if gone {
-		requester, err = im.Viewer{Member: im.Member{ID: r.f.Approval.RequestedBy}}, nil
+		requester, err = im.Viewer{Member: im.Member{ID: t.a.RequestedBy}}, nil
 	}
 	if err != nil {
 		return im.Decision{}, err
 	}
 	if rel.State.InEffect() {
-		f, err := r.s.store.RelationshipFacts(r.ctx, requester, rel.ID)
+		f, err := t.s.store.RelationshipFacts(ctx, requester, rel.ID)
 		if err != nil {
 			return im.Decision{}, err
 		}
 		if f == nil || gone { // the requester may no longer see it; policy judges on what stands
-			f = &r.f.Subject
+			f = &t.f
 			f.Standing = ""
 		}
-		return r.s.decide(r.ctx, wayOf(r.f.Approval.Action).question(requester, *f, r.s.o.Now()))
+		return t.s.decide(ctx, wayOf(t.a.Action).question(requester, *f, t.s.o.Now()))
 	}
 	// Policy judges the target whether or not the requester may still see it.
 	seeing := requester
 	seeing.Scopes = map[im.Kind]im.Scope{im.KindMember: {im.ScopeAll}, im.KindContact: {im.ScopeAll}, im.KindGroup: {im.ScopeAll}}
 	in := wishOf(rel)
-	q := r.s.query(seeing, in)
+	q := t.s.query(seeing, in)
 	q.Now, q.Made = time.Time{}, &rel
-	facts, err := r.s.store.BlockFacts(r.ctx, q)
+	facts, err := t.s.store.BlockFacts(ctx, q)
 	if err != nil {
 		return im.Decision{}, err
 	}
-	at := Place{Workspace: r.f.Subject.Workspace}
+	at := Place{Workspace: t.f.Workspace}
 	for _, p := range facts.Places {
 		if p.Workspace.ID == rel.WorkspaceID {
 			at = p
@@ -338,7 +369,7 @@ func (r *review) decideAgain(rel im.Relationship) (im.Decision, error) {
 	if gone {
 		at.Standing = ""
 	}
-	return r.s.decide(r.ctx, r.s.wishQuestion(requester, in, facts, at))
+	return t.s.decide(ctx, t.s.wishQuestion(requester, in, facts, at))
 }
 
 // wishOf is the wish that a relationship was made by.

@@ -2,21 +2,16 @@ package blocking
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"slices"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/guanxi-im/guanxi/authz"
+	"github.com/guanxi-im/guanxi/internal/approval"
+	"github.com/guanxi-im/guanxi/internal/command"
 	"github.com/guanxi-im/guanxi/internal/fault"
 	"github.com/guanxi-im/guanxi/internal/im"
 	"github.com/guanxi-im/guanxi/internal/ledger"
-	"github.com/guanxi-im/guanxi/internal/observe"
 	"github.com/guanxi-im/guanxi/internal/platform"
 )
 
@@ -24,6 +19,7 @@ import (
 type Service struct {
 	Reads
 	store Store
+	desk  *command.Desk
 	o     Options
 	// allowed counts the questions that policy let pass.
 	allowed atomic.Uint64
@@ -41,17 +37,17 @@ type Options struct {
 	Wake     func() // called after each write
 	// Deliver carries intents out on their platforms, as far as that goes in the time that a command may wait.
 	Deliver func(ctx context.Context, intents []im.Intent)
+	// Matters reads what approvals are about that other use-cases asked for, by the kind of their subject.
+	Matters map[im.Kind]approval.Opener
 }
 
 // New makes the service.
-func New(s Store, o Options) *Service { return &Service{Reads: s, store: s, o: o} }
+func New(s Store, o Options) *Service {
+	return &Service{Reads: s, store: s, o: o, desk: &command.Desk{Store: s, Policy: o.Policy, Now: o.Now, IDs: o.IDs, Wake: o.Wake, Deliver: o.Deliver}}
+}
 
 // Call is what every command carries beside its own input.
-type Call struct {
-	Viewer    im.Viewer
-	Key       string // idempotency key; empty: none
-	RequestID string // for the trail
-}
+type Call = command.Call
 
 // Result is what came of a command: one part for each workspace that was decided, and what went wrong.
 type Result struct {
@@ -78,75 +74,18 @@ type Part struct {
 }
 
 // plan works a command out on what stands now.
-type plan func(ctx context.Context) (Result, ledger.Unit, error)
-
-// triesMax is how often a command is worked out again because somebody else was faster. Whoever is beaten that often
-// is told so.
-const triesMax = 20
+type plan = command.Plan[Result]
 
 // run carries a command out: it answers from the record of its idempotency key, or plans and posts. input is all
 // that makes the request what it is.
 func (s *Service) run(ctx context.Context, operation string, c Call, input any, p plan) (Result, error) {
-	var print []byte
-	if c.Key != "" {
-		if err := fault.CheckKey(c.Key); err != nil {
-			return Result{Faults: []*fault.Error{err}}, nil
-		}
-		b, err := json.Marshal([]any{operation, input})
-		if err != nil {
-			return Result{}, fault.Wrap(err, "encode input")
-		}
-		print = s.store.Fingerprint(b)
-	}
-	for range triesMax {
-		if c.Key != "" {
-			a, err := s.store.Answer(ctx, c.Viewer.ID(), c.Key)
-			if err != nil {
-				return Result{}, err
-			}
-			if a != nil {
-				return s.replay(ctx, *a, operation, print)
-			}
-		}
-		res, unit, err := p(ctx)
-		if err != nil {
-			return Result{}, err
-		}
-		if len(unit.Events) == 0 { // nothing was decided, so there is nothing to remember
-			return res, nil
-		}
-		if c.Key != "" {
-			b, err := json.Marshal(res)
-			if err != nil {
-				return Result{}, fault.Wrap(err, "encode result")
-			}
-			unit.Answer = &ledger.Answer{ActorID: c.Viewer.ID(), Key: c.Key, Operation: operation, RequestHash: print, Result: b, At: s.o.Now()}
-		}
-		switch err := s.store.Post(ctx, unit); {
-		case err == nil:
-			s.o.Wake()
-			s.o.Deliver(ctx, unit.Intents)
-			return res, nil
-		case errors.Is(err, ledger.ErrAnswered), errors.Is(err, ledger.ErrLive), errors.Is(err, ledger.ErrStale):
-		default:
-			return Result{}, err
-		}
-	}
-	return Result{Faults: []*fault.Error{fault.New(fault.Conflict, "conflict_race")}}, nil
+	return command.Run(ctx, s.desk, operation, c, input, command.Answers[Result]{
+		Failed: func(f *fault.Error) Result { return Result{Faults: []*fault.Error{f}} }, Revive: s.revive}, p)
 }
 
-// replay gives the answer that an idempotency key got. What people wrote is not in the record: it is read from the
-// rows, and is empty where a person was erased meanwhile.
-func (s *Service) replay(ctx context.Context, a ledger.Answer, operation string, print []byte) (Result, error) {
-	if a.Operation != operation || string(a.RequestHash) != string(print) {
-		f := fault.New(fault.IdempotencyKeyReused, "key_reused")
-		f.Path = []string{"idempotencyKey"}
-		return Result{Faults: []*fault.Error{f}}, nil
-	}
-	var res Result
-	if err := json.Unmarshal(a.Result, &res); err != nil {
-		return Result{}, fault.Wrap(err, "decode answer")
-	}
+// revive puts into a recorded result what people wrote: it is read from the rows, and is empty where a person was erased
+// meanwhile.
+func (s *Service) revive(ctx context.Context, res *Result) error {
 	all := im.Viewer{Scopes: map[im.Kind]im.Scope{im.KindRelationship: {im.ScopeAll}, im.KindApproval: {im.ScopeAll}, im.KindAudit: {im.ScopeAll}}}
 	var rels, approvals []im.ID
 	for _, p := range res.Parts {
@@ -159,11 +98,11 @@ func (s *Service) replay(ctx context.Context, a ledger.Answer, operation string,
 	}
 	rm, err := s.store.Relationships(ctx, all, rels)
 	if err != nil {
-		return Result{}, err
+		return err
 	}
 	am, err := s.store.Approvals(ctx, all, approvals)
 	if err != nil {
-		return Result{}, err
+		return err
 	}
 	for _, p := range res.Parts {
 		if p.Relationship != nil {
@@ -173,7 +112,7 @@ func (s *Service) replay(ctx context.Context, a ledger.Answer, operation string,
 			p.Approval.Reason = am[p.Approval.ID].Reason
 		}
 	}
-	return res, nil
+	return nil
 }
 
 // persons refuses a command that is for persons to a service, as policy says and as it is written down.
@@ -237,11 +176,7 @@ func (q question) ofService() authz.Request {
 		Env:   authz.Env{CustomerContact: q.workspace.CustomerContact, Regions: regions(q.workspace.Region, q.home)}}
 }
 
-// regions lists those that are known, sorted and each once.
-func regions(all ...string) []string {
-	slices.Sort(all)
-	return slices.DeleteFunc(slices.Compact(all), func(r string) bool { return r == "" })
-}
+func regions(all ...string) []string { return command.Regions(all...) }
 
 // decide asks policy and makes the row of the decision.
 func (s *Service) decide(ctx context.Context, q question) (im.Decision, error) {
@@ -250,64 +185,21 @@ func (s *Service) decide(ctx context.Context, q question) (im.Decision, error) {
 
 // judge asks policy a question with these facts, and makes the row of the decision.
 func (s *Service) judge(ctx context.Context, q question, r authz.Request) (im.Decision, error) {
-	d, err := s.consult(ctx, q.action, r)
-	if err != nil {
-		return im.Decision{}, fault.Wrap(err, "decide "+q.action)
-	}
-	out := im.Decision{ID: s.o.IDs.New(), At: s.o.Now(), Action: q.action, ActorID: q.viewer.ID(), Target: q.target,
-		WorkspaceID: q.workspace.ID, Outcome: d.Outcome, Needs: d.Needs, Obligations: d.Obligations, PolicyVersion: d.Version,
-		Facts: r.Facts(), Times: 1}
-	for _, r := range d.Rules {
-		out.Rules = append(out.Rules, r.Ref())
-	}
-	return out, nil
+	return s.desk.Judge(ctx, command.Asked{By: q.viewer.ID(), Target: q.target, WorkspaceID: q.workspace.ID}, r)
 }
 
-// consult asks policy, and has it seen what it said.
-func (s *Service) consult(ctx context.Context, action string, r authz.Request) (authz.Decision, error) {
-	ctx, act := observe.Begin(ctx, observe.Decision, "", action)
-	d, err := s.o.Policy.Engine().Decide(ctx, r)
-	if err != nil {
-		act.End("POLICY_ERROR")
-		return d, err
-	}
-	act.Set("guanxi.policy", d.Version)
-	act.End(string(d.Outcome))
-	return d, nil
-}
-
-// denied is the fault of a refusal by policy.
-func denied(d im.Decision) *fault.Error {
-	f := fault.New(fault.PolicyDenied, "policy_denied")
-	f.DecisionID, f.Workspace = d.ID, d.WorkspaceID
-	return f
-}
-
-// on puts the workspace into a fault.
-func on(w im.ID, d im.Decision, f *fault.Error) *fault.Error {
-	f.Workspace, f.DecisionID = w, d.ID
-	return f
-}
-
-// inTheWay is the conflict with what stands there already.
-func inTheWay(key string, what im.Ref) *fault.Error {
-	f := fault.New(fault.Conflict, key)
-	f.About = what
-	return f
+// What faults of commands are made of.
+func denied(d im.Decision) *fault.Error                      { return command.Denied(d) }
+func on(w im.ID, d im.Decision, f *fault.Error) *fault.Error { return command.On(w, d, f) }
+func inTheWay(key string, what im.Ref) *fault.Error          { return command.InTheWay(key, what) }
+func checkText(path string, t im.Text, required bool) *fault.Error {
+	return command.CheckText(path, t, required)
 }
 
 // event is one line of the trail about a relationship or an approval of one.
 func (s *Service) event(c Call, action string, d im.Decision, subject im.Ref, name string, about im.ID, detail im.Text) im.AuditEvent {
-	e := im.AuditEvent{ID: s.o.IDs.New(), At: s.o.Now(), Action: action, Outcome: d.Outcome, Subject: subject, SubjectName: name,
-		About: about, WorkspaceID: d.WorkspaceID, DecisionID: d.ID, RequestID: c.RequestID, Detail: detail, ActorName: gateway}
-	if v := c.Viewer; !v.ID().IsZero() {
-		e.Actor, e.ActorName = v.Ref(), v.Name()
-	}
-	return e
+	return s.desk.Event(c, action, d, subject, name, about, detail)
 }
-
-// gateway is the actor's name of what the gateway does by itself.
-const gateway = "guanxi"
 
 // step moves a relationship on: to another state, one version up, with its change in the unit.
 func (s *Service) step(u *ledger.Unit, r im.Relationship, to im.RelationshipState) im.Relationship {
@@ -355,35 +247,10 @@ func actionOf(k im.RelationshipKind) string {
 
 // settle ends an approval.
 func (s *Service) settle(u *ledger.Unit, a im.Approval, to im.ApprovalState) im.Approval {
-	from := a.State
-	a.State = to
-	a.EndedAt = s.o.Now()
-	return s.turn(u, a, from)
+	return s.desk.Settle(u, a, to)
 }
 
 // turn writes an approval as it shall be, one version up, with its change in the unit.
 func (s *Service) turn(u *ledger.Unit, a im.Approval, from im.ApprovalState) im.Approval {
-	a.Version++
-	u.ApprovalSteps = append(u.ApprovalSteps, a)
-	u.Changes = append(u.Changes, im.ApprovalChange(s.o.IDs.New(), s.o.Now(), a, from))
-	return a
-}
-
-// Limits of what people write.
-const (
-	reasonMax = 2000 // characters
-)
-
-// checkText checks what a person wrote; empty is good where it need not be given.
-func checkText(path string, t im.Text, required bool) *fault.Error {
-	s := string(t)
-	switch n := utf8.RuneCountInString(s); {
-	case required && strings.TrimSpace(s) == "":
-		return fault.Input(path, "reason_required")
-	case n > reasonMax:
-		return fault.Input(path, "text_too_long", strconv.Itoa(reasonMax), strconv.Itoa(n))
-	case !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' && r != '\r' }):
-		return fault.Input(path, "text_malformed")
-	}
-	return nil
+	return s.desk.Turn(u, a, from)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/guanxi-im/guanxi/internal/approval"
 	"github.com/guanxi-im/guanxi/internal/im"
 	"github.com/guanxi-im/guanxi/internal/ledger"
 	"github.com/guanxi-im/guanxi/internal/page"
@@ -158,20 +159,7 @@ type ApprovalFacts struct {
 }
 
 // ApproverQuery asks who may speak for which role.
-type ApproverQuery struct {
-	// Roles maps each role that is asked for to the directory roles that imply it; terms worked out from the facts
-	// map to nothing.
-	Roles       map[string][]string
-	RequesterID im.ID    // never an approver
-	InitiatorID im.ID    // never an approver
-	TargetID    im.ID    // never an approver; nor is his manager, but where a term names him
-	OwnerID     im.ID    // of the contact: for owner_dept_manager
-	GroupID     im.ID    // for group_owner
-	WorkspaceID im.ID    // whoever is not active there is no approver
-	Managers    []string // the directory roles that imply dept_manager: for owner_dept_manager
-	Only        []im.ID  // not empty: only these people
-	Limit       int      // people for each role
-}
+type ApproverQuery = approval.Query
 
 // Pair is two parties of whom one may want to reach the other.
 type Pair struct {

@@ -26,7 +26,11 @@ type MemberKey struct {
 	ID          im.ID
 	EmployeeNo  string
 	AccountName string
+	Along       Along
 }
+
+// Along is what is read along with members, in the same statement: what a query goes on to.
+type Along struct{ Department bool }
 
 // MemberFilter narrows a list of members; zero fields do not.
 type MemberFilter struct {

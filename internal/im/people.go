@@ -43,8 +43,9 @@ type Member struct {
 	JobFunction  JobFunction
 	Region       string
 	ManagerID    ID
-	DepartmentID ID   // the primary one
-	Departments  []ID // all of them, the primary first; filled where asked for
+	DepartmentID ID          // the primary one
+	Department   *Department // which that is, where it was read along
+	Departments  []ID        // all of them, the primary first; filled where asked for
 	Employment   Employment
 	ValidFrom    time.Time // sessions that began earlier have ended; zero: none has
 }

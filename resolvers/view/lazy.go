@@ -45,6 +45,23 @@ func (l *lazy[K, V]) announce(keys ...K) {
 	}
 }
 
+// give is the value of a key that need not be loaded any more.
+func (l *lazy[K, V]) give(k K, value func() V) {
+	l.mu.Lock()
+	known := l.known[k]
+	l.mu.Unlock()
+	if known {
+		return
+	}
+	v := value()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.known == nil {
+		l.known, l.loaded = make(map[K]bool), make(map[K]V)
+	}
+	l.known[k], l.loaded[k] = true, v
+}
+
 // expect puts a key among those of the next load. The caller holds mu.
 func (l *lazy[K, V]) expect(k K) {
 	if l.pending == nil {

@@ -56,6 +56,14 @@ func (m *Member) Phone() *string {
 }
 
 func (m *Member) Department(ctx context.Context) (*Department, error) {
+	if m.row.Department != nil {
+		n := next(m.b, "Member.department", &m.b.shown.members, func(n *Batch, row *Member) {
+			if d := row.row.Department; d != nil {
+				n.departments.give(d.ID, func() *Department { return n.Department(*d) })
+			}
+		})
+		return n.departments.get(ctx, m.row.DepartmentID)
+	}
 	return to(ctx, m.b, "Member.department", &m.b.shown.members, departments, m, func(m *Member) im.ID { return m.row.DepartmentID })
 }
 
