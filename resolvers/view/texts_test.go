@@ -17,7 +17,8 @@ func TestEveryAlertAndRequestHasItsSentence(t *testing.T) {
 				t.Errorf("an alert %s has no title or no detail in language %d", k, l)
 			}
 		}
-		for _, action := range []string{authz.ActionBlock, authz.ActionBlacklist, authz.ActionLift, authz.ActionUndo} {
+		for _, action := range []string{authz.ActionBlock, authz.ActionIsolate, authz.ActionBlacklist, authz.ActionGroupBlock, authz.ActionLift,
+			authz.ActionUndo} {
 			if summary(l, action, "", "") == "" {
 				t.Errorf("a request to %s has no summary in language %d", action, l)
 			}
