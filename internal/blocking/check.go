@@ -102,14 +102,24 @@ func (s *Service) mayCheck(ctx context.Context, c Call, in CheckInput, f CheckFa
 	return fault.New(fault.BadUserInput, "no_common_account")
 }
 
-// check answers from what is known.
+// check answers from what is known. A workspace closes the way as far as the firmest of its relationships does; of several
+// workspaces the weakest counts, so that nothing looks more closed than it is.
 func (s *Service) check(f CheckFacts, channel im.Channel) Check {
 	out := Check{Allowed: true}
+	firmest := map[im.ID]im.Enforcement{}
 	for _, r := range f.Stops(channel) {
 		out.Allowed = false
 		if r.Seen {
 			out.Because = append(out.Because, r.Relationship)
-			out.Enforcement = s.o.Platforms.ChannelEnforcement(r.Workspace, r.Relationship, channel)
+			e := s.o.Platforms.ChannelEnforcement(r.Workspace, r.Relationship, channel)
+			if was, ok := firmest[r.Workspace.ID]; !ok || e.Firmer(was) {
+				firmest[r.Workspace.ID] = e
+			}
+		}
+	}
+	for _, e := range firmest {
+		if out.Enforcement == "" || out.Enforcement.Firmer(e) {
+			out.Enforcement = e
 		}
 	}
 	return out

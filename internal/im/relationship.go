@@ -99,6 +99,12 @@ const (
 	EnforcedUnsupported Enforcement = "UNSUPPORTED"
 )
 
+// Firmer reports whether more of an effect is carried out than with the other degree.
+func (e Enforcement) Firmer(than Enforcement) bool {
+	degrees := []Enforcement{EnforcedUnsupported, EnforcedRecorded, EnforcedEmulated, EnforcedNative}
+	return slices.Index(degrees, e) > slices.Index(degrees, than)
+}
+
 // DeliveryState is how far the carrying out on a platform has come.
 type DeliveryState string
 

@@ -277,3 +277,23 @@ func (c company) ahead() time.Duration {
 	shows := c.Now()
 	return time.Until(shows)
 }
+
+// On several workspaces a way counts as closed as far as the one that closes it least, in whichever order they were asked for.
+func TestCheckShowsTheWeakestWorkspace(t *testing.T) {
+	onEach(t, func(t *testing.T, c company) {
+		wang := c.person("wangfang004")
+		for _, order := range [][]string{{"native", "wechat-personal"}, {"wechat-personal", "native"}} {
+			var made []relationship
+			for _, where := range order {
+				made = append(made, wang.blocks("liqiang005", on(where)))
+			}
+			for where, want := range map[string]string{"native": "NATIVE", "wechat-personal": "RECORDED"} {
+				expect(t, where, *wang.check("liqiang005", "wangfang004", "DIRECT_MESSAGE", where).Enforcement, want)
+			}
+			expect(t, fmt.Sprint(order), *wang.check("liqiang005", "wangfang004", "DIRECT_MESSAGE").Enforcement, "RECORDED")
+			for _, r := range made {
+				must(t, "lift", wang.lift(r.ID, "好了").codes(), "")
+			}
+		}
+	})
+}
