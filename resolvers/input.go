@@ -56,6 +56,18 @@ func (c *collect) text(path string, s *string) string {
 	return value(s)
 }
 
+// wordsMax is more than anybody types into a search box, and less than a database refuses as a pattern.
+const wordsMax = 200
+
+// words are what to search by; what stands around them was pasted along.
+func (c *collect) words(path string, s *string) string {
+	w := strings.TrimSpace(c.text(path, s))
+	if n := utf8.RuneCountInString(w); n > wordsMax {
+		c.keep(&fault.Error{Code: c.code, Key: "text_too_long", Args: []string{strconv.Itoa(wordsMax), strconv.Itoa(n)}, Path: []string{path}})
+	}
+	return w
+}
+
 func (c *collect) keep(err error) {
 	if c.err == nil {
 		c.err = err
@@ -124,7 +136,7 @@ func memberFilter(in *model.MemberFilter) (directory.MemberFilter, error) {
 		return directory.MemberFilter{}, nil
 	}
 	c := collect{ids: ids{fault.BadUserInput}}
-	return directory.MemberFilter{Query: c.text("query", in.Query), DepartmentID: c.optional("departmentId", in.DepartmentID, im.KindDepartment),
+	return directory.MemberFilter{Query: c.words("query", in.Query), DepartmentID: c.optional("departmentId", in.DepartmentID, im.KindDepartment),
 		IncludeDescendants: value(in.IncludeDescendants), Role: c.text("role", in.Role), JobFunction: im.JobFunction(value(in.JobFunction)),
 		WorkspaceID: c.optional("workspaceId", in.WorkspaceID, im.KindWorkspace), Employment: im.Employment(value(in.Employment)),
 		LinkedToPersonal: in.LinkedToPersonal}, c.err
@@ -135,7 +147,7 @@ func accountFilter(in *model.AccountFilter) (directory.AccountFilter, error) {
 		return directory.AccountFilter{}, nil
 	}
 	c := collect{ids: ids{fault.BadUserInput}}
-	return directory.AccountFilter{Query: c.text("query", in.Query), WorkspaceID: c.optional("workspaceId", in.WorkspaceID, im.KindWorkspace),
+	return directory.AccountFilter{Query: c.words("query", in.Query), WorkspaceID: c.optional("workspaceId", in.WorkspaceID, im.KindWorkspace),
 		MemberID: c.optional("memberId", in.MemberID, im.KindMember), Status: im.AccountStatus(value(in.Status)),
 		Kind: im.AccountKind(value(in.Kind)), Orphan: in.Orphan, Leaver: in.Leaver}, c.err
 }
@@ -183,7 +195,7 @@ func contactFilter(in *model.ExternalContactFilter) (directory.ContactFilter, er
 		return directory.ContactFilter{}, nil
 	}
 	c := collect{ids: ids{fault.BadUserInput}}
-	return directory.ContactFilter{Query: c.text("query", in.Query), WorkspaceID: c.optional("workspaceId", in.WorkspaceID, im.KindWorkspace),
+	return directory.ContactFilter{Query: c.words("query", in.Query), WorkspaceID: c.optional("workspaceId", in.WorkspaceID, im.KindWorkspace),
 		OwnerID: c.optional("ownerId", in.OwnerID, im.KindMember), PoolID: c.optional("poolDepartmentId", in.PoolDepartmentID, im.KindDepartment),
 		Status:     im.ContactStatus(value(in.Status)),
 		Importance: im.Importance(value(in.Importance)), Tag: c.text("tag", in.Tag), Verified: in.Verified}, c.err
@@ -194,7 +206,7 @@ func groupFilter(in *model.GroupFilter) (directory.GroupFilter, error) {
 		return directory.GroupFilter{}, nil
 	}
 	c := collect{ids: ids{fault.BadUserInput}}
-	return directory.GroupFilter{Query: c.text("query", in.Query), WorkspaceID: c.optional("workspaceId", in.WorkspaceID, im.KindWorkspace),
+	return directory.GroupFilter{Query: c.words("query", in.Query), WorkspaceID: c.optional("workspaceId", in.WorkspaceID, im.KindWorkspace),
 		Kind: im.GroupKind(value(in.Kind)), OwnerID: c.optional("ownerId", in.OwnerID, im.KindMember),
 		MemberID: c.optional("memberId", in.MemberID, im.KindMember)}, c.err
 }

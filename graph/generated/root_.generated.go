@@ -5032,7 +5032,7 @@ type ExternalContactEdge {
 
 "Narrows a list of contacts; all that is given must hold."
 input ExternalContactFilter {
-  "Part of a name or a company; or a whole platform id or phone number, of contacts that show them to the caller."
+  "Part of a name or a company; or a whole platform id or phone number, of contacts that show them to the caller. Of spaces and length as with members."
   query: String
   "On this workspace."
   workspaceId: ID
@@ -5380,7 +5380,7 @@ type GroupEdge {
 
 "Narrows a list of groups; all that is given must hold."
 input GroupFilter {
-  "Part of a name."
+  "Part of a name. Of spaces and length as with members."
   query: String
   "On this workspace."
   workspaceId: ID
@@ -5791,7 +5791,7 @@ type DepartmentEdge {
 
 "Narrows a list of members; all that is given must hold."
 input MemberFilter {
-  "Part of a name, an account name or an employee number."
+  "Part of a name, an account name or an employee number; spaces around it do not count, and it has at most 200 characters."
   query: String
   "In this department."
   departmentId: ID
@@ -5811,7 +5811,7 @@ input MemberFilter {
 
 "Narrows a list of accounts; all that is given must hold."
 input AccountFilter {
-  "Part of the member's name, account name or employee number; or a whole platform id, where the caller may see it."
+  "Part of the member's name, account name or employee number; or a whole platform id, where the caller may see it. Of spaces and length as with members."
   query: String
   "On this workspace."
   workspaceId: ID

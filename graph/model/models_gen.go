@@ -22,7 +22,7 @@ type CommandPayload interface {
 
 // Narrows a list of accounts; all that is given must hold.
 type AccountFilter struct {
-	// Part of the member's name, account name or employee number; or a whole platform id, where the caller may see it.
+	// Part of the member's name, account name or employee number; or a whole platform id, where the caller may see it. Of spaces and length as with members.
 	Query *string `json:"query,omitempty"`
 	// On this workspace.
 	WorkspaceID *string `json:"workspaceId,omitempty"`
@@ -156,7 +156,7 @@ type Delivery struct {
 
 // Narrows a list of contacts; all that is given must hold.
 type ExternalContactFilter struct {
-	// Part of a name or a company; or a whole platform id or phone number, of contacts that show them to the caller.
+	// Part of a name or a company; or a whole platform id or phone number, of contacts that show them to the caller. Of spaces and length as with members.
 	Query *string `json:"query,omitempty"`
 	// On this workspace.
 	WorkspaceID *string `json:"workspaceId,omitempty"`
@@ -192,7 +192,7 @@ type FactInput struct {
 
 // Narrows a list of groups; all that is given must hold.
 type GroupFilter struct {
-	// Part of a name.
+	// Part of a name. Of spaces and length as with members.
 	Query *string `json:"query,omitempty"`
 	// On this workspace.
 	WorkspaceID *string `json:"workspaceId,omitempty"`
@@ -220,7 +220,7 @@ type ImportDirectoryInput struct {
 
 // Narrows a list of members; all that is given must hold.
 type MemberFilter struct {
-	// Part of a name, an account name or an employee number.
+	// Part of a name, an account name or an employee number; spaces around it do not count, and it has at most 200 characters.
 	Query *string `json:"query,omitempty"`
 	// In this department.
 	DepartmentID *string `json:"departmentId,omitempty"`

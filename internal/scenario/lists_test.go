@@ -156,3 +156,27 @@ func TestListsShowWhatOneSees(t *testing.T) {
 		}
 	})
 }
+
+// What is typed into a search box finds whatever was pasted around it, and of a book, the fault is the client's.
+func TestSearchWords(t *testing.T) {
+	onEach(t, func(t *testing.T, c company) {
+		wang := c.person("wangfang004")
+		count := func(list, words string) testkit.Answer {
+			a, err := wang.Ask(`query($w:String){l:`+list+`(filter:{query:$w}){totalCount}}`, vars{"w": words})
+			must(t, list, fmt.Sprint(err), "<nil>")
+			return a
+		}
+		for list, words := range map[string]string{"members": "李强", "externalContacts": "海康", "groups": "海康", "accounts": "wangfang004"} {
+			found := count(list, words).Get("l.totalCount")
+			if found == any(0.0) {
+				t.Errorf("%s: nothing is found by %s", list, words)
+			}
+			expect(t, list+" with spaces around", count(list, "\u3000"+words+" \n").Get("l.totalCount"), found)
+			expect(t, list+" by spaces", count(list, "  ").Get("l.totalCount"), count(list, "").Get("l.totalCount"))
+			expect(t, list+" by the longest", count(list, strings.Repeat("ﷺ", 200)).Get("l.totalCount"), any(0.0))
+			for _, n := range []int{201, 60_000} {
+				expect(t, fmt.Sprint(list, " by ", n), count(list, strings.Repeat("x", n)).Code(0), "BAD_USER_INPUT")
+			}
+		}
+	})
+}
