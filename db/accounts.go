@@ -16,12 +16,18 @@ func scanAccount(r row) (a im.Account, err error) {
 	return a, err
 }
 
+// accountNow scans an account as it is now, whatever was last written down.
+func (s *Store) accountNow(r row) (im.Account, error) {
+	a, err := scanAccount(r)
+	return a.At(s.now()), err
+}
+
 // AccountsOf reads the accounts of members.
 func (s *Store) AccountsOf(ctx context.Context, v im.Viewer, members []im.ID) (map[im.ID][]im.Account, error) {
 	q := new(builder).add("select "+accountColumns+" from accounts a where a.member_id in ").in(members).add(" and ").
 		visibleTo(v, im.KindAccount).add(" order by a.member_id, a.id")
 	return many(ctx, s, q, func(r row, parent *im.ID) (im.Account, error) {
-		a, err := scanAccount(r)
+		a, err := s.accountNow(r)
 		*parent = a.MemberID
 		return a, err
 	})
@@ -29,7 +35,7 @@ func (s *Store) AccountsOf(ctx context.Context, v im.Viewer, members []im.ID) (m
 
 // Accounts reads accounts by id.
 func (s *Store) Accounts(ctx context.Context, v im.Viewer, ids []im.ID) (map[im.ID]im.Account, error) {
-	return byIDs(ctx, s, v, im.KindAccount, accountColumns, "accounts a", "a.id", ids, scanAccount, func(a im.Account) im.ID { return a.ID })
+	return byIDs(ctx, s, v, im.KindAccount, accountColumns, "accounts a", "a.id", ids, s.accountNow, func(a im.Account) im.ID { return a.ID })
 }
 
 // ListAccounts reads one page of accounts.
@@ -53,7 +59,7 @@ func (s *Store) ListAccounts(ctx context.Context, v im.Viewer, f directory.Accou
 		where.add(" and a.member_id = ?", f.MemberID).theMember(v, "a.member_id")
 	}
 	if f.Status != "" {
-		where.add(" and a.status = ?", f.Status)
+		where.add(" and "+statusAt+" = ?", us(s.now()), f.Status)
 	}
 	if f.Kind != "" {
 		where.add(" and a.kind = ?", f.Kind)
@@ -68,15 +74,15 @@ func (s *Store) ListAccounts(ctx context.Context, v im.Viewer, f directory.Accou
 		if !*f.Leaver {
 			not = "not "
 		}
-		where.add(" and "+not+"(a.status = ? and a.member_id is not null and a.member_id in (select m.id from members m where m.employment = ? and ",
-			im.AccountActive, im.Departed).visibleTo(v, im.KindMember).add("))")
+		where.add(" and "+not+"("+statusAt+" = ? and a.member_id is not null and a.member_id in (select m.id from members m where m.employment = ? and ",
+			us(s.now()), im.AccountActive, im.Departed).visibleTo(v, im.KindMember).add("))")
 	}
 	if !f.IdleSince.IsZero() {
-		where.add(" and a.status = 'ACTIVE' and (a.last_active_at < ? or a.last_active_at is null)", us(f.IdleSince))
+		where.add(" and a.status = 'ACTIVE' and (a.status_until is null or a.status_until > ?) and (a.last_active_at < ? or a.last_active_at is null)", us(s.now()), us(f.IdleSince))
 	}
 	return list(ctx, s, listing[im.Account]{columns: accountColumns, from: "accounts a", where: where, order: order{id: "a.id"},
 		scan: func(row row) (im.Account, page.Position, error) {
-			a, err := scanAccount(row)
+			a, err := s.accountNow(row)
 			return a, page.Position{ID: a.ID}, err
 		}}, r)
 }

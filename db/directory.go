@@ -28,9 +28,19 @@ func scanMember(r row) (im.Member, error) {
 
 // MemberByAccount reads whom a token names, whoever asks.
 func (s *Store) MemberByAccount(ctx context.Context, account string) (m im.Member, found bool, err error) {
-	err = s.read(ctx, stmt{text: "select " + memberColumns + " from members m where m.account_name = ?", args: []any{account},
-		scan: one(&m, &found, scanMember)})
+	err = s.read(ctx, stmt{text: "select " + shutAt + ", " + memberColumns + " from members m where m.account_name = ?", args: []any{us(s.now()), account},
+		scan: one(&m, &found, signedIn(scanMember))})
 	return m, found, unavailable(err, "read member by account")
+}
+
+// signedIn scans a member behind whether he is let in.
+func signedIn(scan func(row) (im.Member, error)) func(row) (im.Member, error) {
+	return func(r row) (im.Member, error) {
+		shut := false
+		m, err := scan(behind{r, []any{&shut}})
+		m.Shut = shut
+		return m, err
+	}
 }
 
 // one scans the only row.
@@ -45,7 +55,7 @@ func one[T any](into *T, found *bool, scan func(row) (T, error)) func(row) error
 // FindMember reads one member by exactly one of id, employee number and account name.
 func (s *Store) FindMember(ctx context.Context, v im.Viewer, by directory.MemberKey) (m im.Member, found bool, err error) {
 	columns, from, scan := membersAlong(by.Along)
-	q := new(builder).add("select " + columns + " from " + from + " where ")
+	q := new(builder).add("select "+shutAt+", "+columns+" from "+from+" where ", us(s.now()))
 	switch {
 	case by.EmployeeNo != "":
 		q.add("m.employee_no = ?", by.EmployeeNo)
@@ -55,7 +65,7 @@ func (s *Store) FindMember(ctx context.Context, v im.Viewer, by directory.Member
 		q.add("m.id = ?", by.ID)
 	}
 	q.add(" and ").visibleTo(v, im.KindMember)
-	err = s.read(ctx, q.stmt(one(&m, &found, scan)))
+	err = s.read(ctx, q.stmt(one(&m, &found, signedIn(scan))))
 	return m, found, unavailable(err, "read member")
 }
 

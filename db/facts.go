@@ -39,7 +39,7 @@ func (s *Store) Answer(ctx context.Context, actor im.ID, key string) (*ledger.An
 
 // BlockFacts reads everything that a new relationship is decided on, in one round trip.
 func (s *Store) BlockFacts(ctx context.Context, q blocking.BlockQuery) (f blocking.BlockFacts, err error) {
-	me := q.Viewer.ID()
+	me, now := q.Viewer.ID(), s.now()
 	he := me // the initiator
 	if !q.Initiator.IsZero() {
 		he = q.Initiator
@@ -82,7 +82,7 @@ func (s *Store) BlockFacts(ctx context.Context, q blocking.BlockQuery) (f blocki
 				}})
 	}
 	places := func(where string, args ...any) stmt {
-		b := new(builder).add("select "+workspaceColumns+", ").account(me).add(", ").account(q.Initiator).add(", ").account(q.Delegate).
+		b := new(builder).add("select "+workspaceColumns+", ").account(me, now).add(", ").account(q.Initiator, now).add(", ").account(q.Delegate, now).
 			add(" from workspaces w where exists (select 1 from accounts a where a.member_id = ? and a.workspace_id = w.id) and ", he).
 			add(where, args...)
 		if !q.GroupID.IsZero() {
@@ -179,9 +179,9 @@ func (s *Store) BlockFacts(ctx context.Context, q blocking.BlockQuery) (f blocki
 const placeInGroup = "case when gm.party_id = g.owner_id then 'owner' when gm.is_admin then 'admin' else 'member' end"
 
 // account adds a member's status and its scope on workspace w; both are null where he has no account there.
-func (q *builder) account(member im.ID) *builder {
-	const of = "(select a.%s from accounts a where a.workspace_id = w.id and a.member_id = ? order by a.id limit 1)"
-	return q.add(strings.Replace(of, "%s", "status", 1)+", "+strings.Replace(of, "%s", "status_scope", 1), member, member)
+func (q *builder) account(member im.ID, now time.Time) *builder {
+	const of = "(select %s from accounts a where a.workspace_id = w.id and a.member_id = ? order by a.id limit 1)"
+	return q.add(strings.Replace(of, "%s", statusAt, 1)+", "+strings.Replace(of, "%s", "a.status_scope", 1), us(now), member, member)
 }
 
 // relation reads where one member stands to another in the reporting line, at any distance.
@@ -253,7 +253,7 @@ func (s *Store) relationshipFacts(ctx context.Context, v im.Viewer, which func(*
 	var f blocking.RelationshipFacts
 	var sealed box
 	found := false
-	q := new(builder).add("select " + relationshipColumns + ", " + workspaceColumns + ", ").account(v.ID()).add(`,
+	q := new(builder).add("select "+relationshipColumns+", "+workspaceColumns+", ").account(v.ID(), s.now()).add(`,
 		coalesce((select t.name from members t where t.id = r.target_id), (select t.name from external_contacts t where t.id = r.target_id),
 			(select t.name from groups t where t.id = r.target_id), (select t.name from departments t where t.id = r.target_id), ''),
 		(select t.owner_id from external_contacts t where t.id = r.target_id)
@@ -313,6 +313,9 @@ func (s *Store) ApprovalFacts(ctx context.Context, v im.Viewer, id im.ID) (*bloc
 		return nil, err
 	}
 	f.Verdicts = verdicts[id]
+	if f.Approval.Subject.Kind != im.KindRelationship {
+		return &f, nil
+	}
 	// Whoever may see the approval may see what of its subject is needed to decide it.
 	subject, err := s.relationshipFacts(ctx, v, func(q *builder) *builder { return q.add("r.id = ?", f.Approval.Subject.ID) }, false)
 	if err != nil || subject == nil {
@@ -325,7 +328,8 @@ func (s *Store) ApprovalFacts(ctx context.Context, v im.Viewer, id im.ID) (*bloc
 // activePerson is the members m who may take part in a review: employed, and with an account in full use on the
 // workspace in question (C-04).
 const activePerson = `m.employment = 'ACTIVE'
-	and exists (select 1 from accounts x where x.member_id = m.id and x.workspace_id = ? and x.status = 'ACTIVE' and x.status_scope = 'FULL')`
+	and exists (select 1 from accounts x where x.member_id = m.id and x.workspace_id = ? and x.status = 'ACTIVE' and x.status_scope = 'FULL'
+		and (x.status_until is null or x.status_until > ?))`
 
 // nobody is the id of nobody: not NULL, which is neither in a list nor not in it.
 var nobody = im.ID{15: 1}
@@ -335,7 +339,7 @@ func (s *Store) Approvers(ctx context.Context, q blocking.ApproverQuery) (map[st
 	out := make(map[string][]im.ID)
 	var ss []stmt
 	for role, implying := range q.Roles {
-		b := new(builder).add("select m.id from members m where "+activePerson, q.WorkspaceID).
+		b := new(builder).add("select m.id from members m where "+activePerson, q.WorkspaceID, us(s.now())).
 			add(" and m.id not in ").in(slices.DeleteFunc([]im.ID{q.RequesterID, q.InitiatorID, q.TargetID, nobody}, im.ID.IsZero))
 		switch role {
 		case im.ManagerOfActor:

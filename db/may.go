@@ -30,9 +30,9 @@ func (s *Store) WishFacts(ctx context.Context, q blocking.WishQuery) (map[im.ID]
 	var ss []stmt
 	if len(q.Members) > 0 {
 		ss = append(ss,
-			new(builder).add("select distinct t.member_id, "+workspaceColumns+`, a.status, a.status_scope, coalesce(m.region, '') from accounts a
+			new(builder).add("select distinct t.member_id, "+workspaceColumns+", "+statusAt+`, a.status_scope, coalesce(m.region, '') from accounts a
 				join workspaces w on w.id = a.workspace_id join accounts t on t.workspace_id = w.id join members m on m.id = t.member_id
-				where a.member_id = ? and t.member_id in `, me).in(q.Members).add(" order by t.member_id, w.id").stmt(func(r row) error {
+				where a.member_id = ? and t.member_id in `, us(s.now()), me).in(q.Members).add(" order by t.member_id, w.id").stmt(func(r row) error {
 				m := &im.Member{}
 				p, err := place(&m.ID, &m.Region)(r)
 				change(m.ID, func(f *blocking.BlockFacts) { f.Member = m; f.Places = append(f.Places, p) })
@@ -78,9 +78,9 @@ func (s *Store) WishFacts(ctx context.Context, q blocking.WishQuery) (map[im.ID]
 	}
 	if len(q.Contacts) > 0 {
 		ss = append(ss,
-			new(builder).add("select distinct c.id, "+workspaceColumns+`, a.status, a.status_scope, c.importance, c.verified, c.owner_id, coalesce(c.region, '') from external_contacts c
+			new(builder).add("select distinct c.id, "+workspaceColumns+", "+statusAt+`, a.status_scope, c.importance, c.verified, c.owner_id, coalesce(c.region, '') from external_contacts c
 				join workspaces w on w.id = c.workspace_id join accounts a on a.workspace_id = w.id
-				where a.member_id = ? and c.id in `, me).in(q.Contacts).stmt(func(r row) error {
+				where a.member_id = ? and c.id in `, us(s.now()), me).in(q.Contacts).stmt(func(r row) error {
 				c := &im.ExternalContact{}
 				p, err := place(&c.ID, textOf(&c.Importance), &c.Verified, &c.OwnerID, &c.Region)(r)
 				change(c.ID, func(f *blocking.BlockFacts) { f.Contact = c; f.Places = append(f.Places, p) })

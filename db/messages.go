@@ -227,7 +227,7 @@ func (s *Store) Others(ctx context.Context, member im.ID, messages []im.ID) (map
 func (s *Store) SendFacts(ctx context.Context, q messaging.SendQuery) (f messaging.SendFacts, err error) {
 	me := q.Viewer.ID()
 	yes := func(into *bool) func(row) error { return func(r row) error { return r.Scan(into) } }
-	ss := []stmt{new(builder).add("select "+workspaceColumns+", ").account(me).add(" from workspaces w where w.id = ?", q.WorkspaceID).stmt(func(r row) error {
+	ss := []stmt{new(builder).add("select "+workspaceColumns+", ").account(me, s.now()).add(" from workspaces w where w.id = ?", q.WorkspaceID).stmt(func(r row) error {
 		var w im.Workspace
 		var a im.Account
 		err := r.Scan(&w.ID, &w.Name, &w.Platform, &w.Region, &w.TimeZone, &w.CustomerContact, textOf(&a.Status), textOf(&a.StatusScope))
@@ -237,8 +237,8 @@ func (s *Store) SendFacts(ctx context.Context, q messaging.SendQuery) (f messagi
 	switch q.To.Kind {
 	case im.KindMember:
 		ss = append(ss, new(builder).add("select true from members m where m.id = ? and ", q.To.ID).visibleTo(q.Viewer, im.KindMember).stmt(yes(&f.To)),
-			stmt{text: "select true from accounts a where a.member_id = ? and a.workspace_id = ? and a.status = 'ACTIVE' and a.status_scope = 'FULL'",
-				args: []any{q.To.ID, q.WorkspaceID}, scan: yes(&f.ToHere)})
+			stmt{text: "select true from accounts a where a.member_id = ? and a.workspace_id = ? and a.status = 'ACTIVE' and a.status_scope = 'FULL' and (a.status_until is null or a.status_until > ?)",
+				args: []any{q.To.ID, q.WorkspaceID, us(s.now())}, scan: yes(&f.ToHere)})
 	case im.KindContact:
 		ss = append(ss, new(builder).add("select true from external_contacts c where c.id = ? and ", q.To.ID).visibleTo(q.Viewer, im.KindContact).stmt(yes(&f.To)),
 			stmt{text: "select true from external_contacts c where c.id = ? and c.workspace_id = ?", args: []any{q.To.ID, q.WorkspaceID}, scan: yes(&f.ToHere)})
@@ -289,6 +289,11 @@ func (s *Store) lockStmts(u ledger.Unit) (ss []stmt) {
 	if u.Counted != nil {
 		locks[oneAtATime(u.Counted.InitiatorID)] = true
 	}
+	for _, t := range u.AccountSteps {
+		if t.Counted != nil || t.SuperAdmins != nil {
+			locks[accountsLock] = true
+		}
+	}
 	share := func(lock int64) { locks[lock] = locks[lock] }
 	for _, x := range u.Sent {
 		for _, way := range x.Ways {
@@ -318,9 +323,9 @@ func (s *Store) messageStmts(w *writing, u ledger.Unit) (ss []stmt) {
 		m := x.Message
 		q := new(builder).add(`insert into messages (id, workspace_id, conversation_id, group_id, sender_kind, sender_id, recipient_kind, recipient_id,
 			announcement, kind, body, sent_at) select ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? where exists (select 1 from accounts a where a.workspace_id = ?
-			and a.member_id = ? and case when a.status_scope = 'EXPORT_ONLY' then a.status_scope else a.status end = ?)`,
+			and a.member_id = ? and `+standingAt+" = ?)",
 			m.ID, m.WorkspaceID, m.ConversationID, m.GroupID, m.Sender.Kind, m.Sender.ID, null(m.Recipient.Kind), m.Recipient.ID,
-			m.Announcement, m.Kind, w.seal(m.Sender.ID, m.Text, placeBody, m.ID), us(m.SentAt), m.WorkspaceID, m.Sender.ID, x.Standing)
+			m.Announcement, m.Kind, w.seal(m.Sender.ID, m.Text, placeBody, m.ID), us(m.SentAt), m.WorkspaceID, m.Sender.ID, us(m.SentAt), x.Standing)
 		if !m.GroupID.IsZero() {
 			q.add(` and exists (select 1 from group_members gm join groups g on g.id = gm.group_id where gm.group_id = ? and gm.party_id = ?
 				and gm.left_at is null and g.dissolved_at is null)`, m.GroupID, m.Sender.ID)

@@ -38,6 +38,9 @@ func (s *Store) Post(ctx context.Context, u ledger.Unit) error {
 	for _, x := range u.Sent {
 		subjects[x.Message.Sender.ID] = true
 	}
+	for _, t := range u.AccountSteps {
+		subjects[t.About] = true
+	}
 	for _, e := range u.Events {
 		subjects[who(e)] = true
 		subjects[about(e)] = true
@@ -85,11 +88,11 @@ func (s *Store) Post(ctx context.Context, u ledger.Unit) error {
 	}
 	for _, a := range u.Approvals {
 		ss = append(ss, stmt{text: `insert into approvals (id, action, subject_kind, subject_id, workspace_id, requested_by, reason, about_id,
-			request_hash, needs, decision_id, final_decision_id, state, version, created_at, expires_at, ended_at)
-			values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			request_hash, needs, decision_id, final_decision_id, state, version, created_at, expires_at, ended_at, request)
+			values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			args: []any{a.ID, a.Action, a.Subject.Kind, a.Subject.ID, a.WorkspaceID, a.RequestedBy,
 				w.seal(a.About, a.Reason, placeApproval, a.ID), a.About, a.RequestHash, toJSON(a.Needs), a.DecisionID, a.FinalDecisionID,
-				a.State, a.Version, us(a.CreatedAt), us(a.ExpiresAt), us(a.EndedAt)}})
+				a.State, a.Version, us(a.CreatedAt), us(a.ExpiresAt), us(a.EndedAt), null(string(a.Request))}})
 	}
 	for _, c := range u.Candidates {
 		ss = append(ss, stmt{text: "insert into approval_candidates (approval_id, member_id, role) values (?, ?, ?) on conflict do nothing",
@@ -113,6 +116,7 @@ func (s *Store) Post(ctx context.Context, u ledger.Unit) error {
 	}
 	ss = append(ss, deliveredStmts(w, u)...)
 	ss = append(ss, identityStmts(u)...)
+	ss = append(ss, accountStmts(w, u)...)
 	ss = append(ss, importStmts(u)...)
 	ss = append(ss, s.messageStmts(w, u)...)
 	if p := u.Policy; p != nil {
@@ -175,7 +179,7 @@ func snapshot(c im.Change) any {
 		return toJSON(c.Relationship)
 	case c.Approval != nil:
 		a := *c.Approval
-		a.RequestHash = nil // nobody reads it there
+		a.RequestHash, a.Request = nil, nil // nobody reads them there
 		return toJSON(a)
 	}
 	return nil

@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/guanxi-im/guanxi/internal/blocking"
@@ -162,14 +163,16 @@ func (s *Store) Deliveries(ctx context.Context, relationships []im.ID) (map[im.I
 }
 
 const approvalColumns = `a.id, a.action, a.subject_kind, a.subject_id, a.workspace_id, a.requested_by, a.reason, a.about_id, a.request_hash,
-	a.needs, a.decision_id, a.final_decision_id, a.state, a.version, a.created_at, a.expires_at, a.ended_at`
+	a.needs, a.decision_id, a.final_decision_id, a.state, a.version, a.created_at, a.expires_at, a.ended_at, a.request`
 
 func scanApproval(row row) (im.Approval, box, error) {
 	var a im.Approval
 	var sealed []byte
+	var request json.RawMessage
 	err := row.Scan(&a.ID, &a.Action, textOf(&a.Subject.Kind), &a.Subject.ID, &a.WorkspaceID, &a.RequestedBy, blob{&sealed}, &a.About,
 		blob{&a.RequestHash}, document{&a.Needs}, &a.DecisionID, &a.FinalDecisionID, textOf(&a.State), &a.Version, stamp{&a.CreatedAt},
-		stamp{&a.ExpiresAt}, stamp{&a.EndedAt})
+		stamp{&a.ExpiresAt}, stamp{&a.EndedAt}, document{&request})
+	a.Request = request
 	return a, box{sealed: sealed, place: placeApproval, row: a.ID}, err
 }
 

@@ -81,15 +81,15 @@ func (s *Store) Standings(ctx context.Context, members []im.ID) (map[im.ID]im.St
 		id im.ID
 		im.Standing
 	}
-	found, err := byIDs(ctx, s, im.Viewer{}, "", "m.id, m.employment, m.sessions_valid_from", "members m", "m.id", members, func(r row) (v standing, err error) {
-		err = r.Scan(&v.id, textOf(&v.Employment), stamp{&v.ValidFrom})
-		return v, err
-	}, func(v standing) im.ID { return v.id })
-	out := make(map[im.ID]im.Standing, len(found))
-	for id, v := range found {
-		out[id] = v.Standing
-	}
-	return out, err
+	out := make(map[im.ID]im.Standing, len(members))
+	q := new(builder).add("select m.id, m.employment, m.sessions_valid_from, "+shutAt+" from members m where m.id in ", us(s.now())).in(members)
+	err := s.read(ctx, q.stmt(func(r row) error {
+		var v standing
+		err := r.Scan(&v.id, textOf(&v.Employment), stamp{&v.ValidFrom}, &v.Shut)
+		out[v.id] = v.Standing
+		return err
+	}))
+	return out, unavailable(err, "read standings")
 }
 
 // identityStmts writes who is let in, and who no longer is.

@@ -271,6 +271,16 @@ func (ec *executionContext) _CommandPayload(ctx context.Context, sel ast.Selecti
 			return graphql.Null
 		}
 		return ec._UndoPayload(ctx, sel, obj)
+	case *view.SignOutDevicesPayload:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._SignOutDevicesPayload(ctx, sel, obj)
+	case *view.SetAccountStatusPayload:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._SetAccountStatusPayload(ctx, sel, obj)
 	case *view.SendMessagePayload:
 		if obj == nil {
 			return graphql.Null

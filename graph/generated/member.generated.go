@@ -4520,6 +4520,13 @@ func (ec *executionContext) marshalNMemberEdge2ᚖgithubᚗcomᚋguanxiᚑimᚋg
 	return ec._MemberEdge(ctx, sel, v)
 }
 
+func (ec *executionContext) marshalOAccount2ᚖgithubᚗcomᚋguanxiᚑimᚋguanxiᚋresolversᚋviewᚐAccount(ctx context.Context, sel ast.SelectionSet, v *view.Account) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._Account(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalOAccountFilter2ᚖgithubᚗcomᚋguanxiᚑimᚋguanxiᚋgraphᚋmodelᚐAccountFilter(ctx context.Context, v any) (*model.AccountFilter, error) {
 	if v == nil {
 		return nil, nil
@@ -4538,6 +4545,22 @@ func (ec *executionContext) unmarshalOAccountKind2ᚖgithubᚗcomᚋguanxiᚑim�
 }
 
 func (ec *executionContext) marshalOAccountKind2ᚖgithubᚗcomᚋguanxiᚑimᚋguanxiᚋgraphᚋmodelᚐAccountKind(ctx context.Context, sel ast.SelectionSet, v *model.AccountKind) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
+}
+
+func (ec *executionContext) unmarshalOAccountScope2ᚖgithubᚗcomᚋguanxiᚑimᚋguanxiᚋgraphᚋmodelᚐAccountScope(ctx context.Context, v any) (*model.AccountScope, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(model.AccountScope)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOAccountScope2ᚖgithubᚗcomᚋguanxiᚑimᚋguanxiᚋgraphᚋmodelᚐAccountScope(ctx context.Context, sel ast.SelectionSet, v *model.AccountScope) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}

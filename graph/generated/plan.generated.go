@@ -51,6 +51,7 @@ func (s planned) Exec(ctx context.Context) graphql.ResponseHandler {
 			p.unmarshalInputMessageFilter,
 			p.unmarshalInputRelationshipFilter,
 			p.unmarshalInputSendMessageInput,
+			p.unmarshalInputSetAccountStatusInput,
 		))
 		if oc.Operation.Operation == ast.Mutation {
 			return &graphql.Response{Data: plan.Root(ctx, oc, planMutation, p.rootMutation)}
@@ -3533,89 +3534,103 @@ func (p *planner) objectMessageEdge(w *plan.Writer, sel *plan.Selection, obj *vi
 }
 
 var planMutation = &plan.Type{Name: "Mutation", Is: []string{"Mutation"}, Fields: map[string]plan.Known{
-	"decideApproval":   {ID: 0, NonNull: false},
-	"cancelApproval":   {ID: 1, NonNull: false},
-	"acknowledgeAlert": {ID: 2, NonNull: false},
-	"importDirectory":  {ID: 3, NonNull: false},
-	"sendMessage":      {ID: 4, NonNull: false},
-	"recallMessage":    {ID: 5, NonNull: false},
-	"block":            {ID: 6, NonNull: false},
-	"blockMany":        {ID: 7, NonNull: false},
-	"liftRelationship": {ID: 8, NonNull: false},
-	"undoRelationship": {ID: 9, NonNull: false},
-	"createApiKey":     {ID: 10, NonNull: false},
-	"revokeApiKey":     {ID: 11, NonNull: false},
+	"setAccountStatus": {ID: 0, NonNull: false},
+	"signOutDevices":   {ID: 1, NonNull: false},
+	"decideApproval":   {ID: 2, NonNull: false},
+	"cancelApproval":   {ID: 3, NonNull: false},
+	"acknowledgeAlert": {ID: 4, NonNull: false},
+	"importDirectory":  {ID: 5, NonNull: false},
+	"sendMessage":      {ID: 6, NonNull: false},
+	"recallMessage":    {ID: 7, NonNull: false},
+	"block":            {ID: 8, NonNull: false},
+	"blockMany":        {ID: 9, NonNull: false},
+	"liftRelationship": {ID: 10, NonNull: false},
+	"undoRelationship": {ID: 11, NonNull: false},
+	"createApiKey":     {ID: 12, NonNull: false},
+	"revokeApiKey":     {ID: 13, NonNull: false},
 }}
 
 func (p *planner) rootMutation(ctx context.Context, w *plan.Writer, f *plan.Field) bool {
 	switch f.ID {
 	case 0:
+		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_setAccountStatus, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
+			return p.Resolvers.Mutation().SetAccountStatus(ctx, fc.Args["input"].(model.SetAccountStatusInput))
+		}, func(v *view.SetAccountStatusPayload) bool {
+			return !(v == nil && w.Missing(false)) && p.objectSetAccountStatusPayload(w, f.Under(w, planSetAccountStatusPayload), v)
+		})
+	case 1:
+		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_signOutDevices, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
+			return p.Resolvers.Mutation().SignOutDevices(ctx, fc.Args["accountId"].(string), fc.Args["reason"].(string), fc.Args["idempotencyKey"].(*string))
+		}, func(v *view.SignOutDevicesPayload) bool {
+			return !(v == nil && w.Missing(false)) && p.objectSignOutDevicesPayload(w, f.Under(w, planSignOutDevicesPayload), v)
+		})
+	case 2:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_decideApproval, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().DecideApproval(ctx, fc.Args["approvalId"].(string), fc.Args["approve"].(bool), fc.Args["comment"].(*string), fc.Args["idempotencyKey"].(*string))
 		}, func(v *view.DecideApprovalPayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectDecideApprovalPayload(w, f.Under(w, planDecideApprovalPayload), v)
 		})
-	case 1:
+	case 3:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_cancelApproval, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().CancelApproval(ctx, fc.Args["approvalId"].(string), fc.Args["reason"].(*string), fc.Args["idempotencyKey"].(*string))
 		}, func(v *view.DecideApprovalPayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectDecideApprovalPayload(w, f.Under(w, planDecideApprovalPayload), v)
 		})
-	case 2:
+	case 4:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_acknowledgeAlert, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().AcknowledgeAlert(ctx, fc.Args["alertId"].(string), fc.Args["comment"].(*string), fc.Args["idempotencyKey"].(*string))
 		}, func(v *view.AcknowledgeAlertPayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectAcknowledgeAlertPayload(w, f.Under(w, planAcknowledgeAlertPayload), v)
 		})
-	case 3:
+	case 5:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_importDirectory, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().ImportDirectory(ctx, fc.Args["input"].(model.ImportDirectoryInput))
 		}, func(v *view.ImportDirectoryPayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectImportDirectoryPayload(w, f.Under(w, planImportDirectoryPayload), v)
 		})
-	case 4:
+	case 6:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_sendMessage, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().SendMessage(ctx, fc.Args["input"].(model.SendMessageInput))
 		}, func(v *view.SendMessagePayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectSendMessagePayload(w, f.Under(w, planSendMessagePayload), v)
 		})
-	case 5:
+	case 7:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_recallMessage, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().RecallMessage(ctx, fc.Args["messageId"].(string), fc.Args["idempotencyKey"].(*string))
 		}, func(v *view.RecallMessagePayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectRecallMessagePayload(w, f.Under(w, planRecallMessagePayload), v)
 		})
-	case 6:
+	case 8:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_block, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().Block(ctx, fc.Args["input"].(model.BlockInput))
 		}, func(v *view.BlockPayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectBlockPayload(w, f.Under(w, planBlockPayload), v)
 		})
-	case 7:
+	case 9:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_blockMany, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().BlockMany(ctx, fc.Args["inputs"].([]*model.BlockInput), fc.Args["dryRun"].(*bool), fc.Args["idempotencyKey"].(*string))
 		}, func(v *view.BlockManyPayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectBlockManyPayload(w, f.Under(w, planBlockManyPayload), v)
 		})
-	case 8:
+	case 10:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_liftRelationship, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().LiftRelationship(ctx, fc.Args["relationshipId"].(string), fc.Args["reason"].(string), fc.Args["idempotencyKey"].(*string))
 		}, func(v *view.UndoPayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectUndoPayload(w, f.Under(w, planUndoPayload), v)
 		})
-	case 9:
+	case 11:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_undoRelationship, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().UndoRelationship(ctx, fc.Args["relationshipId"].(string), fc.Args["reason"].(string), fc.Args["idempotencyKey"].(*string))
 		}, func(v *view.UndoPayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectUndoPayload(w, f.Under(w, planUndoPayload), v)
 		})
-	case 10:
+	case 12:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_createApiKey, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().CreateAPIKey(ctx, fc.Args["input"].(model.CreateAPIKeyInput))
 		}, func(v *view.CreateAPIKeyPayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectCreateApiKeyPayload(w, f.Under(w, planCreateApiKeyPayload), v)
 		})
-	case 11:
+	case 13:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_revokeApiKey, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().RevokeAPIKey(ctx, fc.Args["apiKeyId"].(string), fc.Args["reason"].(string), fc.Args["idempotencyKey"].(*string))
 		}, func(v *view.RevokeAPIKeyPayload) bool {
@@ -4896,6 +4911,92 @@ func (p *planner) objectSendMessagePayload(w *plan.Writer, sel *plan.Selection, 
 	return true
 }
 
+var planSetAccountStatusPayload = &plan.Type{Name: "SetAccountStatusPayload", Is: []string{"SetAccountStatusPayload", "CommandPayload"}, Fields: map[string]plan.Known{
+	"decision":   {ID: 0, NonNull: false},
+	"approval":   {ID: 1, NonNull: false},
+	"userErrors": {ID: 2, NonNull: true},
+	"account":    {ID: 3, NonNull: false},
+}}
+
+func (p *planner) objectSetAccountStatusPayload(w *plan.Writer, sel *plan.Selection, obj *view.SetAccountStatusPayload) bool {
+	from := w.Open()
+	for i := range sel.Fields {
+		f := &sel.Fields[i]
+		w.Begin(f)
+		ok := false
+		switch f.ID {
+		case plan.Typename:
+			ok = w.String("SetAccountStatusPayload")
+		case 0:
+			v := obj.Decision
+			ok = !(v == nil && w.Missing(false)) && p.objectDecision(w, f.Under(w, planDecision), v)
+		case 1:
+			v := obj.Approval
+			ok = !(v == nil && w.Missing(false)) && p.objectApproval(w, f.Under(w, planApproval), v)
+		case 2:
+			v := obj.UserErrors
+			ok = plan.List(w, len(v), true, func(i0 int) bool {
+				return !(v[i0] == nil && w.Missing(true)) && p.objectUserError(w, f.Under(w, planUserError), v[i0])
+			})
+		case 3:
+			v := obj.Account
+			ok = !(v == nil && w.Missing(false)) && p.objectAccount(w, f.Under(w, planAccount), v)
+
+		}
+		if !w.End(f, ok) {
+			w.Cut(from)
+			return false
+		}
+	}
+	w.Close()
+	return true
+}
+
+var planSignOutDevicesPayload = &plan.Type{Name: "SignOutDevicesPayload", Is: []string{"SignOutDevicesPayload", "CommandPayload"}, Fields: map[string]plan.Known{
+	"decision":    {ID: 0, NonNull: false},
+	"approval":    {ID: 1, NonNull: false},
+	"userErrors":  {ID: 2, NonNull: true},
+	"account":     {ID: 3, NonNull: false},
+	"enforcement": {ID: 4, NonNull: false},
+}}
+
+func (p *planner) objectSignOutDevicesPayload(w *plan.Writer, sel *plan.Selection, obj *view.SignOutDevicesPayload) bool {
+	from := w.Open()
+	for i := range sel.Fields {
+		f := &sel.Fields[i]
+		w.Begin(f)
+		ok := false
+		switch f.ID {
+		case plan.Typename:
+			ok = w.String("SignOutDevicesPayload")
+		case 0:
+			v := obj.Decision
+			ok = !(v == nil && w.Missing(false)) && p.objectDecision(w, f.Under(w, planDecision), v)
+		case 1:
+			v := obj.Approval
+			ok = !(v == nil && w.Missing(false)) && p.objectApproval(w, f.Under(w, planApproval), v)
+		case 2:
+			v := obj.UserErrors
+			ok = plan.List(w, len(v), true, func(i0 int) bool {
+				return !(v[i0] == nil && w.Missing(true)) && p.objectUserError(w, f.Under(w, planUserError), v[i0])
+			})
+		case 3:
+			v := obj.Account
+			ok = !(v == nil && w.Missing(false)) && p.objectAccount(w, f.Under(w, planAccount), v)
+		case 4:
+			v := obj.Enforcement
+			ok = !(v == nil && w.Missing(false)) && w.Enum(string(*v))
+
+		}
+		if !w.End(f, ok) {
+			w.Cut(from)
+			return false
+		}
+	}
+	w.Close()
+	return true
+}
+
 var planUndoPayload = &plan.Type{Name: "UndoPayload", Is: []string{"UndoPayload", "CommandPayload"}, Fields: map[string]plan.Known{
 	"relationship": {ID: 0, NonNull: false},
 	"decision":     {ID: 1, NonNull: false},
@@ -5484,6 +5585,10 @@ func (p *planner) interfaceCommandPayload(w *plan.Writer, f *plan.Field, obj mod
 		return !w.Missing(nonNull)
 	case *view.UndoPayload:
 		return obj != nil && p.objectUndoPayload(w, f.Under(w, planUndoPayload), obj)
+	case *view.SignOutDevicesPayload:
+		return obj != nil && p.objectSignOutDevicesPayload(w, f.Under(w, planSignOutDevicesPayload), obj)
+	case *view.SetAccountStatusPayload:
+		return obj != nil && p.objectSetAccountStatusPayload(w, f.Under(w, planSetAccountStatusPayload), obj)
 	case *view.SendMessagePayload:
 		return obj != nil && p.objectSendMessagePayload(w, f.Under(w, planSendMessagePayload), obj)
 	case *view.RevokeAPIKeyPayload:

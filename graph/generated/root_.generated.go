@@ -582,6 +582,8 @@ type ComplexityRoot struct {
 		RecallMessage    func(childComplexity int, messageID string, idempotencyKey *string) int
 		RevokeAPIKey     func(childComplexity int, apiKeyID string, reason string, idempotencyKey *string) int
 		SendMessage      func(childComplexity int, input model.SendMessageInput) int
+		SetAccountStatus func(childComplexity int, input model.SetAccountStatusInput) int
+		SignOutDevices   func(childComplexity int, accountID string, reason string, idempotencyKey *string) int
 		UndoRelationship func(childComplexity int, relationshipID string, reason string, idempotencyKey *string) int
 	}
 
@@ -788,6 +790,21 @@ type ComplexityRoot struct {
 		DroppedMentions func(childComplexity int) int
 		Message         func(childComplexity int) int
 		UserErrors      func(childComplexity int) int
+	}
+
+	SetAccountStatusPayload struct {
+		Account    func(childComplexity int) int
+		Approval   func(childComplexity int) int
+		Decision   func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	SignOutDevicesPayload struct {
+		Account     func(childComplexity int) int
+		Approval    func(childComplexity int) int
+		Decision    func(childComplexity int) int
+		Enforcement func(childComplexity int) int
+		UserErrors  func(childComplexity int) int
 	}
 
 	Subscription struct {
@@ -3206,6 +3223,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.SendMessage(childComplexity, args["input"].(model.SendMessageInput)), true
+	case "Mutation.setAccountStatus":
+		if e.ComplexityRoot.Mutation.SetAccountStatus == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_setAccountStatus_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SetAccountStatus(childComplexity, args["input"].(model.SetAccountStatusInput)), true
+	case "Mutation.signOutDevices":
+		if e.ComplexityRoot.Mutation.SignOutDevices == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_signOutDevices_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SignOutDevices(childComplexity, args["accountId"].(string), args["reason"].(string), args["idempotencyKey"].(*string)), true
 	case "Mutation.undoRelationship":
 		if e.ComplexityRoot.Mutation.UndoRelationship == nil {
 			break
@@ -4200,6 +4239,62 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.SendMessagePayload.UserErrors(childComplexity), true
 
+	case "SetAccountStatusPayload.account":
+		if e.ComplexityRoot.SetAccountStatusPayload.Account == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SetAccountStatusPayload.Account(childComplexity), true
+	case "SetAccountStatusPayload.approval":
+		if e.ComplexityRoot.SetAccountStatusPayload.Approval == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SetAccountStatusPayload.Approval(childComplexity), true
+	case "SetAccountStatusPayload.decision":
+		if e.ComplexityRoot.SetAccountStatusPayload.Decision == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SetAccountStatusPayload.Decision(childComplexity), true
+	case "SetAccountStatusPayload.userErrors":
+		if e.ComplexityRoot.SetAccountStatusPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SetAccountStatusPayload.UserErrors(childComplexity), true
+
+	case "SignOutDevicesPayload.account":
+		if e.ComplexityRoot.SignOutDevicesPayload.Account == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SignOutDevicesPayload.Account(childComplexity), true
+	case "SignOutDevicesPayload.approval":
+		if e.ComplexityRoot.SignOutDevicesPayload.Approval == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SignOutDevicesPayload.Approval(childComplexity), true
+	case "SignOutDevicesPayload.decision":
+		if e.ComplexityRoot.SignOutDevicesPayload.Decision == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SignOutDevicesPayload.Decision(childComplexity), true
+	case "SignOutDevicesPayload.enforcement":
+		if e.ComplexityRoot.SignOutDevicesPayload.Enforcement == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SignOutDevicesPayload.Enforcement(childComplexity), true
+	case "SignOutDevicesPayload.userErrors":
+		if e.ComplexityRoot.SignOutDevicesPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SignOutDevicesPayload.UserErrors(childComplexity), true
+
 	case "Subscription.alertRaised":
 		if e.ComplexityRoot.Subscription.AlertRaised == nil {
 			break
@@ -4441,6 +4536,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputMessageFilter,
 		ec.unmarshalInputRelationshipFilter,
 		ec.unmarshalInputSendMessageInput,
+		ec.unmarshalInputSetAccountStatusInput,
 	)
 	first := true
 
@@ -4533,6 +4629,55 @@ func newExecutionContext(
 }
 
 var sources = []*ast.Source{
+	{Name: "../schema/account.graphqls", Input: `"A change of what an account may do."
+input SetAccountStatusInput {
+  "Which account."
+  accountId: ID!
+  "ACTIVE comes to FROZEN and DORMANT; FROZEN to ACTIVE and DISABLED; DORMANT to each of them; DISABLED to FROZEN alone. All else is INVALID_TRANSITION."
+  status: AccountStatus!
+  "Why; for the trail."
+  reason: String!
+  "With ACTIVE on a frozen account: a temporary unfreeze, which freezes again by itself at this moment."
+  until: DateTime
+  "How much of it, for so long. EXPORT_ONLY goes with until alone."
+  scope: AccountScope = FULL
+  "A request that is sent again with the same one is carried out once."
+  idempotencyKey: String
+}
+
+"What came of a wished change of an account's status."
+type SetAccountStatusPayload implements CommandPayload {
+  "The decision of policy."
+  decision: Decision
+  "The approval that the command waits for."
+  approval: Approval
+  "What went wrong, in the order of the input."
+  userErrors: [UserError!]!
+  "The account as it is now."
+  account: Account
+}
+
+"What came of signing somebody out."
+type SignOutDevicesPayload implements CommandPayload {
+  "The decision of policy."
+  decision: Decision
+  "The approval that the command waits for."
+  approval: Approval
+  "What went wrong, in the order of the input."
+  userErrors: [UserError!]!
+  "The account as it is now."
+  account: Account
+  "How far the platform's own clients are reached. The gateway's tokens, sockets and streams end in any case."
+  enforcement: Enforcement
+}
+
+extend type Mutation {
+  "Freezes, rests, wakes or disables an account. Freezing and disabling end all sessions of its person, at every replica."
+  setAccountStatus(input: SetAccountStatusInput!): SetAccountStatusPayload @authorize(action: "set_account_status")
+  "Ends all sessions of the person behind an account, at every replica: tokens that were issued until now, sockets and streams."
+  signOutDevices(accountId: ID!, reason: String!, idempotencyKey: String): SignOutDevicesPayload @authorize(action: "sign_out_devices")
+}
+`, BuiltIn: false},
 	{Name: "../schema/approval.graphqls", Input: `"A request that waits for people to agree (审批)."
 type Approval implements Node @authorize(action: "read") {
   "Opaque id."
@@ -8060,6 +8205,36 @@ func (ec *executionContext) childFields_SendMessagePayload(ctx context.Context, 
 		return ec.fieldContext_SendMessagePayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SendMessagePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_SetAccountStatusPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "decision":
+		return ec.fieldContext_SetAccountStatusPayload_decision(ctx, field)
+	case "approval":
+		return ec.fieldContext_SetAccountStatusPayload_approval(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_SetAccountStatusPayload_userErrors(ctx, field)
+	case "account":
+		return ec.fieldContext_SetAccountStatusPayload_account(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SetAccountStatusPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_SignOutDevicesPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "decision":
+		return ec.fieldContext_SignOutDevicesPayload_decision(ctx, field)
+	case "approval":
+		return ec.fieldContext_SignOutDevicesPayload_approval(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_SignOutDevicesPayload_userErrors(ctx, field)
+	case "account":
+		return ec.fieldContext_SignOutDevicesPayload_account(ctx, field)
+	case "enforcement":
+		return ec.fieldContext_SignOutDevicesPayload_enforcement(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SignOutDevicesPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_UndoPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

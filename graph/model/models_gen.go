@@ -330,6 +330,22 @@ type SendMessageInput struct {
 	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
 }
 
+// A change of what an account may do.
+type SetAccountStatusInput struct {
+	// Which account.
+	AccountID string `json:"accountId"`
+	// ACTIVE comes to FROZEN and DORMANT; FROZEN to ACTIVE and DISABLED; DORMANT to each of them; DISABLED to FROZEN alone. All else is INVALID_TRANSITION.
+	Status AccountStatus `json:"status"`
+	// Why; for the trail.
+	Reason string `json:"reason"`
+	// With ACTIVE on a frozen account: a temporary unfreeze, which freezes again by itself at this moment.
+	Until *time.Time `json:"until,omitempty"`
+	// How much of it, for so long. EXPORT_ONLY goes with until alone.
+	Scope *AccountScope `json:"scope,omitempty"`
+	// A request that is sent again with the same one is carried out once.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+}
+
 // On what terms a relationship can be taken back.
 type UndoTerms struct {
 	// Whether it can be at all.

@@ -22,6 +22,8 @@ import (
 	_ "github.com/guanxi-im/guanxi/adapters/all" // every platform
 	"github.com/guanxi-im/guanxi/authz"
 	"github.com/guanxi-im/guanxi/db"
+	"github.com/guanxi-im/guanxi/internal/accounts"
+	"github.com/guanxi-im/guanxi/internal/approval"
 	"github.com/guanxi-im/guanxi/internal/audit"
 	"github.com/guanxi-im/guanxi/internal/blocking"
 	"github.com/guanxi-im/guanxi/internal/clock"
@@ -71,6 +73,7 @@ type server struct {
 	store *db.Store
 	hub   *live.Hub
 	block *blocking.Service
+	accts *accounts.Service
 	send  *platform.Courier
 	who   *identity.Service
 	rules *policy.Keeper
@@ -142,8 +145,14 @@ func (p *program) run(ctx context.Context, cfg config.Config) error {
 	}
 	s.who = identity.New(s.store, s.rules, s.trust)
 	s.send = platform.NewCourier(platform.CourierOptions{Store: s.store, Connections: platforms, Log: s.log, Now: now, IDs: ids, Wake: s.hub.Wake})
+	wake := func() { s.hub.Wake(); s.who.Wake() }
+	s.accts = accounts.New(s.store, accounts.Options{Policy: s.rules, Platforms: platforms, Viewer: s.who.Viewer, CutOff: s.who.CutOff, Now: now, IDs: ids,
+		Wake: wake, Deliver: s.send.Deliver})
 	s.block = blocking.New(s.store, blocking.Options{Policy: s.rules, Platforms: platforms, Viewer: s.who.Viewer, Now: now, IDs: ids,
-		Currency: cfg.Currency, Wake: s.hub.Wake, Deliver: s.send.Deliver})
+		Currency: cfg.Currency, Wake: wake, Deliver: s.send.Deliver, Matters: map[im.Kind]approval.Opener{im.KindAccount: s.accts.Matter}})
+	if _, err := s.accts.RunDue(ctx); err != nil { // what was to be frozen while nobody was there is, before anybody is served
+		return err
+	}
 
 	s.files = newIntake(s.store, s.rules.Engine(), cfg, now, ids, intake.Options{Log: s.log, Wake: s.hub.Wake, Policy: s.rules})
 	if err := s.store.ReclaimImports(ctx, false); err != nil {
@@ -191,9 +200,9 @@ func (p *program) run(ctx context.Context, cfg config.Config) error {
 	defer drain()
 	h, err := gateway.New(gateway.Options{
 		Resolver: &resolvers.Resolver{
-			Sources: view.Sources{Directory: directory.New(s.store), Blocking: s.block, Messaging: messages, Audit: s.store, Platforms: platforms, Imports: s.files,
+			Sources: view.Sources{Directory: directory.New(s.store), Blocking: s.block, Accounts: s.accts, Messaging: messages, Audit: s.store, Platforms: platforms, Imports: s.files,
 				Services: s.store.Services, Keys: identity.NewKeys(s.store, identity.KeysOptions{Policy: s.rules,
-					Now: func() time.Time { return s.clock.Now() }, Real: time.Now, IDs: ids, Wake: func() { s.hub.Wake(); s.who.Wake() }}),
+					Now: func() time.Time { return s.clock.Now() }, Real: time.Now, IDs: ids, Wake: wake}),
 				Waiting: s.store.Waiting, Policy: s.rules.Status, Rules: history.Rule, Explain: history.Explain,
 				Reason: func(d im.Decision, l fault.Language) string { return s.rules.Engine().Reason(d.Outcome, d.Rules, l) }},
 			Hub: s.hub, Again: s.who.Again,
@@ -465,6 +474,9 @@ func (s *server) background(ctx context.Context, sims *sims, marks *audit.Keeper
 		case <-tick.C:
 			if _, err := s.block.RunDue(ctx); err != nil && ctx.Err() == nil {
 				s.log.WarnContext(ctx, "doing what is due failed", "error", err)
+			}
+			if _, err := s.accts.RunDue(ctx); err != nil && ctx.Err() == nil {
+				s.log.WarnContext(ctx, "freezing again what was unfrozen for a time failed", "error", err)
 			}
 		}
 	}

@@ -130,7 +130,7 @@ func (s *Service) keyOf(ctx context.Context) jwt.Keyfunc {
 }
 
 func standing(m im.Member) im.Standing {
-	return im.Standing{Employment: m.Employment, ValidFrom: m.ValidFrom}
+	return im.Standing{Employment: m.Employment, ValidFrom: m.ValidFrom, Shut: m.Shut}
 }
 
 // Viewer reads a member, or a service, afresh, with the rights of this moment: of a service, all that its keys may do. One who is

@@ -111,8 +111,9 @@ type Approval struct {
 	Subject         Ref
 	WorkspaceID     ID
 	RequestedBy     ID
-	Reason          Text `json:"-"`
-	About           ID   // whose data key seals Reason and comments: the target of the subject
+	Reason          Text   `json:"-"`
+	About           ID     // whose data key seals Reason and comments: the target of the subject
+	Request         []byte `json:",omitempty"` // JSON of what is asked for, where the subject does not hold it
 	RequestHash     []byte
 	Needs           []Need
 	DecisionID      ID

@@ -48,6 +48,7 @@ type Member struct {
 	Departments  []ID        // all of them, the primary first; filled where asked for
 	Employment   Employment
 	ValidFrom    time.Time // sessions that began earlier have ended; zero: none has
+	Shut         bool      // all accounts that are his own are frozen or disabled; filled where he is signed in
 }
 
 // LogValue keeps names and phone numbers out of logs.
@@ -114,17 +115,26 @@ type Account struct {
 	MemberID     ID
 	WorkspaceID  ID
 	Kind         AccountKind
-	PlatformID   string
+	PlatformID   string `json:"-"`
 	Status       AccountStatus
-	StatusUntil  time.Time
+	StatusUntil  time.Time // of a temporary unfreeze: when it is frozen again
 	StatusScope  AccountScope
-	StatusReason Text // why it has its status; filled where asked for
+	StatusReason Text `json:"-"` // why it has its status; filled where asked for
 	LastActiveAt time.Time
+	Version      int // of its status; filled where it is changed
+}
+
+// At is the account as anyone may see it at t: a temporary unfreeze ends by itself.
+func (a Account) At(t time.Time) Account {
+	if !a.StatusUntil.IsZero() && !t.Before(a.StatusUntil) {
+		a.Status, a.StatusScope, a.StatusUntil = AccountFrozen, FullScope, time.Time{}
+	}
+	return a
 }
 
 // Standing is the word that policies read as the actor's status on a workspace.
 func (a Account) Standing() string {
-	if a.StatusScope == ExportOnlyScope {
+	if a.Status == AccountActive && a.StatusScope == ExportOnlyScope {
 		return string(ExportOnlyScope)
 	}
 	return string(a.Status)

@@ -48,12 +48,13 @@ type Session struct {
 type Standing struct {
 	Employment Employment
 	ValidFrom  time.Time // sessions that began earlier have ended; zero: none has
+	Shut       bool      // all accounts that are his own are frozen or disabled
 }
 
 // Ends reports whether a session that began at a moment has ended. Tokens count in whole seconds: one of the very second
 // is older.
 func (s Standing) Ends(began time.Time) bool {
-	return s.Employment == Departed || !s.ValidFrom.IsZero() && began.Before(s.ValidFrom)
+	return s.Employment == Departed || s.Shut || !s.ValidFrom.IsZero() && began.Before(s.ValidFrom)
 }
 
 // CutOff ends all sessions of a member that began before a moment, which is a real one, as tokens have them.

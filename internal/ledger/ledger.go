@@ -41,6 +41,9 @@ type Unit struct {
 	Revoked  []im.APIKey  // existing ones, that no longer hold from RevokedAt on
 	CutOffs  []im.CutOff  // of people whose sessions end
 
+	AccountSteps []AccountStep // existing accounts as they shall be
+	SignedOut    []im.ID       // accounts that are signed in on no device any more
+
 	Imports     []im.Import // new ones
 	ImportSteps []im.Import // that have ended: what only an import under way needs is dropped
 
@@ -91,6 +94,20 @@ type Counted struct {
 	Kind        im.RelationshipKind
 	Since       time.Time
 	N           int
+}
+
+// AccountStep is an account as it shall be: Version is the new one, one above the stored.
+type AccountStep struct {
+	ID      im.ID
+	Account im.Account // StatusReason is why
+	About   im.ID      // whose data key seals why: its person, or the company
+	ByID    im.ID      // who wanted it; zero: the clock
+	At      time.Time
+	// Counted is how many accounts he has frozen or disabled of late, where the step hangs on that: it is stale where others
+	// have come since. Its Kind is not looked at.
+	Counted *Counted
+	// SuperAdmins is directory roles, where the step hangs on that somebody else with one of them can act on the workspace.
+	SuperAdmins []string
 }
 
 // Shortfalls is what the undo of a relationship could not put back.

@@ -166,6 +166,12 @@ func (c *Connections) Delivers(workspace im.ID, kind im.RelationshipKind) bool {
 	return ok
 }
 
+// Own reports whether a workspace is the gateway's own, where what it decides is done by that alone.
+func (c *Connections) Own(workspace im.ID) bool {
+	k := c.byID[workspace]
+	return k != nil && k.adapter.Describe().Own
+}
+
 // actionOf is the adapters' word for a relationship.
 func actionOf(kind im.RelationshipKind, target im.Kind) adapters.Action {
 	switch {

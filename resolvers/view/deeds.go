@@ -268,6 +268,14 @@ func (a *Approval) CreatedAt() time.Time       { return a.row.CreatedAt }
 func (a *Approval) ExpiresAt() *time.Time      { return at(a.row.ExpiresAt) }
 func (a *Approval) ApproverRoles() []string    { return roles(a.row.Needs) }
 func (a *Approval) Subject(ctx context.Context) (Node, error) {
+	if a.row.Subject.Kind == im.KindAccount {
+		return node(to(ctx, a.b, "Approval.account", &a.b.shown.approvals, accountsByID, a, func(a *Approval) (id im.ID) {
+			if a.row.Subject.Kind == im.KindAccount {
+				id = a.row.Subject.ID
+			}
+			return id
+		}))
+	}
 	return node(to(ctx, a.b, "Approval.subject", &a.b.shown.approvals, subjects, a, func(a *Approval) im.ID { return a.row.Subject.ID }))
 }
 func (a *Approval) RequestedBy(ctx context.Context) (*Member, error) {

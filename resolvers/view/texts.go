@@ -10,12 +10,14 @@ import (
 
 // The sentences that are made of names; {who} and {whom} stand for them.
 var summaries = map[string][2]string{
-	authz.ActionBlock:      {"{who} asks to block {whom}.", "{who}申请屏蔽{whom}。"},
-	authz.ActionIsolate:    {"{who} asks to isolate {whom}.", "{who}申请隔离{whom}。"},
-	authz.ActionBlacklist:  {"{who} asks to blacklist {whom}.", "{who}申请将{whom}加入黑名单。"},
-	authz.ActionGroupBlock: {"{who} asks to block {whom} in a group.", "{who}申请在群内屏蔽{whom}。"},
-	authz.ActionLift:       {"{who} asks to end what keeps {whom} away.", "{who}申请解除对{whom}的限制。"},
-	authz.ActionUndo:       {"{who} asks to take back what was done about {whom}.", "{who}申请撤销对{whom}的操作。"},
+	authz.ActionBlock:            {"{who} asks to block {whom}.", "{who}申请屏蔽{whom}。"},
+	authz.ActionIsolate:          {"{who} asks to isolate {whom}.", "{who}申请隔离{whom}。"},
+	authz.ActionBlacklist:        {"{who} asks to blacklist {whom}.", "{who}申请将{whom}加入黑名单。"},
+	authz.ActionGroupBlock:       {"{who} asks to block {whom} in a group.", "{who}申请在群内屏蔽{whom}。"},
+	authz.ActionLift:             {"{who} asks to end what keeps {whom} away.", "{who}申请解除对{whom}的限制。"},
+	authz.ActionUndo:             {"{who} asks to take back what was done about {whom}.", "{who}申请撤销对{whom}的操作。"},
+	authz.ActionSetAccountStatus: {"{who} asks to change the status of an account of {whom}.", "{who}申请变更{whom}的账号状态。"},
+	authz.ActionSignOutDevices:   {"{who} asks to sign {whom} out everywhere.", "{who}申请将{whom}从所有设备退出登录。"},
 }
 
 var somebody = [2]string{"somebody", "某人"}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/guanxi-im/guanxi/authz"
 	"github.com/guanxi-im/guanxi/graph/nodeid"
+	"github.com/guanxi-im/guanxi/internal/accounts"
 	"github.com/guanxi-im/guanxi/internal/audit"
 	"github.com/guanxi-im/guanxi/internal/blocking"
 	"github.com/guanxi-im/guanxi/internal/directory"
@@ -27,6 +28,7 @@ type Sources struct {
 	Messaging *messaging.Service
 	Audit     audit.Store
 	Platforms *platform.Connections
+	Accounts  *accounts.Service
 	Keys      *identity.Keys
 	Imports   *intake.Service
 	// Services names services.
@@ -170,6 +172,7 @@ func services(b *Batch) *lazy[im.ID, im.Service]            { return &b.services
 func decisions(b *Batch) *lazy[im.ID, *Decision]            { return &b.decisions }
 func groups(b *Batch) *lazy[im.ID, *Group]                  { return &b.groups }
 func subjects(b *Batch) *lazy[im.ID, *Relationship]         { return &b.subjects }
+func accountsByID(b *Batch) *lazy[im.ID, *Account]          { return &b.accounts }
 func departmentsOf(b *Batch) *lazy[im.ID, []*Department]    { return &b.departmentsOf }
 func accountsOf(b *Batch) *lazy[im.ID, []*Account]          { return &b.accountsOf }
 func opportunitiesOf(b *Batch) *lazy[im.ID, []*Opportunity] { return &b.opportunitiesOf }

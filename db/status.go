@@ -1,0 +1,112 @@
+package db
+
+import (
+	"context"
+	"time"
+
+	"github.com/guanxi-im/guanxi/internal/accounts"
+	"github.com/guanxi-im/guanxi/internal/im"
+	"github.com/guanxi-im/guanxi/internal/ledger"
+)
+
+// statusAt is the status of account a at a moment: a temporary unfreeze ends by itself. Its ? is the moment.
+const statusAt = "case when a.status_until <= ? then 'FROZEN' else a.status end"
+
+// standingAt is its standing (im.Account.Standing) at a moment.
+const standingAt = "case when a.status_until <= ? then 'FROZEN' when a.status = 'ACTIVE' and a.status_scope = 'EXPORT_ONLY' then 'EXPORT_ONLY' else a.status end"
+
+// shutAt says of member m that he is let in no more at a moment: there are accounts of his own, and all are frozen or disabled.
+const shutAt = `(exists (select 1 from accounts x where x.member_id = m.id and x.kind = 'HUMAN') and not exists (
+	select 1 from accounts x where x.member_id = m.id and x.kind = 'HUMAN' and x.status in ('ACTIVE', 'DORMANT') and (x.status_until is null or x.status_until > ?)))`
+
+// accountsLock is the advisory lock under which accounts are written whose steps hang on other accounts.
+const accountsLock = 0x6163636f756e7473
+
+// stops counts the accounts that somebody has frozen or disabled in some time. Ids are in the order of time.
+func stops(q *builder, by im.ID, since, until time.Time) *builder {
+	return q.add(`(select count(*) from account_steps t where t.by_id = ? and t.id >= ? and t.at > ? and t.at <= ? and t.status in ('FROZEN', 'DISABLED'))`,
+		by, im.IDAt(since), us(since), us(until))
+}
+
+// otherSuperAdmin says that somebody else than the person of account a can act with one of some roles on its workspace.
+func otherSuperAdmin(q *builder, roles []string, now time.Time) *builder {
+	list, args := in(roles)
+	return q.add("exists (select 1 from accounts x join members m on m.id = x.member_id where x.workspace_id = a.workspace_id and m.id is distinct from a.member_id and "+
+		`x.status = 'ACTIVE' and x.status_scope = 'FULL' and (x.status_until is null or x.status_until > ?) and m.employment = 'ACTIVE'
+		and exists (select 1 from member_roles mr where mr.member_id = m.id and mr.role in `, us(now)).add(list, args...).add("))")
+}
+
+// AccountFacts reads what a command on an account is decided on, in one round trip.
+func (s *Store) AccountFacts(ctx context.Context, q accounts.Query) (*accounts.Facts, error) {
+	var f accounts.Facts
+	found := false
+	// With its version in the very row: between two statements somebody may have changed it.
+	account := new(builder).add("select a.version, "+accountColumns+" from accounts a where a.id = ?", q.AccountID)
+	if !q.Viewer.ID().IsZero() {
+		account.add(" and ").visibleTo(q.Viewer, im.KindAccount)
+	}
+	around := new(builder).add("select "+workspaceColumns+", ").account(q.Viewer.ID(), q.Now).add(", ")
+	stops(around, q.Viewer.ID(), q.Since(), q.At).add(", ")
+	otherSuperAdmin(around, q.SuperAdmins, q.Now).add(" from accounts a join workspaces w on w.id = a.workspace_id where a.id = ?", q.AccountID)
+	var version int
+	var mine im.Account
+	w := &f.Workspace
+	err := s.read(ctx,
+		account.stmt(func(r row) error {
+			raw, err := scanAccount(behind{r, []any{&version}})
+			f.Account = raw.At(q.Now)
+			found, f.Lapsed = true, f.Account != raw
+			return err
+		}),
+		around.stmt(func(r row) error {
+			return r.Scan(&w.ID, &w.Name, &w.Platform, &w.Region, &w.TimeZone, &w.CustomerContact,
+				textOf(&mine.Status), textOf(&mine.StatusScope), &f.Stops, &f.OtherSuperAdmin)
+		}),
+		stmt{text: "select " + memberColumns + " from members m where m.id = (select a.member_id from accounts a where a.id = ?)", args: []any{q.AccountID},
+			scan: func(r row) (err error) {
+				f.Member, err = scanMember(r)
+				return err
+			}})
+	if err != nil || !found {
+		return nil, unavailable(err, "read facts of an account")
+	}
+	f.Account.Version, f.Standing = version, mine.Standing()
+	f.Pending, err = s.approvals(ctx, new(builder).add("select "+approvalColumns+" from approvals a where a.subject_id = ? and a.state = 'PENDING' order by a.id",
+		q.AccountID))
+	return &f, err
+}
+
+// Lapsed reads the accounts whose temporary unfreeze has run out.
+func (s *Store) Lapsed(ctx context.Context, now time.Time, limit int) (out []im.ID, err error) {
+	err = s.read(ctx, stmt{text: "select a.id from accounts a where a.status_until <= ? order by a.status_until limit ?", args: []any{us(now), limit},
+		scan: func(r row) error {
+			var id im.ID
+			err := r.Scan(&id)
+			out = append(out, id)
+			return err
+		}})
+	return out, unavailable(err, "read what is to be frozen again")
+}
+
+// accountStmts writes accounts as they shall be, and who wanted it.
+func accountStmts(w *writing, u ledger.Unit) (ss []stmt) {
+	for _, t := range u.AccountSteps {
+		a := t.Account
+		q := new(builder).add("update accounts as a set status = ?, status_until = ?, status_scope = ?, status_reason = ?, version = ? where a.id = ? and a.version = ?",
+			a.Status, us(a.StatusUntil), a.StatusScope, w.seal(t.About, a.StatusReason, placeStatus, a.ID), a.Version, a.ID, a.Version-1)
+		if c := t.Counted; c != nil {
+			stops(q.add(" and "), c.InitiatorID, c.Since, t.At).add(" = ?", c.N)
+		}
+		if t.SuperAdmins != nil {
+			otherSuperAdmin(q.add(" and "), t.SuperAdmins, t.At)
+		}
+		step := q.stmt(nil)
+		step.want = 1
+		ss = append(ss, step, stmt{text: "insert into account_steps (id, account_id, by_id, status, at) values (?, ?, ?, ?, ?)",
+			args: []any{t.ID, a.ID, t.ByID, a.Status, us(t.At)}})
+	}
+	for _, id := range u.SignedOut {
+		ss = append(ss, stmt{text: "update devices set signed_in = false where account_id = ? and signed_in", args: []any{id}})
+	}
+	return ss
+}
