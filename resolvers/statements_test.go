@@ -238,7 +238,12 @@ func filled(t testing.TB, dsn string) made {
 // fill puts sixty of each thing into the store, in such a way that every row has everything that a row may have.
 func fill(t testing.TB, a *api) made {
 	t.Helper()
-	co := demo.Company(ids, now)
+	return fillWith(t, a, 60, demo.Company(ids, now))
+}
+
+// fillWith is fill with n things of each kind that happened at a company.
+func fillWith(t testing.TB, a *api, n int, co directory.Snapshot) made {
+	t.Helper()
 	for i, d := range co.Departments {
 		if d.ParentID.IsZero() { // have every row one, so that few show what many do
 			co.Departments[i].ParentID = d.ID
@@ -256,7 +261,7 @@ func fill(t testing.TB, a *api) made {
 	auditor = co.Members[11].ID
 	m := made{company: co}
 	var u ledger.Unit
-	for i := range 60 {
+	for i := range n {
 		who, by, whom := co.Members[i%20], co.Members[20+i%20], co.Members[40+i%20]
 		target := whom.Ref()
 		if i%2 == 0 {
@@ -273,6 +278,9 @@ func fill(t testing.TB, a *api) made {
 			RequestHash: []byte{1}, Needs: d.Needs, DecisionID: d.ID, FinalDecisionID: final.ID, State: im.ApprovalApproved, Version: 1, CreatedAt: now}
 		e := im.AuditEvent{ID: ids.New(), At: now, Actor: who.Ref(), ActorName: who.Name, Action: "block", Outcome: im.Review, Subject: ref,
 			SubjectName: "s", About: target.ID, WorkspaceID: r.WorkspaceID, DecisionID: d.ID, Detail: "d"}
+		if target.Kind == im.KindContact { // of which each has one
+			r.State = im.Active
+		}
 		// Every three rows in a row show a relationship and an approval.
 		if i%3 == 1 {
 			e.Subject = im.Ref{Kind: im.KindApproval, ID: ap.ID}
@@ -283,7 +291,9 @@ func fill(t testing.TB, a *api) made {
 		u.Approvals = append(u.Approvals, ap)
 		u.Candidates = append(u.Candidates, im.Candidate{ApprovalID: ap.ID, MemberID: by.ID, Role: "admin"})
 		u.Verdicts = append(u.Verdicts, im.Verdict{ID: ids.New(), ApprovalID: ap.ID, ByID: by.ID, Approved: true, Comment: "c", About: target.ID, At: now})
-		u.Events = append(u.Events, e)
+		read := e // about the account of somebody
+		read.ID, read.Action, read.Subject, read.About = ids.New(), "read.account", im.Ref{Kind: im.KindAccount, ID: co.Accounts[i].ID}, co.Members[i%len(co.Members)].ID
+		u.Events = append(u.Events, e, read)
 		u.Alerts = append(u.Alerts, l)
 		u.Intents = append(u.Intents, im.Intent{ID: ids.New(), Key: r.ID.String(), Kind: "block", WorkspaceID: r.WorkspaceID, Subject: ref,
 			State: im.DeliveryNotNeeded, CreatedAt: now})
