@@ -302,7 +302,8 @@ func (r *run) checkWeCom() {
 	}
 }
 
-// expected is WeCom's state before, but for those who are now listed: they are marked, and have no tags.
+// expected is WeCom's state before, but for those who are now listed: on the side of the member in charge, who comes first,
+// they are marked and have no tags. An admin's blacklisting is about no other side but with the workspace for its scope.
 func (r *run) expected(listed map[string]bool) wecomsim.Seed {
 	want := r.wecom.world
 	want.Contacts = slices.Clone(want.Contacts)
@@ -311,9 +312,7 @@ func (r *run) expected(listed map[string]bool) wecomsim.Seed {
 			continue
 		}
 		follows := slices.Clone(want.Contacts[i].Follows)
-		for j := range follows {
-			follows[j].Remark, follows[j].Tags = mark+follows[j].Remark, []string{}
-		}
+		follows[0].Remark, follows[0].Tags = mark+follows[0].Remark, []string{}
 		want.Contacts[i].Follows = follows
 	}
 	return want

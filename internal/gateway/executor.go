@@ -41,7 +41,7 @@ type compared struct {
 }
 
 // asking are root fields that leave something behind: they are not asked twice.
-var asking = []string{"decide", "contactCheck", "blockPreview"}
+var asking = []string{"decide", "contactCheck", "blockPreview", "messages"}
 
 // Exec is part of graphql.ExecutableSchema.
 func (c compared) Exec(ctx context.Context) graphql.ResponseHandler {
