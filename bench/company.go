@@ -22,6 +22,7 @@ const (
 	membersPerGroup   = 10
 	membersPerLeaf    = 50 // of a department without others below
 	leavesPerDivision = 20
+	rareTag           = 1000 // of so many contacts one has the tag, and of so many accounts one was left alone
 )
 
 func (c company) contacts() int      { return c.members * contactsEach }
@@ -142,6 +143,8 @@ func (c company) member(n int) im.Member {
 		m.Position, m.Rank, m.Roles = "经理", 6, []string{"dept_manager"}
 	case n == administrator:
 		m.Position, m.Roles = "管理员", []string{"admin"}
+	case n%membersPerLeaf == server:
+		m.Position, m.JobFunction = "客服", im.CustomerService
 	}
 	m.SortKey, m.AccountName = pinyin.Person(m.Name), pinyin.AccountName(m.Name, m.EmployeeNo)
 	return m
@@ -153,7 +156,17 @@ const (
 	chief         = 0
 	administrator = 1
 	colleague     = 7
+	server        = 9 // in each department, who serves customers and sees his own department alone
 )
+
+// lastActive is when the n-th account was used: one in a thousand when the company was founded, all others so late that
+// they are not inactive when this is read.
+func lastActive(n int) time.Time {
+	if n%rareTag == 500 {
+		return founded
+	}
+	return founded.AddDate(100, 0, 0)
+}
 
 // contact is the n-th; its owner follows it.
 func (c company) contact(n int) im.ExternalContact {

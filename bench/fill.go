@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/guanxi-im/guanxi/internal/audit"
+	"github.com/guanxi-im/guanxi/internal/directory"
 	"github.com/guanxi-im/guanxi/internal/envelope"
 	"github.com/guanxi-im/guanxi/internal/im"
 )
@@ -134,32 +135,36 @@ func (f *filler) directory() error {
 			d := c.department(i)
 			return []any{row(d.ID), d.Name, d.SortKey, row(d.ParentID), row(d.ManagerID), d.Path}
 		}},
-		{"members", "id, name, sort_key, employee_no, account_name, position, rank, phone, job_function, region, manager_id, employment", c.members,
+		{"members", "id, name, sort_key, employee_no, account_name, position, rank, phone, job_function, region, manager_id, employment, folded", c.members,
 			func(i int) []any {
 				m := c.member(i)
 				return []any{row(m.ID), m.Name, m.SortKey, m.EmployeeNo, m.AccountName, m.Position, m.Rank, m.Phone, string(m.JobFunction), m.Region,
-					row(m.ManagerID), string(m.Employment)}
+					row(m.ManagerID), string(m.Employment), directory.Folds(m.Name, m.AccountName, m.EmployeeNo)}
 			}},
 		{"member_roles", "member_id, role", c.members, func(i int) []any { return []any{row(memberRow.id(i)), c.member(i).Roles[0]} }},
-		{"member_departments", "member_id, department_id, is_primary", c.members, func(i int) []any {
+		{"member_departments", "member_id, department_id, is_primary", c.members + c.divisions(), func(i int) []any {
+			if division := i - c.members; division >= 0 { // who leads a division is of it, too
+				return []any{row(memberRow.id(c.headOf(division))), row(departmentRow.id(1 + division)), false}
+			}
 			return []any{row(memberRow.id(i)), row(c.member(i).DepartmentID), true}
 		}},
 		{"accounts", "id, member_id, workspace_id, kind, platform_id, status, status_until, status_scope, last_active_at", 2 * c.members, func(i int) []any {
 			return []any{row(accountRow.id(i)), row(memberRow.id(i / 2)), row(workspaceRow.id(i % 2)), string(im.HumanAccount), c.member(i / 2).AccountName,
-				string(im.AccountActive), nil, string(im.FullScope), nil}
+				string(im.AccountActive), nil, string(im.FullScope), us(lastActive(i))}
 		}},
-		{"external_contacts", `id, workspace_id, platform_id, name, sort_key, company, phone, verified, region, importance, status, owner_id, pool_department_id`,
+		{"external_contacts", `id, workspace_id, platform_id, name, sort_key, company, phone, verified, region, importance, status, owner_id, pool_department_id, folded`,
 			c.contacts(), func(i int) []any {
 				x := c.contact(i)
 				return []any{row(x.ID), row(x.WorkspaceID), x.PlatformID, x.Name, x.SortKey, x.Company, x.Phone, x.Verified, x.Region, string(x.Importance),
-					string(x.Status), row(x.OwnerID), nil}
+					string(x.Status), row(x.OwnerID), nil, directory.Folds(x.Name, x.Company)}
 			}},
+		{"contact_tags", "contact_id, tag", c.contacts() / rareTag, func(i int) []any { return []any{row(contactRow.id(i * rareTag)), "vip"} }},
 		{"contact_follows", "contact_id, member_id, since, source", c.contacts(), func(i int) []any {
 			return []any{row(contactRow.id(i)), row(memberRow.id(i / contactsEach)), us(founded), "SCAN"}
 		}},
-		{"groups", "id, workspace_id, platform_id, name, sort_key, kind, owner_id, project_closed, announcement, dissolved_at", c.groups(), func(i int) []any {
+		{"groups", "id, workspace_id, platform_id, name, sort_key, kind, owner_id, project_closed, announcement, dissolved_at, folded", c.groups(), func(i int) []any {
 			g, _ := c.group(i)
-			return []any{row(g.ID), row(g.WorkspaceID), g.PlatformID, g.Name, g.SortKey, string(g.Kind), row(g.OwnerID), *g.ProjectClosed, g.Announcement, nil}
+			return []any{row(g.ID), row(g.WorkspaceID), g.PlatformID, g.Name, g.SortKey, string(g.Kind), row(g.OwnerID), *g.ProjectClosed, g.Announcement, nil, directory.Folds(g.Name)}
 		}},
 		{"group_members", "id, group_id, party_kind, party_id, is_admin, joined_at, left_at, invited_by", c.groups() * membersPerGroup, func(i int) []any {
 			g, members := c.group(i / membersPerGroup)

@@ -63,7 +63,7 @@ func (o options) chosen() []shape {
 }
 
 // measuring are the commands that measure.
-var measuring = map[string]func(context.Context, options) error{"reads": reads, "q4": q4, "check": checks, "start": starts, "all": all}
+var measuring = map[string]func(context.Context, options) error{"reads": reads, "q4": q4, "check": checks, "lists": lists, "start": starts, "all": all}
 
 // all measures everything: on PostgreSQL where there is one, then on SQLite.
 func all(ctx context.Context, o options) error {
@@ -73,7 +73,7 @@ func all(ctx context.Context, o options) error {
 	}
 	for _, server := range servers {
 		o.postgres = server
-		for _, measure := range []func(context.Context, options) error{reads, checks, q4} {
+		for _, measure := range []func(context.Context, options) error{reads, lists, checks, q4} {
 			if err := measure(ctx, o); err != nil {
 				return err
 			}
@@ -111,7 +111,7 @@ func run(ctx context.Context, args []string) error {
 	case "ideal-reads":
 		return serveIdealReads(ctx, args[1:])
 	}
-	return errors.New("usage: go run ./bench all|reads|check|q4|start [flags], or generate --members N; --help lists the flags")
+	return errors.New("usage: go run ./bench all|reads|lists|check|q4|start [flags], or generate --members N; --help lists the flags")
 }
 
 // profileVariable names the file into which the gateway's process profiles its CPU time; empty: it does not.

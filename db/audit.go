@@ -70,7 +70,7 @@ func (s *Store) ListEvents(ctx context.Context, v im.Viewer, f audit.Filter, r p
 		where.add(" and e.workspace_id = ?", f.WorkspaceID)
 	}
 	if f.Outcome != "" {
-		where.add(" and e.outcome = ?", f.Outcome)
+		unusual(where.add(" and e.outcome = ?", f.Outcome), "e.outcome", im.Allow, f.Outcome)
 	}
 	var boxes []box
 	out, err := list(ctx, s, eventListing(where, &boxes), r)

@@ -122,14 +122,14 @@ func (s *Store) ListMembers(ctx context.Context, v im.Viewer, f directory.Member
 	}
 	if !f.DepartmentID.IsZero() {
 		if f.IncludeDescendants {
-			where.add(` and m.id in (select md.member_id from member_departments md join departments d on d.id = md.department_id
-				join departments top on top.id = ? where substr(d.path, 1, length(top.path)) = top.path)`, f.DepartmentID)
+			where.add(` and m.id in (select md.member_id from departments top cross join departments d cross join member_departments md
+				where top.id = ? and d.path >= top.path and d.path < top.path || '~' and md.department_id = d.id)`, f.DepartmentID)
 		} else {
 			where.add(" and m.id in (select md.member_id from member_departments md where md.department_id = ?)", f.DepartmentID)
 		}
 	}
 	if f.Role != "" {
-		where.add(" and exists (select 1 from member_roles mr where mr.member_id = m.id and mr.role = ?)", f.Role)
+		where.add(" and m.id in (select mr.member_id from member_roles mr where mr.role = ?)", f.Role)
 	}
 	if f.JobFunction != "" {
 		where.add(" and m.job_function = ?", f.JobFunction)
@@ -145,7 +145,7 @@ func (s *Store) ListMembers(ctx context.Context, v im.Viewer, f directory.Member
 	case im.Departing:
 		where.add(" and false")
 	default:
-		where.add(" and m.employment = ?", f.Employment)
+		unusual(where.add(" and m.employment = ?", f.Employment), "m.employment", im.Employed, f.Employment)
 	}
 	if f.LinkedToPersonal != nil {
 		where.add(" and exists (select 1 from identity_links i where i.member_id = m.id and i.personal) = ?", *f.LinkedToPersonal)
@@ -181,8 +181,8 @@ func memberListing(where *builder, by string) listing[im.Member] {
 const inDepartment = "m.id in (select md.member_id from member_departments md where md.department_id = p.id) and "
 
 // inDepartments is those of the departments below it too.
-const inDepartments = `m.id in (select md.member_id from member_departments md join departments d on d.id = md.department_id
-	where substr(d.path, 1, length(p.path)) = p.path) and `
+const inDepartments = `m.id in (select md.member_id from departments d cross join member_departments md
+	where d.path >= p.path and d.path < p.path || '~' and md.department_id = d.id) and `
 
 // MembersIn reads a page of the members of each of some departments.
 func (s *Store) MembersIn(ctx context.Context, v im.Viewer, departments []im.ID, descendants bool, r page.Request) (map[im.ID]page.Result[im.Member], error) {
@@ -318,6 +318,10 @@ func (s *Store) ContactsOf(ctx context.Context, v im.Viewer, members []im.ID, f 
 	return pages(ctx, s, "members", members, contactListing(s.contacts(where, v, f)), r)
 }
 
+// blacklisted selects the contacts that are blacklisted at a moment.
+const blacklisted = `select b.target_id from relationships b where b.kind = 'BLACKLIST' and b.state in ('ACTIVE', 'UNDO_PENDING_APPROVAL')
+	and (b.expires_at is null or b.expires_at > ?)`
+
 // contacts adds the conditions of a filter on contacts c.
 func (s *Store) contacts(where *builder, v im.Viewer, f directory.ContactFilter) *builder {
 	if f.Query != "" {
@@ -332,16 +336,19 @@ func (s *Store) contacts(where *builder, v im.Viewer, f directory.ContactFilter)
 	if !f.PoolID.IsZero() {
 		where.add(" and c.pool_department_id = ?", f.PoolID)
 	}
-	if f.Status != "" {
-		where.add(` and case when exists (select 1 from relationships b where b.target_id = c.id and b.kind = 'BLACKLIST'
-			and b.state in ('ACTIVE', 'UNDO_PENDING_APPROVAL') and (b.expires_at is null or b.expires_at > ?)) then ? else c.status end = ?`,
-			us(s.now()), im.ContactBlacklisted, f.Status)
+	switch f.Status {
+	case "":
+	case im.ContactBlacklisted:
+		where.add(" and c.id in ("+blacklisted+" union all select sc.id from external_contacts sc where sc.status = ? and sc.status <> 'ACTIVE')",
+			us(s.now()), f.Status)
+	default:
+		unusual(where.add(" and c.status = ?", f.Status), "c.status", im.ContactActive, f.Status).add(" and c.id not in ("+blacklisted+")", us(s.now()))
 	}
 	if f.Importance != "" {
-		where.add(" and c.importance = ?", f.Importance)
+		unusual(where.add(" and c.importance = ?", f.Importance), "c.importance", im.NormalContact, f.Importance)
 	}
 	if f.Tag != "" {
-		where.add(" and exists (select 1 from contact_tags ct where ct.contact_id = c.id and ct.tag = ?)", f.Tag)
+		where.add(" and c.id in (select ct.contact_id from contact_tags ct where ct.tag = ?)", f.Tag)
 	}
 	if f.Verified != nil {
 		where.add(" and c.verified = ?", *f.Verified)
@@ -445,7 +452,7 @@ func (s *Store) ListGroups(ctx context.Context, v im.Viewer, f directory.GroupFi
 		where.add(" and g.owner_id = ?", f.OwnerID).theMember(v, "g.owner_id")
 	}
 	if !f.MemberID.IsZero() {
-		where.add(" and exists (select 1 from group_members gm where gm.group_id = g.id and gm.party_id = ? and gm.left_at is null)", f.MemberID).
+		where.add(" and g.id in (select gm.group_id from group_members gm where gm.party_id = ? and gm.left_at is null)", f.MemberID).
 			theMember(v, "?", f.MemberID)
 	}
 	return list(ctx, s, groupListing(where), r)

@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"slices"
 	"strconv"
 
 	"github.com/guanxi-im/guanxi/internal/fault"
@@ -96,6 +97,15 @@ func list[T any](ctx context.Context, s *Store, l listing[T], r page.Request) (p
 		return page.Result[T]{}, unavailable(err, "list from "+l.from)
 	}
 	return paged(r, rows, at, total), nil
+}
+
+// unusual adds that a column has not its usual value, where none of those asked for is: rows that have another are few, and in
+// an index of their own, which databases take only where a query says so.
+func unusual[T ~string](q *builder, column string, usual T, asked ...T) *builder {
+	if slices.Contains(asked, usual) {
+		return q
+	}
+	return q.add(" and " + column + " <> '" + string(usual) + "'")
 }
 
 func paged[T any](r page.Request, rows []T, at []page.Position, total int) page.Result[T] {

@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/guanxi-im/guanxi/internal/blocking"
@@ -58,12 +59,20 @@ func states(q *builder, state, expires, live, expired string, names []string, no
 		add(in, args...)
 }
 
-// relationshipFilter adds the conditions that the viewer may see relationship r, and of a filter.
-func relationshipFilter(where *builder, v im.Viewer, f blocking.RelationshipFilter, now time.Time) *builder {
-	where.visibleTo(v, im.KindRelationship)
+// relationshipFilter adds the conditions that the viewer may see relationship r, which may be few already, and of a filter.
+func relationshipFilter(where *builder, v im.Viewer, f blocking.RelationshipFilter, few bool, now time.Time) *builder {
+	few = few || !f.InitiatorID.IsZero() || !f.TargetID.IsZero()
+	if few {
+		where.visibleAmong(v, im.KindRelationship)
+	} else {
+		where.visibleTo(v, im.KindRelationship)
+	}
+	all := !few && v.Scopes[im.KindRelationship].Has(im.ScopeAll) // else there are fewer seen than unusual ones
 	if len(f.Kinds) > 0 {
 		in, args := in(f.Kinds)
-		where.add(" and r.kind in ").add(in, args...)
+		if where.add(" and r.kind in ").add(in, args...); all {
+			unusual(where, "r.kind", im.Block, f.Kinds...)
+		}
 	}
 	if len(f.States) > 0 {
 		names := make([]string, len(f.States))
@@ -71,6 +80,11 @@ func relationshipFilter(where *builder, v im.Viewer, f blocking.RelationshipFilt
 			names[i] = string(st)
 		}
 		states(where, "r.state", "r.expires_at", liveStates, string(im.Expired), names, now)
+		if all && !slices.Contains(f.States, im.Expired) { // of which some are kept as what they were before
+			if unusual(where, "r.state", im.Active, f.States...); len(names) == 1 {
+				where.add(" and r.state = ?", names[0])
+			}
+		}
 	}
 	if !f.WorkspaceID.IsZero() {
 		where.add(" and r.workspace_id = ?", f.WorkspaceID)
@@ -104,7 +118,7 @@ func relationshipListing(where *builder, boxes *[]box) listing[*im.Relationship]
 // ListRelationships reads one page of relationships.
 func (s *Store) ListRelationships(ctx context.Context, v im.Viewer, f blocking.RelationshipFilter, now time.Time, r page.Request) (page.Result[im.Relationship], error) {
 	var boxes []box
-	out, err := list(ctx, s, relationshipListing(relationshipFilter(new(builder), v, f, now), &boxes), r)
+	out, err := list(ctx, s, relationshipListing(relationshipFilter(new(builder), v, f, false, now), &boxes), r)
 	if err != nil {
 		return page.Result[im.Relationship]{}, err
 	}
@@ -128,7 +142,7 @@ func (s *Store) RelationshipsOf(ctx context.Context, v im.Viewer, kind im.Kind, 
 		parents = "external_contacts"
 	}
 	var boxes []box
-	found, err := pages(ctx, s, parents, ids, relationshipListing(relationshipFilter(new(builder).add(ends[end]), v, f, now), &boxes), r)
+	found, err := pages(ctx, s, parents, ids, relationshipListing(relationshipFilter(new(builder).add(ends[end]), v, f, true, now), &boxes), r)
 	if err != nil {
 		return nil, err
 	}

@@ -1,9 +1,17 @@
 package db
 
-import "github.com/guanxi-im/guanxi/internal/im"
+import (
+	"strings"
 
-// A predicate is one scope term as SQL over the row that is read. Every ? is the viewer's id.
+	"github.com/guanxi-im/guanxi/internal/im"
+)
+
+// A predicate is one scope term as SQL: the select of what is seen, or a condition on the row that is read. Every ? is the
+// viewer's id.
 type predicate string
+
+// set reports whether it selects what is seen.
+func (p predicate) set() bool { return strings.HasPrefix(string(p), "select ") }
 
 // below is the members of departments that are, or are below, one of the viewer's. It is written for SQLite, which joins
 // in this order and finds paths by their index: after ~ comes nothing that is in one.
@@ -14,53 +22,60 @@ const below = `(select bm.member_id from member_departments vm cross join depart
 const subordinates = `(with recursive down (id) as (select id from members where manager_id = ? union
 	select n.id from members n join down on n.manager_id = down.id) select id from down)`
 
-const everything predicate = "true"
+// oneself is seen by everybody, whatever policy says; colleagues share a department with the viewer.
+const (
+	oneself    predicate = "select sm.id from members sm where sm.id = ?"
+	colleagues predicate = `select om.member_id from member_departments om join member_departments vm on vm.department_id = om.department_id
+		where vm.member_id = ?`
+)
+
+// seen is how a kind of thing is seen: what by says of a row is in one of the sets of the viewer's terms. Databases
+// begin with the sets, which are small beside the table, where several conditions with or between them make them read all of it.
+type seen struct {
+	by     string
+	always predicate
+	terms  map[string]predicate
+	// among says the same as conditions, for rows that something else has made few.
+	among map[string]predicate
+}
 
 // visible says how each term of each kind of thing reads in SQL. The aliases are those of the list queries.
-var visible = map[im.Kind]map[string]predicate{
-	im.KindMember: {
-		im.ScopeAll: everything,
-		im.ScopeOwnDepartments: `m.id in (select om.member_id from member_departments om
-			join member_departments vm on vm.department_id = om.department_id where vm.member_id = ?)`,
-	},
-	im.KindAccount: {
-		im.ScopeAll: everything,
-		im.ScopeOwnDepartments: `a.member_id in (select om.member_id from member_departments om
-			join member_departments vm on vm.department_id = om.department_id where vm.member_id = ?)`,
-	},
-	im.KindContact: {
-		im.ScopeAll:              everything,
-		im.ScopeFollows:          "(c.owner_id = ? or exists (select 1 from contact_follows f where f.contact_id = c.id and f.member_id = ?))",
-		im.ScopeDepartmentsBelow: "c.owner_id in " + below,
-	},
-	im.KindGroup: {
-		im.ScopeAll:        everything,
-		im.ScopeIn:         "exists (select 1 from group_members gm where gm.group_id = g.id and gm.party_id = ? and gm.left_at is null)",
-		im.ScopeOwnedBelow: "(g.owner_id = ? or g.owner_id in " + below + ")",
-	},
-	im.KindRelationship: {
-		im.ScopeAll:            everything,
+var visible = map[im.Kind]seen{
+	im.KindMember:  {by: "m.id", always: oneself, terms: map[string]predicate{im.ScopeOwnDepartments: colleagues}},
+	im.KindAccount: {by: "a.member_id", always: oneself, terms: map[string]predicate{im.ScopeOwnDepartments: colleagues}},
+	im.KindContact: {by: "c.id", terms: map[string]predicate{
+		im.ScopeFollows: `select sc.id from external_contacts sc where sc.owner_id = ? union all
+			select f.contact_id from contact_follows f where f.member_id = ?`,
+		im.ScopeDepartmentsBelow: "select sc.id from external_contacts sc where sc.owner_id in " + below,
+	}},
+	im.KindGroup: {by: "g.id", terms: map[string]predicate{
+		im.ScopeIn: "select gm.group_id from group_members gm where gm.party_id = ? and gm.left_at is null",
+		im.ScopeOwnedBelow: `select sg.id from groups sg where sg.owner_id = ? union all
+			select sg.id from groups sg where sg.owner_id in ` + below,
+	}},
+	im.KindRelationship: {by: "r.id", terms: map[string]predicate{
+		im.ScopeInitiated:      "select sr.id from relationships sr where sr.initiator_id = ?",
+		im.ScopeInitiatedBelow: "select sr.id from relationships sr where sr.initiator_id in " + below,
+	}, among: map[string]predicate{
 		im.ScopeInitiated:      "r.initiator_id = ?",
 		im.ScopeInitiatedBelow: "r.initiator_id in " + below,
-	},
-	im.KindAudit: {
-		im.ScopeAll:                  everything,
-		im.ScopeAllButArchive:        "e.action not like 'archive.%'",
-		im.ScopeOnPolicyAndPlatforms: "(e.action like 'policy.%' or e.action like 'platform.%')",
-		im.ScopeAsActor:              "e.actor_id = ?",
-	},
-	im.KindApproval: {
-		im.ScopeAll:       everything,
-		im.ScopeRequested: "a.requested_by = ?",
-		im.ScopeCandidate: "exists (select 1 from approval_candidates ac where ac.approval_id = a.id and ac.member_id = ?)",
-	},
-	im.KindAPIKey: {im.ScopeAll: everything},
-	im.KindImport: {im.ScopeAll: everything, im.ScopeRequested: "i.requested_by = ?"},
-	im.KindAlert: {
-		im.ScopeAll:               everything,
-		im.ScopePersonSubordinate: "l.person_id in " + subordinates,
-		im.ScopeContactOwner:      "l.contact_id in (select oc.id from external_contacts oc where oc.owner_id = ?)",
-	},
+	}},
+	im.KindAudit: {by: "e.id", terms: map[string]predicate{
+		im.ScopeAllButArchive: "e.action not like 'archive.%'",
+		im.ScopeOnPolicyAndPlatforms: `select se.id from audit_events se where se.action like 'policy.%' union all
+			select se.id from audit_events se where se.action like 'platform.%'`,
+		im.ScopeAsActor: "select se.id from audit_events se where se.actor_id = ?",
+	}},
+	im.KindApproval: {by: "a.id", terms: map[string]predicate{
+		im.ScopeRequested: "select sa.id from approvals sa where sa.requested_by = ?",
+		im.ScopeCandidate: "select ac.approval_id from approval_candidates ac where ac.member_id = ?",
+	}},
+	im.KindAPIKey: {},
+	im.KindImport: {by: "i.id", terms: map[string]predicate{im.ScopeRequested: "select si.id from imports si where si.requested_by = ?"}},
+	im.KindAlert: {by: "l.id", terms: map[string]predicate{
+		im.ScopePersonSubordinate: "select sl.id from alerts sl where sl.person_id in " + subordinates,
+		im.ScopeContactOwner:      "select sl.id from alerts sl join external_contacts oc on oc.id = sl.contact_id where oc.owner_id = ?",
+	}},
 }
 
 // untraced is the relationships u that were undone on terms that leave no trace. Of a truth in JSON one database says true,
@@ -70,7 +85,7 @@ const untraced = "u.state = 'UNDONE' and cast(u.undo_terms ->> 'trace' as text) 
 // gone says how what an undo left no trace of reads in SQL: the relationship, what was asked and alerted about it, and what
 // was done to it, to its approvals or its alerts. Only who reads the trail of all still sees it.
 var gone = map[im.Kind]string{
-	im.KindRelationship: "exists (select 1 from relationships u where u.id = r.id and " + untraced + ")",
+	im.KindRelationship: "coalesce(" + strings.ReplaceAll(untraced, "u.", "r.") + ", false)",
 	im.KindApproval:     "exists (select 1 from relationships u where u.id = a.subject_id and " + untraced + ")",
 	im.KindAlert:        "exists (select 1 from relationships u where u.id = l.subject_id and " + untraced + ")",
 	im.KindAudit: `exists (select 1 from relationships u where u.id in (e.subject_id,
@@ -80,36 +95,82 @@ var gone = map[im.Kind]string{
 // visibleTo adds the condition that the viewer may see the row. A term that this kind of thing does not know shows
 // nothing: policy refuses to load one.
 func (q *builder) visibleTo(v im.Viewer, kind im.Kind) *builder {
+	return q.traced(v, kind).inScope(v, kind)
+}
+
+// visibleAmong is visibleTo for rows that something else has made few: they are judged one by one.
+func (q *builder) visibleAmong(v im.Viewer, kind im.Kind) *builder {
+	of := visible[kind]
+	if of.among == nil || v.Scopes[kind].Has(im.ScopeAll) {
+		return q.visibleTo(v, kind)
+	}
+	q.traced(v, kind).add("(false") // which also keeps PostgreSQL from joining with the whole set for each parent
+	for _, t := range v.Scopes[kind] {
+		if p := of.among[t]; p != "" {
+			q.add(" or ").about(v, p)
+		}
+	}
+	return q.add(")")
+}
+
+// traced adds that no undo has left nothing of the row.
+func (q *builder) traced(v im.Viewer, kind im.Kind) *builder {
 	if left := gone[kind]; left != "" && !v.ReadsTrail() {
 		q.add("not " + left + " and ")
 	}
-	return q.inScope(v, kind)
+	return q
 }
 
 // inScope is visibleTo but for what an undo left no trace of.
 func (q *builder) inScope(v im.Viewer, kind im.Kind) *builder {
-	terms := v.Scopes[kind]
+	terms, of := v.Scopes[kind], visible[kind]
 	if terms.Has(im.ScopeAll) {
 		return q.add("true")
 	}
-	q.add("(false")
-	switch kind { // oneself, whatever policy says
-	case im.KindMember:
-		q.add(" or m.id = ?", v.ID())
-	case im.KindAccount:
-		q.add(" or a.member_id = ?", v.ID())
+	var sets, conditions []predicate
+	if of.always != "" {
+		sets = append(sets, of.always)
 	}
 	for _, t := range terms {
-		p, ok := visible[kind][t]
-		if !ok {
-			continue
-		}
-		q.add(" or " + string(p))
-		for i := range len(p) {
-			if p[i] == '?' {
-				q.args = append(q.args, v.ID())
-			}
+		switch p := of.terms[t]; {
+		case p.set():
+			sets = append(sets, p)
+		case p != "":
+			conditions = append(conditions, p)
 		}
 	}
+	if len(sets)+len(conditions) == 0 {
+		return q.add("false")
+	}
+	q.add("(")
+	for i, p := range conditions {
+		if i > 0 {
+			q.add(" or ")
+		}
+		q.about(v, p)
+	}
+	for i, p := range sets {
+		switch {
+		case i > 0:
+			q.add(" union all ")
+		case len(conditions) > 0:
+			q.add(" or " + of.by + " in (")
+		default:
+			q.add(of.by + " in (")
+		}
+		q.about(v, p)
+	}
+	if len(sets) > 0 {
+		q.add(")")
+	}
 	return q.add(")")
+}
+
+// about adds a predicate of the viewer.
+func (q *builder) about(v im.Viewer, p predicate) *builder {
+	q.add(string(p))
+	for range strings.Count(string(p), "?") {
+		q.args = append(q.args, v.ID())
+	}
+	return q
 }

@@ -1,0 +1,9 @@
+drop index audit_events_refused;
+drop index audit_events_action;
+drop index alerts_contact;
+drop index relationships_kind;
+drop index relationships_state;
+drop index external_contacts_importance;
+drop index external_contacts_status;
+drop index accounts_status;
+drop index members_employment;
