@@ -97,11 +97,15 @@ func eventListing(where *builder, boxes *[]box) listing[*im.AuditEvent] {
 		}}
 }
 
-// HistoryOf reads a page of what was done to each of some accounts.
-func (s *Store) HistoryOf(ctx context.Context, v im.Viewer, accounts []im.ID, r page.Request) (map[im.ID]page.Result[im.AuditEvent], error) {
+// HistoryOf reads a page of what was done to each of some accounts or relationships.
+func (s *Store) HistoryOf(ctx context.Context, v im.Viewer, kind im.Kind, ids []im.ID, r page.Request) (map[im.ID]page.Result[im.AuditEvent], error) {
+	parents := "accounts"
+	if kind == im.KindRelationship {
+		parents = "relationships"
+	}
 	var boxes []box
 	where := new(builder).add("e.subject_id = p.id and ").visibleTo(v, im.KindAudit)
-	found, err := pages(ctx, s, "accounts", accounts, eventListing(where, &boxes), r)
+	found, err := pages(ctx, s, parents, ids, eventListing(where, &boxes), r)
 	if err != nil {
 		return nil, err
 	}

@@ -10,7 +10,9 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 
+	"github.com/guanxi-im/guanxi/graph/generated"
 	"github.com/guanxi-im/guanxi/graph/model"
+	"github.com/guanxi-im/guanxi/internal/audit"
 	"github.com/guanxi-im/guanxi/internal/blocking"
 	"github.com/guanxi-im/guanxi/internal/fault"
 	"github.com/guanxi-im/guanxi/internal/im"
@@ -152,6 +154,14 @@ func (r *queryResolver) BlockPreview(ctx context.Context, input model.BlockInput
 	return b.BlockPreview(p), nil
 }
 
+func (r *relationshipResolver) History(ctx context.Context, obj *view.Relationship, first *int, after *string, last *int, before *string) (*view.AuditEventConnection, error) {
+	p, err := paging(ctx, audit.Newest, first, after, last, before)
+	if err != nil {
+		return nil, err
+	}
+	return obj.History(ctx, p)
+}
+
 func (r *subscriptionResolver) RelationshipChanged(ctx context.Context, memberID *string, after *string) (<-chan *view.RelationshipChange, error) {
 	member, err := ids{fault.BadUserInput}.optional("memberId", memberID, im.KindMember)
 	if err != nil {
@@ -159,3 +169,7 @@ func (r *subscriptionResolver) RelationshipChanged(ctx context.Context, memberID
 	}
 	return follow(r.Resolver, ctx, live.Watch{Of: live.Relationships, MemberID: member}, after, (*view.Batch).RelationshipChange)
 }
+
+func (r *Resolver) Relationship() generated.RelationshipResolver { return &relationshipResolver{r} }
+
+type relationshipResolver struct{ *Resolver }

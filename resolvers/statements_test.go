@@ -176,7 +176,7 @@ var paths = map[string]string{
 	"externalContacts": "followers { member { name } }|relationships { totalCount }|platformId phone|workspace { name }|owner { department { name } }|opportunities { owner { name } }",
 	"groups":           "members(includeLeft: true) { totalCount nodes { party { ... on Member { name } } } }|owner { name }|admins { name }|workspace { name }",
 	"relationships": "reason|state|initiator { name }|target { ... on Member { name } ... on ExternalContact { name } }|delivery { state }|workspace { name }|" +
-		"effects { from { ... on Member { name } ... on ExternalContact { name } } }|decision { outcome needs { candidates { name } } }|approvals { reason }",
+		"effects { from { ... on Member { name } ... on ExternalContact { name } } }|decision { outcome needs { candidates { name } } }|approvals { reason }|history(first: 2) { totalCount nodes { subjectName } }",
 	"approvals": "summary|reason|requestedBy { name }|needs { given candidates { name } }|decision { actor { name } }|finalDecision { target { id } }|" +
 		"verdicts { comment by { name } }|subject { ... on Relationship { target { ... on Member { name } } } }",
 	"auditEvents": "detail|actorName subjectName|actor { ... on Member { name } }|decision { rules { name text } }|workspace { name }|subject { id }",

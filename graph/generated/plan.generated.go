@@ -4406,6 +4406,7 @@ var planRelationship = &plan.Type{Name: "Relationship", Is: []string{"Relationsh
 	"notRestored":      {ID: 22, NonNull: true},
 	"decision":         {ID: 23, NonNull: false},
 	"approvals":        {ID: 24, NonNull: true},
+	"history":          {ID: 25, NonNull: true},
 }}
 
 func (p *planner) objectRelationship(w *plan.Writer, sel *plan.Selection, obj *view.Relationship) bool {
@@ -4570,6 +4571,15 @@ func (p *planner) objectRelationship(w *plan.Writer, sel *plan.Selection, obj *v
 					ok = plan.List(w, len(v), true, func(i0 int) bool {
 						return !(v[i0] == nil && w.Missing(true)) && p.objectApproval(w, f.Under(w, planApproval), v[i0])
 					})
+				}
+			}
+		case 25:
+			if fc, ctx := f.Enter(w, p.fieldContext_Relationship_history); fc != nil {
+				v, err := p.Resolvers.Relationship().History(ctx, obj, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+				if err != nil {
+					w.Fail(err)
+				} else {
+					ok = !(v == nil && w.Missing(true)) && p.objectAuditEventConnection(w, f.Under(w, planAuditEventConnection), v)
 				}
 			}
 

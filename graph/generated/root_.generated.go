@@ -31,6 +31,7 @@ type ResolverRoot interface {
 	Member() MemberResolver
 	Mutation() MutationResolver
 	Query() QueryResolver
+	Relationship() RelationshipResolver
 	Subscription() SubscriptionResolver
 }
 
@@ -722,6 +723,7 @@ type ComplexityRoot struct {
 		Enforcement      func(childComplexity int) int
 		ExpiresAt        func(childComplexity int) int
 		Group            func(childComplexity int) int
+		History          func(childComplexity int, first *int, after *string, last *int, before *string) int
 		ID               func(childComplexity int) int
 		Initiator        func(childComplexity int) int
 		Kind             func(childComplexity int) int
@@ -3966,6 +3968,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Relationship.Group(childComplexity), true
+	case "Relationship.history":
+		if e.ComplexityRoot.Relationship.History == nil {
+			break
+		}
+
+		args, err := ec.field_Relationship_history_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Relationship.History(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Relationship.id":
 		if e.ComplexityRoot.Relationship.ID == nil {
 			break
@@ -6313,6 +6326,8 @@ type Relationship implements Node @authorize(action: "read") {
   decision: Decision
   "The reviews that it went through, newest first."
   approvals: [Approval!]!
+  "What was done to it, newest first, as far as the caller may read the trail; nothing of one that an undo left no trace of."
+  history(first: Int, after: String, last: Int, before: String): AuditEventConnection!
 }
 
 "What a relationship does."
@@ -8093,6 +8108,8 @@ func (ec *executionContext) childFields_Relationship(ctx context.Context, field 
 		return ec.fieldContext_Relationship_decision(ctx, field)
 	case "approvals":
 		return ec.fieldContext_Relationship_approvals(ctx, field)
+	case "history":
+		return ec.fieldContext_Relationship_history(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Relationship", field.Name)
 }

@@ -33,8 +33,8 @@ const Newest = "audit.newest"
 // Store is what the trail is read from.
 type Store interface {
 	ListEvents(ctx context.Context, v im.Viewer, f Filter, r page.Request) (page.Result[im.AuditEvent], error)
-	// HistoryOf is what was done to accounts, and ReadingsOf who read what about members.
-	HistoryOf(ctx context.Context, v im.Viewer, accounts []im.ID, r page.Request) (map[im.ID]page.Result[im.AuditEvent], error)
+	// HistoryOf is what was done to accounts or relationships, and ReadingsOf who read what about members.
+	HistoryOf(ctx context.Context, v im.Viewer, kind im.Kind, ids []im.ID, r page.Request) (map[im.ID]page.Result[im.AuditEvent], error)
 	ReadingsOf(ctx context.Context, v im.Viewer, members []im.ID, r page.Request) (map[im.ID]page.Result[im.AuditEvent], error)
 	Events(ctx context.Context, v im.Viewer, ids []im.ID) (map[im.ID]im.AuditEvent, error)
 }

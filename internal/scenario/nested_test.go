@@ -6,6 +6,27 @@ import (
 	"testing"
 )
 
+// The history of a relationship is the part of the trail about it that the reader may read.
+func TestHistoryOfARelationship(t *testing.T) {
+	onEach(t, func(t *testing.T, c company) {
+		wang := c.person("wangfang004")
+		target, native := c.member("liqiang005"), c.workspace("native")
+		id := wang.Do(`mutation($t:ID!,$w:[ID!]){block(input:{targetId:$t,kind:BLOCK,workspaceIds:$w,reason:"too loud"}){results{relationship{id}}}}`,
+			vars{"t": target, "w": []string{native}}).Text("block.results.0.relationship.id")
+		wang.Do(`mutation($r:ID!){liftRelationship(relationshipId:$r,reason:"we talked"){userErrors{code}}}`, vars{"r": id})
+		ask := `query($r:ID!){relationship(id:$r){history(first:1){totalCount pageInfo{hasNextPage} nodes{action subject{id}}}}}`
+		hers := wang.Do(ask, vars{"r": id})
+		expect(t, "what she did", hers.Get("relationship.history.totalCount"), any(2.0))
+		expect(t, "the newest", hers.Text("relationship.history.nodes.0.action"), "lift")
+		expect(t, "of it", hers.Text("relationship.history.nodes.0.subject.id"), id)
+		expect(t, "and more", hers.Get("relationship.history.pageInfo.hasNextPage"), any(true))
+		expect(t, "all of the trail", c.person("guping012").Do(ask, vars{"r": id}).Get("relationship.history.totalCount"), any(2.0))
+		her := c.person("zhaomin003").Do(ask, vars{"r": id}) // who leads her sees the relationship, and of the trail her own acts
+		expect(t, "the relationship", her.Get("relationship") != nil, true)
+		expect(t, "her manager's part of it", her.Get("relationship.history.totalCount"), any(0.0))
+	})
+}
+
 // What hangs on people, departments, accounts, contacts and groups, as each may see it.
 func TestWhatHangsOnRows(t *testing.T) {
 	onEach(t, func(t *testing.T, c company) {

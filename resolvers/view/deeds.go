@@ -52,6 +52,7 @@ func (b *Batch) Relationship(r im.Relationship) *Relationship {
 
 // The methods of Relationship are the fields of the schema.
 func (*Relationship) IsNode()                        {}
+func (r *Relationship) key() im.ID                   { return r.row.ID }
 func (r *Relationship) ID() string                   { return id(im.KindRelationship, r.row.ID) }
 func (r *Relationship) Kind() model.RelationshipKind { return model.RelationshipKind(r.row.Kind) }
 func (r *Relationship) State() model.RelationshipState {

@@ -95,7 +95,14 @@ func (d *Department) Members(ctx context.Context, descendants bool, r page.Reque
 // StatusHistory presents a page of what was done to the account.
 func (a *Account) StatusHistory(ctx context.Context, r page.Request) (*AuditEventConnection, error) {
 	return pagesOf(ctx, a.b, "Account.statusHistory", []any{r}, &a.b.shown.accounts, a, func(ctx context.Context, ids []im.ID) (map[im.ID]page.Result[im.AuditEvent], error) {
-		return a.b.src.Audit.HistoryOf(ctx, a.b.viewer, ids, r)
+		return a.b.src.Audit.HistoryOf(ctx, a.b.viewer, im.KindAccount, ids, r)
+	}, (*Batch).AuditEventPage)
+}
+
+// History presents a page of what was done to the relationship.
+func (d *Relationship) History(ctx context.Context, r page.Request) (*AuditEventConnection, error) {
+	return pagesOf(ctx, d.b, "Relationship.history", []any{r}, &d.b.shown.relationships, d, func(ctx context.Context, ids []im.ID) (map[im.ID]page.Result[im.AuditEvent], error) {
+		return d.b.src.Audit.HistoryOf(ctx, d.b.viewer, im.KindRelationship, ids, r)
 	}, (*Batch).AuditEventPage)
 }
 
