@@ -1,4 +1,4 @@
-// A gateway with the demo company, as a process of its own: GUANXI_BINARY names the program.
+// A gateway with the demo company, as a process of its own: GUANXI names the program.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
-const binary = process.env.GUANXI_BINARY;
-if (!binary) throw new Error('GUANXI_BINARY does not name the program');
+const binary = process.env.GUANXI;
+if (!binary) throw new Error('GUANXI does not name the program');
 
 const environment = { PATH: process.env.PATH, HOME: tmpdir(), TMPDIR: tmpdir() };
 
