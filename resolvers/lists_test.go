@@ -39,7 +39,6 @@ var rowsOf = map[string]string{
 var apart = map[string]string{
 	"Query.platforms":         "as many as were built in, without a statement",
 	"Query.workspaces":        "all of them, at once",
-	"ContactCheck.because":    "each check is a question to policy too, of which some are kept",
 	"Query.nodes":             "TestStatementsOfNodes",
 	"Decision.nearMisses":     "of one decision at a time that is explained",
 	"Query.messages":          "not counted yet",

@@ -250,16 +250,17 @@ func (b *Batch) DecideApprovalPayload(r blocking.Result) *DecideApprovalPayload 
 
 // ContactCheck is the answer of a contact check.
 type ContactCheck struct {
-	b     *Batch
-	in    blocking.CheckInput
-	check blocking.Check
+	b       *Batch
+	in      blocking.CheckInput
+	check   blocking.Check
+	because []*Relationship // presented with all checks, so that what hangs on them is asked for at once
 }
 
 // ContactCheck presents an answer.
 func (b *Batch) ContactCheck(in blocking.CheckInput, c blocking.Check) *ContactCheck {
 	b.announceNode(in.From)
 	b.announceNode(in.To)
-	return &ContactCheck{b, in, c}
+	return &ContactCheck{b, in, c, All(c.Because, b.Relationship)}
 }
 
 // The methods of ContactCheck are the fields of the schema.
@@ -270,7 +271,7 @@ func (c *ContactCheck) To(ctx context.Context) (Party, error)   { return c.b.par
 func (c *ContactCheck) Workspace(ctx context.Context) (*Workspace, error) {
 	return c.b.workspace(ctx, c.in.Workspace)
 }
-func (c *ContactCheck) Because() []*Relationship { return All(c.check.Because, c.b.Relationship) }
+func (c *ContactCheck) Because() []*Relationship { return c.because }
 func (c *ContactCheck) Enforcement() *model.Enforcement {
 	if c.check.Enforcement == "" {
 		return nil
