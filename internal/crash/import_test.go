@@ -54,8 +54,9 @@ func TestKilledImportGoesOn(t *testing.T) {
 					}
 				}
 				_ = first.Process.Kill()
-				if err := first.Wait(); err == nil {
-					t.Skip("it had ended before it was killed")
+				if err := first.Wait(); err == nil { // as may happen near its end: the other shares show it then
+					t.Log("it had ended before it was killed")
+					return
 				}
 				killed := at()
 				t.Logf("killed after line %d of %d", killed, rows)
