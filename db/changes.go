@@ -95,19 +95,19 @@ func changesOf(v im.Viewer, kind im.Kind, join, reason string, last ...string) *
 func (q *builder) directoryTo(v im.Viewer) *builder {
 	q.add("(h.kind = ?", im.KindDepartment)
 	for _, k := range []struct {
-		kind, scope im.Kind
-		from        string
+		kind im.Kind
+		from string
 	}{
-		{im.KindMember, im.KindMember, "members m where m.id"},
-		{im.KindContact, im.KindContact, "external_contacts c where c.id"},
-		{im.KindGroup, im.KindGroup, "groups g where g.id"},
-		{im.KindAccount, im.KindMember, "accounts a join members m on m.id = a.member_id where a.id"},
+		{im.KindMember, "members m where m.id"},
+		{im.KindContact, "external_contacts c where c.id"},
+		{im.KindGroup, "groups g where g.id"},
+		{im.KindAccount, "accounts a where a.id"},
 	} {
 		q.add(" or h.kind = ?", k.kind)
-		if v.Scopes[k.scope].Has(im.ScopeAll) && k.kind != im.KindAccount {
+		if v.Scopes[k.kind].Has(im.ScopeAll) {
 			continue
 		}
-		q.add(" and exists (select 1 from "+k.from+" = h.subject_id and ").visibleTo(v, k.scope).add(")")
+		q.add(" and exists (select 1 from "+k.from+" = h.subject_id and ").visibleTo(v, k.kind).add(")")
 	}
 	return q.add(")")
 }
