@@ -12,7 +12,6 @@ import (
 	"github.com/guanxi-im/guanxi/internal/app"
 	"github.com/guanxi-im/guanxi/internal/envelope"
 	"github.com/guanxi-im/guanxi/internal/identity"
-	"github.com/guanxi-im/guanxi/internal/im"
 )
 
 // world is a company in a database of its own, and what a gateway needs to serve it.
@@ -105,33 +104,4 @@ func (w *world) serve(ctx context.Context, env ...string) (*process, error) {
 func (w *world) token(member int) (string, error) {
 	trust := identity.Options{Secret: []byte(secret), Issuer: issuer, Audience: "guanxi", Now: time.Now}
 	return identity.Token(trust, w.member(member).AccountName, 12*time.Hour)
-}
-
-// readKeys reads all data keys, for a handler that opens texts by hand.
-func readKeys(ctx context.Context, d *database, file string) (map[im.ID]envelope.Key, error) {
-	keyset, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	master, err := envelope.Open(keyset)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := d.sql.QueryContext(ctx, "select id, subject_id, wrapped from data_keys order by id")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }()
-	keys := make(map[im.ID]envelope.Key)
-	for rows.Next() {
-		var id, subject im.ID
-		var wrapped []byte
-		if err := rows.Scan(&id, &subject, &wrapped); err != nil {
-			return nil, err
-		}
-		if keys[id], err = master.Unwrap(id, subject, wrapped); err != nil {
-			return nil, err
-		}
-	}
-	return keys, rows.Err()
 }

@@ -294,7 +294,11 @@ func (s *Store) lockStmts(u ledger.Unit) (ss []stmt) {
 			locks[accountsLock] = true
 		}
 	}
-	share := func(lock int64) { locks[lock] = locks[lock] }
+	share := func(lock int64) {
+		if !locks[lock] {
+			locks[lock] = false
+		}
+	}
 	for _, x := range u.Sent {
 		for _, way := range x.Ways {
 			share(wholeWorkspace)

@@ -191,7 +191,7 @@ func (w *Writer) Nothing(nonNull bool) bool { return w.lacks(nonNull, "must not 
 func (w *Writer) lacks(nonNull bool, message string) bool {
 	if nonNull {
 		if ctx := w.here(); !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
-			w.oc.Errorf(ctx, "%s", message)
+			graphql.AddErrorf(ctx, "%s", message)
 		}
 	}
 	return true

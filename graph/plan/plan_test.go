@@ -8,6 +8,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/validator/rules"
 
 	"github.com/guanxi-im/guanxi/graph/plan"
 )
@@ -20,7 +21,7 @@ var query = &plan.Type{Name: "Query", Is: []string{"Query"}, Fields: map[string]
 // operation is one that was parsed and validated.
 func operation(t *testing.T, text string) (context.Context, *graphql.OperationContext) {
 	t.Helper()
-	doc, errs := gqlparser.LoadQuery(schema, text)
+	doc, errs := gqlparser.LoadQueryWithRules(schema, text, rules.NewDefaultRules())
 	if errs != nil {
 		t.Fatal(errs)
 	}

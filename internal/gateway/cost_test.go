@@ -14,6 +14,7 @@ import (
 
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/validator/rules"
 
 	"github.com/guanxi-im/guanxi/graph/generated"
 	"github.com/guanxi-im/guanxi/internal/im"
@@ -50,7 +51,7 @@ func TestPrice(t *testing.T) {
 		`mutation { cancelApproval(approvalId: "x") { userErrors { code } } }`: 1 + 5 + 10,
 		`subscription { relationshipChanged { cursor } }`:                      1 + 10,
 	} {
-		doc, errs := gqlparser.LoadQuery(schema(), query)
+		doc, errs := gqlparser.LoadQueryWithRules(schema(), query, rules.NewDefaultRules())
 		if errs != nil {
 			t.Errorf("%s: %v", query, errs)
 			continue
@@ -72,7 +73,7 @@ func TestPriceOfNestedPages(t *testing.T) {
 		`{ as(first: 10) { edges { node { as(last: 5) { edges { node { id } } } } } } }`:                                             1 + 10*(1+1+5),
 		`{ as(first: 100) { nodes { as(first: 100) { nodes { as(first: 100) { nodes { as(first: 100) { nodes { id } } } } } } } } }`: 1 + 100*(2+100*(2+100*(2+100))),
 	} {
-		doc, errs := gqlparser.LoadQuery(own, query)
+		doc, errs := gqlparser.LoadQueryWithRules(own, query, rules.NewDefaultRules())
 		if errs != nil {
 			t.Fatal(errs)
 		}
@@ -91,7 +92,7 @@ func TestPriceIsQuick(t *testing.T) {
 		fmt.Fprintf(&b, " fragment F%d on Member { manager { ...F%d } department { manager { ...F%d } } }", i, i+1, i+1)
 	}
 	fmt.Fprintf(&b, " fragment F%d on Member { id }", levels)
-	doc, err := gqlparser.LoadQuery(schema(), b.String())
+	doc, err := gqlparser.LoadQueryWithRules(schema(), b.String(), rules.NewDefaultRules())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -165,7 +165,7 @@ func readTrusted(path string) (*trustedSet, error) {
 	if err != nil {
 		return nil, err
 	}
-	texts := map[string]string{}
+	var texts map[string]string
 	if info.IsDir() {
 		texts, err = readFolder(path)
 	} else {

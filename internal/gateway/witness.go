@@ -245,13 +245,13 @@ func (rec *record) begun() bool {
 
 // firstCode is the code of the first error; without a code it is none of ours.
 func firstCode(errs gqlerror.List) string {
-	for _, e := range errs {
-		if code, ok := e.Extensions["code"].(string); ok {
-			return code
-		}
-		return "UNKNOWN"
+	if len(errs) == 0 {
+		return observe.OK
 	}
-	return observe.OK
+	if code, ok := errs[0].Extensions["code"].(string); ok {
+		return code
+	}
+	return "UNKNOWN"
 }
 
 // shape names a document by what is in it besides comments and strings, as people write those: documents that differ in

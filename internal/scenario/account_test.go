@@ -241,7 +241,7 @@ func TestTemporaryUnfreeze(t *testing.T) {
 	t.Parallel()
 	testkit.OnEach(t, func(t *testing.T, dsn string) {
 		c := open(t, dsn)
-		lin, li := c.person("linyue002"), c.person("liqiang005")
+		lin := c.person("linyue002")
 		account := c.accountOf("liqiang005", "native")
 		now := func() string {
 			a := lin.Do(accountDocument, vars{"i": account})
@@ -265,7 +265,7 @@ func TestTemporaryUnfreeze(t *testing.T) {
 			expect(t, "for a time, then "+to, got, "INVALID_TRANSITION")
 		}
 		time.Sleep(1100 * time.Millisecond) // tokens count in seconds: this one is after his sessions ended
-		li = c.person("liqiang005")
+		li := c.person("liqiang005")
 		wish := c.wish(c.member("gaoxiang020"), []how{on("native")})
 		blocked := li.Do(blockDocument, wish)
 		expect(t, "EXPORT_ONLY is not ACTIVE", strings.Contains(blocked.Body, "C-04"), true)
