@@ -53,7 +53,7 @@ func TestDirectoryChanges(t *testing.T) {
 			return id == his && others.WorkspaceID != owned.WorkspaceID || id == group && co.Groups[0].WorkspaceID != owned.WorkspaceID ||
 				id == account && co.Accounts[0].WorkspaceID != owned.WorkspaceID
 		}), hears(t, w, all, live.Watch{Of: live.Directory, WorkspaceID: owned.WorkspaceID}))
-		employee := map[im.Kind]im.Scope{im.KindMember: {im.ScopeAll}, im.KindContact: {im.ScopeFollows}, im.KindGroup: {im.ScopeIn}}
+		employee := map[im.Kind]im.Scope{im.KindMember: {im.ScopeAll}, im.KindAccount: {im.ScopeAll}, im.KindContact: {im.ScopeFollows}, im.KindGroup: {im.ScopeIn}}
 		want := []im.ID{mine, person, left, account, department}
 		if slices.ContainsFunc(co.Memberships, func(m im.Membership) bool {
 			return m.GroupID == co.Groups[0].ID && m.Party.ID == w.member(3) && m.LeftAt.IsZero()

@@ -211,6 +211,7 @@ func TestConcurrentKeys(t *testing.T) {
 		Post(context.Context, ledger.Unit) error
 	}{w.Store, started(t, dsn)}
 	var wg sync.WaitGroup
+	at := make(chan struct{}, 24) // at once: other packages' tests share the server's connections
 	reasons := map[im.ID]im.Text{}
 	for i := range 60 {
 		r := w.block(w.member(i), w.member(20+i%3))
@@ -221,6 +222,8 @@ func TestConcurrentKeys(t *testing.T) {
 		reasons[r.ID] = r.Reason
 		u := posting(r)
 		wg.Go(func() {
+			at <- struct{}{}
+			defer func() { <-at }()
 			if err := stores[i%2].Post(context.Background(), u); err != nil {
 				t.Error(err)
 			}

@@ -148,7 +148,7 @@ func (w *world) counts() map[string]int {
 }
 
 // all is a viewer from whom nothing is hidden.
-var all = im.Viewer{Scopes: map[im.Kind]im.Scope{im.KindMember: {im.ScopeAll}, im.KindContact: {im.ScopeAll}, im.KindGroup: {im.ScopeAll},
+var all = im.Viewer{Scopes: map[im.Kind]im.Scope{im.KindMember: {im.ScopeAll}, im.KindAccount: {im.ScopeAll}, im.KindContact: {im.ScopeAll}, im.KindGroup: {im.ScopeAll},
 	im.KindRelationship: {im.ScopeAll}, im.KindApproval: {im.ScopeAll}, im.KindAudit: {im.ScopeAll}, im.KindAlert: {im.ScopeAll}}}
 
 // workspace is the first of a snapshot's; everybody of the demo is on it.
