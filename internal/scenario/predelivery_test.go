@@ -137,11 +137,7 @@ func TestChecksUnderLoad(t *testing.T) {
 
 // Fifty questions are one statement, and are answered in their order.
 func TestContactChecks(t *testing.T) {
-	dsn, count := "", func() int64 { return 0 }
-	if testing.Short() {
-		t.Skip("counts statements")
-	}
-	dsn, count = testkit.CountedPostgres(t)
+	dsn, count := testkit.CountedPostgres(t)
 	c := open(t, dsn)
 	c.person("wangfang004").blocks("wm_spam")
 	c.person("wangfang004").blocks("liqiang005", on("native"))
