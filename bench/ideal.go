@@ -98,7 +98,7 @@ var idealInserts = []string{
 	`insert into intents (id, key, kind, workspace_id, subject_kind, subject_id, state, created_at, settled_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 	`insert into audit_events (id, at, actor_kind, actor_id, actor_name, action, outcome, subject_kind, subject_id, about_id, subject_name, detail, workspace_id,
 		decision_id, request_id) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-	`insert into changes (id, at, relationship_id, previous_state, snapshot) values (?, ?, ?, null, ?)`,
+	`insert into changes (id, at, kind, subject_id, what, workspace_id, previous_state, snapshot) values (?, ?, 'relationship', ?, 'CREATED', null, null, ?)`,
 }
 
 const idealKey = "insert into data_keys (id, subject_id, wrapped, created_at) values (?, ?, ?, ?)"

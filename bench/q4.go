@@ -96,7 +96,7 @@ func q4(ctx context.Context, o options) error {
 	}
 	gateway, ideal := sides[0], sides[1]
 	var err error
-	if gateway.server, err = start(ctx, []string{profileVariable + "=" + o.profile}, "gateway", "--demo", "--listen", "127.0.0.1:0", "--db", gateway.db.url); err != nil {
+	if gateway.server, err = start(ctx, []string{profileVariable + "=" + o.profile}, "gateway", "--demo", "--listen", "127.0.0.1:0", "--log-level", "warn", "--db", gateway.db.url); err != nil {
 		return err
 	}
 	defer gateway.server.stop()

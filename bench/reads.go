@@ -21,6 +21,7 @@ import (
 
 	"github.com/guanxi-im/guanxi/graph/nodeid"
 	"github.com/guanxi-im/guanxi/internal/audit"
+	"github.com/guanxi-im/guanxi/internal/directory"
 	"github.com/guanxi-im/guanxi/internal/im"
 	"github.com/guanxi-im/guanxi/internal/page"
 )
@@ -52,6 +53,14 @@ var shapes = []shape{
 		argument: func(c company, n int) string {
 			return nodeid.Encode(im.KindMember, memberRow.id(int(scatter(uint64(n))%uint64(c.members))))
 		}},
+	{name: "Q2", what: "50 members with department, manager, three blocks of each and their targets' names", asker: administrator, distinct: manyPages, operation: "Q2",
+		document: `($at: String) { members(first: 50, after: $at) { nodes { id name department { name } manager { name }
+			relationships(first: 3, filter: {kinds: [BLOCK]}) { nodes { id target { __typename ... on Member { name } ... on ExternalContact { name } } } } }
+			pageInfo { endCursor hasNextPage } } }`,
+		key: func(c company, n int) im.ID { return memberRow.id(n * 53 % (c.members - 60)) },
+		argument: func(c company, n int) string {
+			return page.Encode(directory.MembersByID, page.Position{ID: memberRow.id(n * 53 % (c.members - 60))})
+		}},
 	trail("Q3", "50 events of the trail, from row 40,000 on", deep, plain),
 	trail("Q3 at 0", "the same from row 0 on", 0, plain),
 	trail("Q3 names", "from row 40,000 on with three sealed texts each, which both sides have to open", deep, plain+" actorName subjectName detail"),
@@ -69,6 +78,11 @@ func trail(name, what string, from int, fields string) shape {
 		key:      row, argument: func(c company, n int) string { return page.Encode(audit.Newest, page.Position{ID: row(c, n)}) }}
 }
 
+// body is that of the n-th request.
+func (s shape) body(c company, n int) ([]byte, error) {
+	return json.Marshal(map[string]any{"query": "query " + s.operation + s.document, "operationName": s.operation, "variables": map[string]string{"at": s.argument(c, n)}})
+}
+
 // requests are the different HTTP requests of a shape.
 func (s shape) requests(w *world) ([][]byte, error) {
 	token, err := w.token(s.asker)
@@ -77,7 +91,7 @@ func (s shape) requests(w *world) ([][]byte, error) {
 	}
 	out := make([][]byte, s.distinct)
 	for i := range out {
-		body, err := json.Marshal(map[string]any{"query": "query " + s.operation + s.document, "operationName": s.operation, "variables": map[string]string{"at": s.argument(w.company, i)}})
+		body, err := s.body(w.company, i)
 		if err != nil {
 			return nil, err
 		}

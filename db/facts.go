@@ -408,7 +408,8 @@ func (s *Store) CheckFacts(ctx context.Context, v im.Viewer, now time.Time, pair
 			null, null, null, null, null, null, null, null, null, null, null, null, false, false from p
 		union all select p.i, false, false, false, r.id, r.kind, r.target_kind, r.further, r.declared, r.group_id, `+workspaceColumns+", ", v.ID()).
 		visibleTo(v, im.KindRelationship).
-		add(", stand.from_target from p join stand on stand.i = p.i join relationships r on r.id = stand.id join workspaces w on w.id = r.workspace_id")
+		add(`, stand.from_target from stand cross join p cross join relationships r cross join workspaces w
+			where stand.i = p.i and r.id = stand.id and w.id = r.workspace_id`)
 	err := s.read(ctx, q.stmt(func(r row) error {
 		var i int
 		var head blocking.CheckFacts
@@ -452,23 +453,24 @@ func (s *Store) between(pairs []blocking.Pair, now time.Time) *builder {
 			q.add("("+strconv.Itoa(i)+", "+id+", "+id+", "+id+", "+id+")", x.From.ID, x.To.ID, x.Workspace, x.Group)
 		}
 	}
-	// side is who the two are, other is the other one; part is what they are and what they belong to.
+	// side is who the two are, other is the other one; part is what they are and what they belong to. SQLite joins in the
+	// order of cross joins: few rows first, and relationships by their index.
 	q.add(`), side (i, from_target, id, other) as (select i, true, from_id, to_id from p union all select i, false, to_id, from_id from p),
 		up (i, from_target, id, other) as (
-			select s.i, s.from_target, md.department_id, s.other from side s join member_departments md on md.member_id = s.id
-			union select u.i, u.from_target, d.parent_id, u.other from up u join departments d on d.id = u.id where d.parent_id is not null),
+			select s.i, s.from_target, md.department_id, s.other from side s cross join member_departments md where md.member_id = s.id
+			union select u.i, u.from_target, d.parent_id, u.other from up u cross join departments d where d.id = u.id and d.parent_id is not null),
 		part (i, from_target, id, other) as (
 			select i, from_target, id, other from side
-			union all select s.i, s.from_target, gm.group_id, s.other from side s join group_members gm on gm.party_id = s.id and gm.left_at is null
+			union all select s.i, s.from_target, gm.group_id, s.other from side s cross join group_members gm where gm.party_id = s.id and gm.left_at is null
 			union all select i, from_target, id, other from up),
 		hit (i, from_target, id) as (
-			select x.i, x.from_target, r.id from part x join relationships r on r.target_id = x.id and r.initiator_id = x.other
-				where `+inEffect+`
-			union select x.i, x.from_target, r.id from part x join relationships r on r.target_id = x.id and r.scope = 'WORKSPACE'
-				where `+inEffect+`),
+			select x.i, x.from_target, r.id from part x cross join relationships r where r.target_id = x.id and r.initiator_id = x.other
+				and `+inEffect+`
+			union select x.i, x.from_target, r.id from part x cross join relationships r where r.target_id = x.id and r.scope = 'WORKSPACE'
+				and `+inEffect+`),
 		stand (i, from_target, id) as (
-			select hit.i, hit.from_target, r.id from p join hit on hit.i = p.i join relationships r on r.id = hit.id
-				where r.initiator_id <> r.target_id and (p.workspace_id is null or r.workspace_id = p.workspace_id)
+			select hit.i, hit.from_target, r.id from hit cross join p cross join relationships r where hit.i = p.i and r.id = hit.id
+				and r.initiator_id <> r.target_id and (p.workspace_id is null or r.workspace_id = p.workspace_id)
 					and (p.group_id is null or r.workspace_id = (select g.workspace_id from groups g where g.id = p.group_id)
 						and (r.group_id is null or r.group_id = p.group_id))
 					and (r.expires_at is null or r.expires_at > ?))
