@@ -190,18 +190,28 @@ func TestStatementsDoNotGrowWithRows(t *testing.T) {
 		filled(t, dsn)
 		for _, root := range slices.Sorted(maps.Keys(lists)) {
 			for path := range strings.SplitSeq(paths[root], "|") {
-				few, many := cold(t, dsn, query(root, path), map[string]any{"n": 3}, root), cold(t, dsn, query(root, path), map[string]any{"n": 50}, root)
-				if few != many {
-					t.Errorf("%s { %s }: %d statements for 3 rows, %d for 50", root, path, few, many)
-				}
+				same(t, fmt.Sprintf("%s { %s }", root, path), 3, 50, func(n int) int {
+					return cold(t, dsn, query(root, path), map[string]any{"n": n}, root)
+				})
 			}
 			// Twelve rows in a row have between them every kind of thing that any of the sixty has.
-			few, many := cold(t, dsn, query(root, lists[root]), map[string]any{"n": 12}, root), cold(t, dsn, query(root, lists[root]), map[string]any{"n": 50}, root)
-			if few != many {
-				t.Errorf("%s: %d statements for 12 rows, %d for 50", root, few, many)
-			}
+			same(t, root, 12, 50, func(n int) int { return cold(t, dsn, query(root, lists[root]), map[string]any{"n": n}, root) })
 		}
 	})
+}
+
+// same fails where a query that meets few rows and one that meets many never cost the same. Branches of a query that
+// reach a cold ring of keys at the same moment read it once each, and who comes later finds it filled: a busy machine
+// moves a count by one or two now and then, but what grows with the rows differs in every try.
+func same(t testing.TB, what string, few, many int, cost func(rows int) int) {
+	t.Helper()
+	var a, b int
+	for range 5 {
+		if a, b = cost(few), cost(many); a == b {
+			return
+		}
+	}
+	t.Errorf("%s: %d statements for %d rows, %d for %d", what, a, few, b, many)
 }
 
 // cold asks on a store that has just been opened; everything asked for must be there.
@@ -327,10 +337,7 @@ func TestStatementsOfNodes(t *testing.T) {
 		q := withFragments(`query($ids: [ID!]!) { nodes(ids: $ids) { id ... on Member { ...P } ... on ExternalContact { name owner { ...P } phone }
 			... on Group { owner { name } } ... on Relationship { reason initiator { ...P } target { ...B } } ... on Approval { ...A } ... on Decision { ...D }
 			... on AuditEvent { actorName actor { ...B } } ... on Account { member { name } } ... on Opportunity { owner { name } } ... on Alert { subject { id } } } }`)
-		few, many := cold(t, dsn, q, map[string]any{"ids": m.mixed(36)}, "nodes"), cold(t, dsn, q, map[string]any{"ids": m.mixed(96)}, "nodes")
-		if few != many {
-			t.Errorf("%d statements for 36 ids, %d for 96", few, many)
-		}
+		same(t, "nodes", 36, 96, func(n int) int { return cold(t, dsn, q, map[string]any{"ids": m.mixed(n)}, "nodes") })
 	})
 }
 
