@@ -62,6 +62,18 @@ func (o *Options) preDelivery(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), checkTime)
 	defer cancel()
 	at, err := o.signIn(ctx, credentialOf(r.Header))
+	if err == nil || fault.Is(err, fault.Unauthenticated) { // while the store is away nobody is known, and everybody gets his answer
+		if err == nil {
+			ctx = resolvers.With(ctx, resolvers.Request{Viewer: &at.Viewer})
+		}
+		bill := &bill{payer: payerOf(o.charge(ctx, proxies(o.Proxies).from(r)))}
+		no := bill.pay(requestCost)
+		bill.head(w.Header())
+		if no != nil {
+			refuse(http.StatusTooManyRequests, no)
+			return
+		}
+	}
 	allowed := false
 	if err == nil {
 		allowed, err = o.Check(ctx, at.Viewer, q)
