@@ -56,9 +56,13 @@ func (r *Resolver) begin(ctx context.Context) (*view.Batch, im.Viewer, error) {
 	return view.NewBatch(&r.Sources, *req.Viewer, req.Language), *req.Viewer, nil
 }
 
-// command starts a command.
+// command starts a command. A key that is there and empty is most likely a client's mistake: it would believe itself to be safe
+// from doing things twice.
 func (r *Resolver) command(ctx context.Context, key *string) (*view.Batch, blocking.Call, error) {
 	b, v, err := r.begin(ctx)
+	if err == nil && key != nil && *key == "" {
+		err = fault.New(fault.BadUserInput, "key_empty")
+	}
 	return b, blocking.Call{Viewer: v, Key: value(key), RequestID: RequestOf(ctx).RequestID}, err
 }
 

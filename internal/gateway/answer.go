@@ -3,9 +3,7 @@ package gateway
 import (
 	"context"
 	"encoding/json"
-	"mime"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -14,12 +12,6 @@ import (
 
 	"github.com/guanxi-im/guanxi/internal/fault"
 	"github.com/guanxi-im/guanxi/resolvers"
-)
-
-// Media types of answers.
-const (
-	mediaJSON    = "application/json"
-	mediaGraphQL = "application/graphql-response+json"
 )
 
 // Profile says which statuses answers have.
@@ -171,7 +163,8 @@ const (
 	messageMax = 300
 )
 
-// tidy is an extension that bounds the errors of every answer, on whatever transport.
+// tidy is an extension that bounds the errors of every answer, on whatever transport, and says those of the GraphQL machinery in the
+// caller's language.
 type tidy struct{}
 
 // ExtensionName is part of graphql.HandlerExtension.
@@ -187,59 +180,14 @@ func (tidy) InterceptResponse(ctx context.Context, next graphql.ResponseHandler)
 		return nil
 	}
 	a.Errors = a.Errors[:min(len(a.Errors), errorsMax)]
+	language := resolvers.RequestOf(ctx).Language
 	for _, e := range a.Errors {
+		if language != fault.English && machinery(e) {
+			e.Message = reworded(e.Message, language)
+		}
 		if len(e.Message) > messageMax {
 			e.Message = strings.ToValidUTF8(e.Message[:messageMax], "") + "…"
 		}
 	}
 	return a
-}
-
-// negotiate picks the media type for an Accept header, weights honoured; "" where none of ours will do.
-func negotiate(accept string) string {
-	if strings.TrimSpace(accept) == "" {
-		return mediaJSON
-	}
-	type offer struct {
-		media  string
-		weight float64
-	}
-	var offers []offer
-	for part := range strings.SplitSeq(accept, ",") {
-		media, params, err := mime.ParseMediaType(strings.TrimSpace(part))
-		if err != nil {
-			continue
-		}
-		weight := 1.0
-		if q, ok := params["q"]; ok {
-			if weight, err = strconv.ParseFloat(q, 64); err != nil {
-				continue
-			}
-		}
-		if weight > 0 && isUTF8(params["charset"]) {
-			offers = append(offers, offer{media, weight})
-		}
-	}
-	slices.SortStableFunc(offers, func(a, b offer) int {
-		switch {
-		case a.weight > b.weight:
-			return -1
-		case a.weight < b.weight:
-			return 1
-		}
-		return 0
-	})
-	for _, o := range offers {
-		switch o.media {
-		case mediaGraphQL:
-			return mediaGraphQL
-		case mediaJSON, "*/*", "application/*":
-			return mediaJSON
-		}
-	}
-	return ""
-}
-
-func isUTF8(charset string) bool {
-	return charset == "" || strings.EqualFold(charset, "utf-8") || strings.EqualFold(charset, "utf8")
 }

@@ -225,7 +225,7 @@ func routed(pattern string, h http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a := w.(*answer)
 		a.route = pattern
-		if r.Header.Get("Upgrade") != "" || wantsStream(r) { // it takes as long as somebody listens
+		if isSocket(r) { // it takes as long as somebody listens
 			a.route += " live"
 		}
 		h(w, r)
@@ -239,9 +239,8 @@ func graphQL(o *Options, g *Gateway) http.HandlerFunc {
 	kept := &persisted{newRecent[string](persistedBytesMax)}
 	seats := &headcount{most: o.LiveMax, of: map[im.ID]int{}}
 	srv := handler.New(schema)
-	srv.AddTransport(socket{o, seats})
-	srv.AddTransport(stream{o, seats})
-	srv.AddTransport(post{o.Profile})
+	srv.AddTransport(socket{o, seats, schema.Schema()})
+	srv.AddTransport(overHTTP{o, seats, schema.Schema()})
 	srv.SetQueryCache(known)
 	srv.SetParserTokenLimit(tokensMax)
 	srv.SetDisableSuggestion(true) // suggestions would tell of fields, and cost time
@@ -252,7 +251,7 @@ func graphQL(o *Options, g *Gateway) http.HandlerFunc {
 	})
 	srv.Use(witness{o})
 	srv.AroundOperations(o.afresh)
-	srv.Use(guard{known: known, persisted: kept})
+	srv.Use(guard{schema.Schema(), known, kept})
 	srv.Use(&billing{schema.Schema(), kept})
 	srv.Use(tidy{})
 	srv.Use(extension.Introspection{})
@@ -263,19 +262,17 @@ func graphQL(o *Options, g *Gateway) http.HandlerFunc {
 			srv.ServeHTTP(w, r)
 			return
 		}
-		ctx, at := r.Context(), im.Session{}
+		ctx := r.Context()
 		if c := credentialOf(r.Header); c.given() {
-			var err error
-			if at, err = o.signIn(ctx, c); err != nil {
+			at, err := o.signIn(ctx, c)
+			if err != nil {
 				o.turnAway(w, r, err)
 				return
 			}
 			req := resolvers.RequestOf(ctx)
 			req.Viewer = &at.Viewer
-			ctx = resolvers.With(ctx, req)
+			ctx = context.WithValue(resolvers.With(ctx, req), sessionKey{}, &at)
 		}
-		ctx, cancel := o.bound(o.charge(ctx, proxies(o.Proxies).from(r)), r, at)
-		defer cancel()
-		srv.ServeHTTP(w, r.WithContext(ctx))
+		srv.ServeHTTP(w, r.WithContext(o.charge(ctx, proxies(o.Proxies).from(r))))
 	}
 }

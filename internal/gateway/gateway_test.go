@@ -41,8 +41,33 @@ func TestNegotiate(t *testing.T) {
 		"text/html,*/*;q=0.8":                           mediaJSON,
 		";;;,,,":                                        "",
 	} {
+		if got := negotiate(accept); got.media != want || got.stream || got.prefer {
+			t.Errorf("%q: %+v, not %q", accept, got, want)
+		}
+	}
+	// Who lists streams beside JSON gets subscriptions as streams, and everything else as JSON unless he weighs streams higher.
+	const urql = mediaGraphQL + ", application/graphql+json, " + mediaJSON + ", " + mediaStream + ", multipart/mixed"
+	for accept, want := range map[string]acceptance{
+		mediaStream:                                       {"", true, true},
+		"text/html, " + mediaStream:                       {"", true, true},
+		urql:                                              {mediaGraphQL, true, false},
+		mediaStream + ", " + mediaJSON:                    {mediaJSON, true, false},
+		mediaStream + ", */*":                             {mediaJSON, true, true},
+		mediaStream + ", */*;q=0.1":                       {mediaJSON, true, true},
+		mediaStream + ";q=0.1, */*":                       {mediaJSON, true, false},
+		mediaStream + ", application/json;q=0":            {"", true, true},
+		mediaStream + ";q=0.9, " + mediaJSON + ";q=0.8":   {mediaJSON, true, true},
+		mediaStream + ";q=0.8, " + mediaGraphQL + ";q=.9": {mediaGraphQL, true, false},
+		mediaStream + ";q=0, " + mediaJSON:                {mediaJSON, false, false},
+		mediaStream + ";q=0":                              {},
+		"Text/Event-Stream;Q=1":                           {"", true, true},
+		"text/*":                                          {},
+		"application/json;q=0, */*":                       {media: mediaGraphQL},
+		"*/*, application/json;q=0.1":                     {media: mediaGraphQL},
+		"application/*;q=0.2, */*;q=0.9":                  {media: mediaJSON},
+	} {
 		if got := negotiate(accept); got != want {
-			t.Errorf("%q: %q, not %q", accept, got, want)
+			t.Errorf("%q: %+v, not %+v", accept, got, want)
 		}
 	}
 }
@@ -339,10 +364,12 @@ func TestCounted(t *testing.T) {
 	for _, path := range []string{"/healthz", "/readyz", "/panic/secret", "/late/secret", "/hint/secret", "/secret", "/graphql"} {
 		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, path, nil))
 	}
-	live := httptest.NewRequest(http.MethodGet, "/graphql", nil)
-	live.Header.Set("Accept", mediaStream)
-	h.ServeHTTP(httptest.NewRecorder(), live)
-	want := []string{"GET /healthz 200", "GET /readyz 503", "GET /panic/{id} 500", "GET /late/{id} 200", "GET /hint/{id} 200", "other 404", "/graphql 400", "/graphql live 400"}
+	for _, accept := range []string{mediaStream, mediaStream + "," + mediaJSON} {
+		live := httptest.NewRequest(http.MethodGet, "/graphql?query={__typename}", nil)
+		live.Header.Set("Accept", accept)
+		h.ServeHTTP(httptest.NewRecorder(), live)
+	}
+	want := []string{"GET /healthz 200", "GET /readyz 503", "GET /panic/{id} 500", "GET /late/{id} 200", "GET /hint/{id} 200", "other 404", "/graphql 400", "/graphql live 200", "/graphql 200"}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q, not %q", got, want)
 	}

@@ -190,6 +190,7 @@ func measured(v any, levels int, left *int) *fault.Error {
 // guard is the extension that lets a request in: its document is one that may be asked, and small enough, and so are its
 // variables.
 type guard struct {
+	schema    *ast.Schema
 	known     *documents // parsed and validated already
 	persisted *persisted
 }
@@ -224,4 +225,10 @@ func (g guard) admit(ctx context.Context, p *graphql.RawParams) *fault.Error {
 		}
 	}
 	return measure(p.Variables)
+}
+
+// MutateOperationContext is part of graphql.OperationContextMutator: it refuses variables that the executor lets through though they
+// are not of their types, as texts for numbers.
+func (g guard) MutateOperationContext(ctx context.Context, op *graphql.OperationContext) *gqlerror.Error {
+	return ill(ctx, g.schema, op.Operation, op.Variables)
 }

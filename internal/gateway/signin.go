@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"strings"
@@ -41,25 +42,25 @@ func (c credential) given() bool { return c != credential{} }
 
 // signIn believes one credential; of two it is not clear who asks.
 func (o *Options) signIn(ctx context.Context, c credential) (im.Session, error) {
-	if c.key != "" && c.authorization == "" {
+	switch {
+	case c.key != "" && c.authorization != "":
+		return im.Session{}, fault.New(fault.Unauthenticated, "credentials_two")
+	case c.key != "":
 		return o.AuthenticateKey(ctx, c.key)
 	}
 	scheme, token, ok := strings.Cut(c.authorization, " ")
-	if !ok || !strings.EqualFold(scheme, "Bearer") || c.key != "" {
+	if !ok || !strings.EqualFold(scheme, "Bearer") {
 		return im.Session{}, fault.New(fault.Unauthenticated, "unauthenticated")
 	}
 	return o.Authenticate(ctx, strings.TrimSpace(token))
 }
 
-// bound ends a request in time. A stream lives as long as the session that opened it.
-func (o *Options) bound(ctx context.Context, r *http.Request, at im.Session) (context.Context, context.CancelFunc) {
-	switch {
-	case isForm(r):
-		return context.WithTimeout(ctx, uploadTime)
-	case !wantsStream(r) || at.Viewer.ID().IsZero():
-		return context.WithTimeout(ctx, o.OperationTime)
-	}
-	return o.during(ctx, at)
+type sessionKey struct{}
+
+// sessionOf is the session that a request over HTTP was let in by; nil: nobody signed in.
+func sessionOf(ctx context.Context) *im.Session {
+	at, _ := ctx.Value(sessionKey{}).(*im.Session)
+	return at
 }
 
 // during is a context that ends with a session.
@@ -73,10 +74,7 @@ func (o *Options) during(ctx context.Context, at im.Session) (context.Context, c
 
 // turnAway answers a request whose credential is not believed, or cannot be looked into.
 func (o *Options) turnAway(w http.ResponseWriter, r *http.Request, err error) {
-	media := negotiate(r.Header.Get("Accept"))
-	if media == "" {
-		media = mediaJSON
-	}
+	media := cmp.Or(negotiate(r.Header.Get("Accept")).media, mediaJSON)
 	status := http.StatusUnauthorized
 	if !fault.Is(err, fault.Unauthenticated) {
 		status = http.StatusServiceUnavailable

@@ -33,8 +33,9 @@ const (
 
 // socket is GraphQL over WebSocket.
 type socket struct {
-	o     *Options
-	seats *headcount
+	o      *Options
+	seats  *headcount
+	schema *ast.Schema
 }
 
 // Supports is part of graphql.Transport.
@@ -299,7 +300,7 @@ func (c *talk) operate(ctx context.Context, id string, me *operation, q request,
 	}
 	ctx = graphql.StartOperationTrace(ctx)
 	p := q.params()
-	op, errs := c.exec.CreateOperationContext(ctx, &p)
+	op, errs := create(ctx, c.exec, c.schema, &p)
 	if errs != nil {
 		refuse(c.exec.DispatchError(graphql.WithOperationContext(ctx, op), errs).Errors)
 		return

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -14,76 +13,39 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"github.com/guanxi-im/guanxi/internal/fault"
-	"github.com/guanxi-im/guanxi/resolvers"
 )
-
-const mediaStream = "text/event-stream"
 
 // beat keeps proxies from taking a quiet stream for a dead one.
 const beat = 15 * time.Second
 
-// stream is GraphQL over Server-Sent Events, one operation a connection: the distinct connections mode of PROTOCOL.md of
-// graphql-sse.
-type stream struct {
-	o     *Options
-	seats *headcount
-}
-
-// wantsStream reports whether a request asks for Server-Sent Events.
-func wantsStream(r *http.Request) bool {
-	for part := range strings.SplitSeq(r.Header.Get("Accept"), ",") {
-		media, _, _ := strings.Cut(part, ";")
-		if strings.EqualFold(strings.TrimSpace(media), mediaStream) {
-			return true
-		}
-	}
-	return false
-}
-
-// Supports is part of graphql.Transport.
-func (stream) Supports(r *http.Request) bool {
-	return r.Header.Get("Upgrade") == "" && wantsStream(r)
-}
-
-// Do is part of graphql.Transport. What is wrong with the request itself is answered as JSON with its status; once the
-// stream is open, faults are events.
-func (t stream) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
-	w.Header().Add("Vary", "Accept")
-	p, no := read(w, r, t.o.Profile)
-	if no != nil {
-		no.send(w, r, mediaJSON)
-		return
-	}
+// follow answers a subscription as Server-Sent Events, one operation a connection: the distinct connections mode of PROTOCOL.md
+// of graphql-sse. It lives as long as the session that opened it.
+func (t overHTTP) follow(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor, op *graphql.OperationContext) {
 	ctx := r.Context()
-	op, errs := exec.CreateOperationContext(ctx, &p)
-	billOf(op).head(w.Header())
-	if errs != nil {
-		a := exec.DispatchError(graphql.WithOperationContext(ctx, op), errs)
-		write(w, mediaJSON, t.o.Profile.refused(mediaGraphQL, a.Errors), a)
-		return
-	}
-	if r.Method == http.MethodGet && op.Operation.Operation == ast.Mutation {
-		w.Header().Set("Allow", http.MethodPost)
-		refuse(http.StatusMethodNotAllowed, fault.New(fault.BadUserInput, "get_streams")).send(w, r, mediaJSON)
-		return
-	}
-	var cancel func()
-	if op.Operation.Operation == ast.Subscription {
-		if v := resolvers.RequestOf(ctx).Viewer; v != nil {
-			leave, ok := t.seats.enter(v.ID())
-			if !ok {
-				w.Header().Set("Retry-After", "10")
-				refuse(http.StatusTooManyRequests, fault.New(fault.RateLimited, "live_many", itoa(t.o.LiveMax))).send(w, r, mediaJSON)
-				return
-			}
-			defer leave()
+	if at := sessionOf(ctx); at != nil {
+		leave, ok := t.seats.enter(at.Viewer.ID())
+		if !ok {
+			w.Header().Set("Retry-After", "10")
+			refuse(http.StatusTooManyRequests, fault.New(fault.RateLimited, "live_many", itoa(t.o.LiveMax))).send(w, r, mediaJSON)
+			return
 		}
-		ctx, cancel = context.WithCancel(ctx)
-		defer context.AfterFunc(t.o.Stop, cancel)()
-	} else {
-		ctx, cancel = context.WithTimeout(ctx, t.o.OperationTime)
+		defer leave()
+		var gone context.CancelFunc
+		ctx, gone = t.o.during(ctx, *at)
+		defer gone()
 	}
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	defer context.AfterFunc(t.o.Stop, cancel)()
+	t.stream(ctx, w, exec, op)
+}
+
+// stream answers an operation as events. Once the stream is open, faults are events too.
+func (t overHTTP) stream(ctx context.Context, w http.ResponseWriter, exec graphql.GraphExecutor, op *graphql.OperationContext) {
+	defer t.o.live("stream")()
+	if a, ok := w.(*answer); ok { // it takes as long as somebody listens
+		a.route += " live"
+	}
 	h := w.Header()
 	h.Set("Content-Type", mediaStream)
 	h.Set("Cache-Control", "no-cache")

@@ -17,55 +17,78 @@ import (
 	"github.com/guanxi-im/guanxi/internal/fault"
 )
 
-// post is GraphQL over HTTP for queries and mutations. It echoes nothing of a request that it cannot read.
-type post struct{ profile Profile }
+// overHTTP is GraphQL over HTTP: an answer that is whole, or, where a client takes one, a stream. It echoes nothing of a request
+// that it cannot read.
+type overHTTP struct {
+	o      *Options
+	seats  *headcount
+	schema *ast.Schema
+}
 
 // Supports is part of graphql.Transport.
-func (post) Supports(r *http.Request) bool { return r.Header.Get("Upgrade") == "" }
+func (overHTTP) Supports(r *http.Request) bool { return r.Header.Get("Upgrade") == "" }
 
-// Do is part of graphql.Transport.
-func (t post) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
+// Do is part of graphql.Transport. What is wrong with the request itself is answered as JSON with its status, though the
+// client asked for a stream.
+func (t overHTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
 	w.Header().Add("Vary", "Accept")
-	media := negotiate(r.Header.Get("Accept"))
+	accepts := negotiate(r.Header.Get("Accept"))
+	media := accepts.media
 	if media == "" {
-		refuse(http.StatusNotAcceptable, fault.New(fault.BadUserInput, "not_acceptable", mediaGraphQL+", "+mediaJSON+", "+mediaStream)).send(w, r, mediaJSON)
-		return
+		if media = mediaJSON; !accepts.stream {
+			refuse(http.StatusNotAcceptable, fault.New(fault.BadUserInput, "not_acceptable", mediaGraphQL+", "+mediaJSON+", "+mediaStream)).send(w, r, media)
+			return
+		}
 	}
 	var files spool
 	defer files.drop()
-	take := read
+	take, within := read, t.o.OperationTime
 	if isForm(r) {
-		take = files.read
+		take, within = files.read, uploadTime
 	}
-	p, no := take(w, r, t.profile)
+	ctx, cancel := context.WithTimeout(r.Context(), within) // with the time that it takes to arrive
+	defer cancel()
+	p, no := take(w, r, t.o.Profile)
 	if no != nil {
 		no.send(w, r, media)
 		return
 	}
-	ctx := r.Context()
-	op, errs := exec.CreateOperationContext(ctx, &p)
+	op, errs := create(ctx, exec, t.schema, &p)
 	billOf(op).head(w.Header())
 	if errs != nil {
 		a := exec.DispatchError(graphql.WithOperationContext(ctx, op), errs)
-		write(w, media, t.profile.refused(media, a.Errors), a)
+		status := t.o.Profile.refused(media, a.Errors)
+		if accepts.media == "" { // who reads streams alone sees nothing but the status
+			status = t.o.Profile.refused(mediaGraphQL, a.Errors)
+		}
+		write(w, media, status, a)
 		return
 	}
-	switch kind := op.Operation.Operation; {
-	case r.Method == http.MethodGet && kind != ast.Query:
+	kind := op.Operation.Operation
+	streams := accepts.prefer || accepts.stream && kind == ast.Subscription
+	switch {
+	case r.Method == http.MethodGet && kind == ast.Mutation, r.Method == http.MethodGet && kind == ast.Subscription && !streams:
 		w.Header().Set("Allow", http.MethodPost)
-		refuse(http.StatusMethodNotAllowed, fault.New(fault.BadUserInput, "get_reads")).send(w, r, media)
-		return
+		key := "get_reads"
+		if streams {
+			key = "get_streams"
+		}
+		refuse(http.StatusMethodNotAllowed, fault.New(fault.BadUserInput, key)).send(w, r, media)
+	case streams && kind == ast.Subscription:
+		t.follow(w, r, exec, op)
+	case streams:
+		t.stream(ctx, w, exec, op)
 	case kind == ast.Subscription:
-		refuse(t.profile.malformed(), fault.New(fault.BadUserInput, "subscription_transport", mediaStream, protocol)).send(w, r, media)
-		return
+		refuse(t.o.Profile.malformed(), fault.New(fault.BadUserInput, "subscription_transport", mediaStream, protocol)).send(w, r, media)
+	default:
+		answers, ctx := exec.DispatchOperation(ctx, op)
+		a := answers(ctx)
+		if a == nil { // its time was over before it began
+			refuse(http.StatusServiceUnavailable, fault.New(fault.DeadlineExceeded, "deadline")).send(w, r, media)
+			return
+		}
+		write(w, media, t.o.Profile.answered(a.Errors), a)
 	}
-	answers, ctx := exec.DispatchOperation(ctx, op)
-	a := answers(ctx)
-	if a == nil { // its time was over before it began
-		refuse(http.StatusServiceUnavailable, fault.New(fault.DeadlineExceeded, "deadline")).send(w, r, media)
-		return
-	}
-	write(w, media, t.profile.answered(a.Errors), a)
 }
 
 // request is the parameters of a request of GraphQL over HTTP.

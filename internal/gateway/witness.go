@@ -47,14 +47,11 @@ func (o Options) witnessed(ctx context.Context, rec *record, r *http.Request) co
 
 func isSocket(r *http.Request) bool { return r.Header.Get("Upgrade") != "" }
 
-// counted tells of sockets and streams while they live.
+// counted tells of sockets while they live.
 func (o Options) counted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case isSocket(r):
+		if isSocket(r) {
 			defer o.live("socket")()
-		case wantsStream(r):
-			defer o.live("stream")()
 		}
 		next.ServeHTTP(w, r)
 	})

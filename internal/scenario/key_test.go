@@ -101,6 +101,15 @@ func TestKeys(t *testing.T) {
 			}
 		}
 
+		// With a token beside it nobody knows who asks, and the client is told so.
+		for path, body := range map[string]string{"/graphql": `{"query":"{viewer{service}}"}`, "/v1/check": `{"workspace":"wecom-hq","from":"wm_spam","to":"wangfang004","channel":"DIRECT_MESSAGE"}`} {
+			both := c.Send("POST", path, body, "Content-Type", "application/json", "X-API-Key", secret, "Authorization", "Bearer "+testkit.Token(t, "wangfang004"))
+			expect(t, "both, "+path, both.Status, 401)
+			if !strings.Contains(both.Body, "Authorization and X-API-Key") {
+				t.Errorf("both, %s: %s", path, both.Body)
+			}
+		}
+
 		// Ended, the key lets nobody in.
 		a = lin.Do(revokeDocument, vars{"k": id, "r": "no longer needed", "i": "k2"})
 		expect(t, "revoked", a.Get("revoke.apiKey.revokedAt") != nil, true)

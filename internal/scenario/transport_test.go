@@ -49,19 +49,23 @@ func TestStatuses(t *testing.T) {
 	}
 	digest := sha256.Sum256([]byte("{ viewer { roles } }"))
 	requests := map[string]request{
-		"fine":               {wang, graphQL(`{ viewer { roles } }`, nil), [3]int{200, 200, 200}, ""},
-		"nobody":             {stranger, graphQL(`{ viewer { roles } }`, nil), [3]int{200, 200, 294}, "UNAUTHENTICATED"},
-		"a bad token":        {"x", graphQL(`{ viewer { roles } }`, nil), [3]int{401, 401, 401}, "UNAUTHENTICATED"},
-		"a bad id":           {wang, graphQL(`{ node(id: "x") { id } }`, nil), [3]int{200, 200, 294}, "BAD_USER_INPUT"},
-		"no JSON":            {wang, `{`, [3]int{400, 400, 400}, "BAD_USER_INPUT"},
-		"no request":         {wang, `{"query":7}`, [3]int{400, 400, 422}, "BAD_USER_INPUT"},
-		"no query":           {wang, `{}`, [3]int{400, 400, 422}, "BAD_USER_INPUT"},
-		"unparsable":         {wang, graphQL(`{ viewer {`, nil), [3]int{200, 400, 400}, "GRAPHQL_PARSE_FAILED"},
-		"not valid":          {wang, graphQL(`{ nothing }`, nil), [3]int{200, 400, 422}, "GRAPHQL_VALIDATION_FAILED"},
-		"a variable missing": {wang, graphQL(`query($id: ID!) { node(id: $id) { id } }`, nil), [3]int{200, 400, 422}, "GRAPHQL_VALIDATION_FAILED"},
-		"two operations":     {wang, graphQL(`query A { changeCursor } query B { changeCursor }`, nil), [3]int{200, 400, 422}, "GRAPHQL_VALIDATION_FAILED"},
-		"an unknown hash":    {wang, `{"extensions":{"persistedQuery":{"version":1,"sha256Hash":"00"}}}`, [3]int{200, 400, 422}, "PERSISTED_QUERY_NOT_FOUND"},
-		"an unknown id":      {wang, `{"documentId":"nothing"}`, [3]int{200, 400, 422}, "PERSISTED_QUERY_NOT_FOUND"},
+		"fine":                {wang, graphQL(`{ viewer { roles } }`, nil), [3]int{200, 200, 200}, ""},
+		"nobody":              {stranger, graphQL(`{ viewer { roles } }`, nil), [3]int{200, 200, 294}, "UNAUTHENTICATED"},
+		"a bad token":         {"x", graphQL(`{ viewer { roles } }`, nil), [3]int{401, 401, 401}, "UNAUTHENTICATED"},
+		"a bad id":            {wang, graphQL(`{ node(id: "x") { id } }`, nil), [3]int{200, 200, 294}, "BAD_USER_INPUT"},
+		"no JSON":             {wang, `{`, [3]int{400, 400, 400}, "BAD_USER_INPUT"},
+		"no request":          {wang, `{"query":7}`, [3]int{400, 400, 422}, "BAD_USER_INPUT"},
+		"no query":            {wang, `{}`, [3]int{400, 400, 422}, "BAD_USER_INPUT"},
+		"unparsable":          {wang, graphQL(`{ viewer {`, nil), [3]int{200, 400, 400}, "GRAPHQL_PARSE_FAILED"},
+		"not valid":           {wang, graphQL(`{ nothing }`, nil), [3]int{200, 400, 422}, "GRAPHQL_VALIDATION_FAILED"},
+		"a variable missing":  {wang, graphQL(`query($id: ID!) { node(id: $id) { id } }`, nil), [3]int{200, 400, 422}, "BAD_USER_INPUT"},
+		"a text for a number": {wang, graphQL(`query($n: Int) { members(first: $n) { nodes { id } } }`, vars{"n": "3"}), [3]int{200, 400, 422}, "BAD_USER_INPUT"},
+		"half a row":          {wang, graphQL(`query($n: Int) { members(first: $n) { nodes { id } } }`, vars{"n": 1.5}), [3]int{200, 400, 422}, "BAD_USER_INPUT"},
+		"an empty key": {wang, graphQL(`mutation { block(input: {targetId: "x", kind: BLOCK, reason: "x", idempotencyKey: ""}) { userErrors { code } } }`, nil),
+			[3]int{200, 200, 294}, "BAD_USER_INPUT"},
+		"two operations":  {wang, graphQL(`query A { changeCursor } query B { changeCursor }`, nil), [3]int{200, 400, 422}, "BAD_USER_INPUT"},
+		"an unknown hash": {wang, `{"extensions":{"persistedQuery":{"version":1,"sha256Hash":"00"}}}`, [3]int{200, 400, 422}, "PERSISTED_QUERY_NOT_FOUND"},
+		"an unknown id":   {wang, `{"documentId":"nothing"}`, [3]int{200, 400, 422}, "PERSISTED_QUERY_NOT_FOUND"},
 		"a wrong hash": {wang, `{"query":"{ changeCursor }","extensions":{"persistedQuery":{"version":1,"sha256Hash":"` + hex.EncodeToString(digest[:]) + `"}}}`,
 			[3]int{200, 400, 422}, "BAD_USER_INPUT"},
 		"too dear":       {wang, graphQL(`{ `+counted(20, `m%d: members(first: 100) { nodes { manager { manager { manager { name } } } } } `)+`}`, nil), [3]int{200, 400, 422}, "QUERY_TOO_COMPLEX"},
@@ -89,7 +93,7 @@ func TestStatuses(t *testing.T) {
 			if id := r.Header.Get("X-Request-Id"); !strings.Contains(r.Body, `"traceId":"`+id+`"`) {
 				t.Errorf("%s: no trace id: %s", what, r.Body)
 			}
-			if !strings.HasPrefix(q.code, "GRAPHQL_") && strings.IndexFunc(r.Body, func(r rune) bool { return r > 0x4e00 }) < 0 {
+			if strings.IndexFunc(r.Body, func(r rune) bool { return r > 0x4e00 }) < 0 {
 				t.Errorf("%s: not in Chinese: %s", what, r.Body)
 			}
 			if r.Status == 400 || r.Status == 422 {
@@ -218,6 +222,25 @@ func TestBudgets(t *testing.T) {
 	defer func() { _ = conn.CloseNow() }()
 	if got := fmt.Sprint(operate(ctx, t, conn, "1", `{ members(first: 100) { nodes { name } } }`)); !strings.Contains(got, "RATE_LIMITED") || !strings.Contains(got, "error") {
 		t.Errorf("over a socket: %s", got)
+	}
+
+	// So do the questions of relays, who are told what is left.
+	relay := func(headers ...string) (last testkit.Reply) {
+		t.Helper()
+		for range 310 {
+			last = s.Send("POST", "/v1/check", `{"workspace":"wecom-hq","from":"wm_spam","to":"wangfang004","channel":"DIRECT_MESSAGE"}`, headers...)
+			if !strings.HasPrefix(last.Header.Get("RateLimit"), `"cost";r=`) || last.Status == 429 {
+				break
+			}
+		}
+		return last
+	}
+	for who, headers := range map[string][]string{"a relay": {"Authorization", "Bearer " + testkit.Token(t, "liqiang005")}, "a relay that nobody knows": {"X-API-Key", "nonsense", "X-Forwarded-For", "198.51.100.11"}} {
+		r := relay(headers...)
+		expect(t, who, r.Status, 429)
+		if r.Header.Get("Retry-After") == "" || !strings.HasPrefix(r.Header.Get("RateLimit"), `"cost";r=0;`) || !strings.Contains(r.Body, `"code":"RATE_LIMITED"`) {
+			t.Errorf("%s: %v %s", who, r.Header, r.Body)
+		}
 	}
 
 	// A proxy that we know names the request; anybody else does not.
@@ -430,6 +453,8 @@ func TestStreams(t *testing.T) {
 	t.Parallel()
 	s := testkit.Demo(t, testkit.SQLite(t), "--http-live-max", "3")
 	token := "Bearer " + testkit.Token(t, "wangfang004")
+	const quiet = `subscription { relationshipChanged { cursor } }`
+	accept := "text/event-stream"
 	open := func(method, query string) *http.Response {
 		t.Helper()
 		target, body := s.URL+"/graphql", ""
@@ -444,7 +469,7 @@ func TestStreams(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for name, value := range map[string]string{"Authorization": token, "Content-Type": mediaJSON, "Accept": "text/event-stream"} {
+		for name, value := range map[string]string{"Authorization": token, "Content-Type": mediaJSON, "Accept": accept} {
 			req.Header.Set(name, value)
 		}
 		resp, err := http.DefaultTransport.RoundTrip(req)
@@ -465,7 +490,12 @@ func TestStreams(t *testing.T) {
 			expect(t, method+" "+name, resp.Header.Get(name), want)
 		}
 	}
-	const quiet = `subscription { relationshipChanged { cursor } }`
+	// Clients that can read streams name them in every request: they get one where it takes one.
+	const urql = mediaGraphQL + ", application/graphql+json, " + mediaJSON + ", text/event-stream, multipart/mixed"
+	for accept, want := range map[string]string{urql: mediaGraphQL + "; charset=utf-8", mediaJSON + ";q=0.5, text/event-stream": "text/event-stream", "*/*;q=0.1, text/event-stream": "text/event-stream"} {
+		r := s.Send("POST", "/graphql", graphQL(`{ viewer { roles } }`, nil), "Authorization", token, "Content-Type", mediaJSON, "Accept", accept)
+		expect(t, "a query with "+accept, r.Header.Get("Content-Type"), want)
+	}
 	expect(t, "a mutation by GET", open("GET", `mutation { cancelApproval(approvalId: "x") { userErrors { code } } }`).StatusCode, 405)
 	first := open("GET", quiet)
 	expect(t, "the first", first.StatusCode, 200)
@@ -483,7 +513,11 @@ func TestStreams(t *testing.T) {
 	expect(t, "a fourth socket", closeCode(s.As("wangfang004"), testkit.Message{Type: "connection_init", Payload: vars{"authorization": token}}), 4429)
 	expect(t, "somebody else's", s.As("liqiang005").Do(`{ viewer { member { accountName } } }`, nil).Text("viewer.member.accountName"), "liqiang005")
 	_ = first.Body.Close()
-	eventually(t, "one in its place", func() bool { return open("POST", quiet).StatusCode == 200 })
+	accept = urql
+	eventually(t, "one in its place", func() bool {
+		r := open("POST", quiet)
+		return r.StatusCode == 200 && r.Header.Get("Content-Type") == "text/event-stream"
+	})
 }
 
 // A gateway that is told to stop says so, serves on for a while, sends listeners elsewhere, and finishes what is under way.
