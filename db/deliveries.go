@@ -227,6 +227,17 @@ func (s *Store) Lease(ctx context.Context, q platform.LeaseQuery) (granted bool,
 	return granted, unavailable(s.write(ctx, ss), "lease calls")
 }
 
+// Spent is what replicas have leased of all budgets.
+func (s *Store) Spent(ctx context.Context) (out []platform.Spent, err error) {
+	err = s.read(ctx, stmt{text: "select p.workspace_id, p.budget, p.slot, p.calls from platform_calls p", scan: func(r row) error {
+		var v platform.Spent
+		err := r.Scan(&v.Workspace, &v.Budget, &v.Slot, &v.Calls)
+		out = append(out, v)
+		return err
+	}})
+	return out, unavailable(err, "read what is called")
+}
+
 // idType is the type of an id column.
 func (s *Store) idType() string {
 	if s.eng.postgres() {

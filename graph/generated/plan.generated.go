@@ -4339,6 +4339,45 @@ func (p *planner) rootQuery(ctx context.Context, w *plan.Writer, f *plan.Field) 
 	panic("plan: unknown root field")
 }
 
+var planQuotaState = &plan.Type{Name: "QuotaState", Is: []string{"QuotaState"}, Fields: map[string]plan.Known{
+	"scope":     {ID: 0, NonNull: true},
+	"limit":     {ID: 1, NonNull: true},
+	"remaining": {ID: 2, NonNull: true},
+	"resetsAt":  {ID: 3, NonNull: false},
+}}
+
+func (p *planner) objectQuotaState(w *plan.Writer, sel *plan.Selection, obj *model.QuotaState) bool {
+	from := w.Open()
+	for i := range sel.Fields {
+		f := &sel.Fields[i]
+		w.Begin(f)
+		ok := false
+		switch f.ID {
+		case plan.Typename:
+			ok = w.String("QuotaState")
+		case 0:
+			v := obj.Scope
+			ok = w.String(string(v))
+		case 1:
+			v := obj.Limit
+			ok = w.Int(int64(v))
+		case 2:
+			v := obj.Remaining
+			ok = w.Int(int64(v))
+		case 3:
+			v := obj.ResetsAt
+			ok = !(v == nil && w.Missing(false)) && w.Time(*v)
+
+		}
+		if !w.End(f, ok) {
+			w.Cut(from)
+			return false
+		}
+	}
+	w.Close()
+	return true
+}
+
 var planRecallMessagePayload = &plan.Type{Name: "RecallMessagePayload", Is: []string{"RecallMessagePayload", "CommandPayload"}, Fields: map[string]plan.Known{
 	"message":    {ID: 0, NonNull: false},
 	"decision":   {ID: 1, NonNull: false},
@@ -5248,6 +5287,7 @@ var planWorkspaceHealth = &plan.Type{Name: "WorkspaceHealth", Is: []string{"Work
 	"reachable":         {ID: 0, NonNull: true},
 	"pendingDeliveries": {ID: 1, NonNull: true},
 	"lastError":         {ID: 2, NonNull: false},
+	"quota":             {ID: 3, NonNull: true},
 }}
 
 func (p *planner) objectWorkspaceHealth(w *plan.Writer, sel *plan.Selection, obj *model.WorkspaceHealth) bool {
@@ -5268,6 +5308,11 @@ func (p *planner) objectWorkspaceHealth(w *plan.Writer, sel *plan.Selection, obj
 		case 2:
 			v := obj.LastError
 			ok = !(v == nil && w.Missing(false)) && w.String(string(*v))
+		case 3:
+			v := obj.Quota
+			ok = plan.List(w, len(v), true, func(i0 int) bool {
+				return !(v[i0] == nil && w.Missing(true)) && p.objectQuotaState(w, f.Under(w, planQuotaState), v[i0])
+			})
 
 		}
 		if !w.End(f, ok) {

@@ -703,6 +703,13 @@ type ComplexityRoot struct {
 		Workspaces       func(childComplexity int) int
 	}
 
+	QuotaState struct {
+		Limit     func(childComplexity int) int
+		Remaining func(childComplexity int) int
+		ResetsAt  func(childComplexity int) int
+		Scope     func(childComplexity int) int
+	}
+
 	RecallMessagePayload struct {
 		Approval   func(childComplexity int) int
 		Decision   func(childComplexity int) int
@@ -859,6 +866,7 @@ type ComplexityRoot struct {
 	WorkspaceHealth struct {
 		LastError         func(childComplexity int) int
 		PendingDeliveries func(childComplexity int) int
+		Quota             func(childComplexity int) int
 		Reachable         func(childComplexity int) int
 	}
 }
@@ -3871,6 +3879,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Query.Workspaces(childComplexity), true
 
+	case "QuotaState.limit":
+		if e.ComplexityRoot.QuotaState.Limit == nil {
+			break
+		}
+
+		return e.ComplexityRoot.QuotaState.Limit(childComplexity), true
+	case "QuotaState.remaining":
+		if e.ComplexityRoot.QuotaState.Remaining == nil {
+			break
+		}
+
+		return e.ComplexityRoot.QuotaState.Remaining(childComplexity), true
+	case "QuotaState.resetsAt":
+		if e.ComplexityRoot.QuotaState.ResetsAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.QuotaState.ResetsAt(childComplexity), true
+	case "QuotaState.scope":
+		if e.ComplexityRoot.QuotaState.Scope == nil {
+			break
+		}
+
+		return e.ComplexityRoot.QuotaState.Scope(childComplexity), true
+
 	case "RecallMessagePayload.approval":
 		if e.ComplexityRoot.RecallMessagePayload.Approval == nil {
 			break
@@ -4520,6 +4553,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.WorkspaceHealth.PendingDeliveries(childComplexity), true
+	case "WorkspaceHealth.quota":
+		if e.ComplexityRoot.WorkspaceHealth.Quota == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WorkspaceHealth.Quota(childComplexity), true
 	case "WorkspaceHealth.reachable":
 		if e.ComplexityRoot.WorkspaceHealth.Reachable == nil {
 			break
@@ -6259,6 +6298,20 @@ type WorkspaceHealth {
   pendingDeliveries: Int!
   "Why the last call failed, while it lasts: an error category of the adapters, such as RateLimited."
   lastError: String
+  "What is left of the limits that the platform publishes. Empty where it publishes none, or where no adapter is connected."
+  quota: [QuotaState!]!
+}
+
+"What all replicas together may still call of one published limit. They keep to it, so that the platform need not refuse."
+type QuotaState {
+  "Whom the limit counts for, which call (` + "`" + `*` + "`" + `: each by itself; this is the one with the least left), and in which time: ` + "`" + `organisation/*/1m` + "`" + `."
+  scope: String!
+  "Calls in that time."
+  limit: Int!
+  "Calls that are left. What a replica has set aside to call soon counts as called."
+  remaining: Int!
+  "When all of it is there again if nothing more is called; null where all of it is."
+  resetsAt: DateTime
 }
 
 extend type Query {
@@ -8042,6 +8095,20 @@ func (ec *executionContext) childFields_PolicyStats(ctx context.Context, field g
 	return nil, fmt.Errorf("no field named %q was found under type PolicyStats", field.Name)
 }
 
+func (ec *executionContext) childFields_QuotaState(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "scope":
+		return ec.fieldContext_QuotaState_scope(ctx, field)
+	case "limit":
+		return ec.fieldContext_QuotaState_limit(ctx, field)
+	case "remaining":
+		return ec.fieldContext_QuotaState_remaining(ctx, field)
+	case "resetsAt":
+		return ec.fieldContext_QuotaState_resetsAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type QuotaState", field.Name)
+}
+
 func (ec *executionContext) childFields_RecallMessagePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "message":
@@ -8342,6 +8409,8 @@ func (ec *executionContext) childFields_WorkspaceHealth(ctx context.Context, fie
 		return ec.fieldContext_WorkspaceHealth_pendingDeliveries(ctx, field)
 	case "lastError":
 		return ec.fieldContext_WorkspaceHealth_lastError(ctx, field)
+	case "quota":
+		return ec.fieldContext_WorkspaceHealth_quota(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type WorkspaceHealth", field.Name)
 }

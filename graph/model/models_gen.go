@@ -294,6 +294,18 @@ type PolicyProblem struct {
 	Severity string `json:"severity"`
 }
 
+// What all replicas together may still call of one published limit. They keep to it, so that the platform need not refuse.
+type QuotaState struct {
+	// Whom the limit counts for, which call (`*`: each by itself; this is the one with the least left), and in which time: `organisation/*/1m`.
+	Scope string `json:"scope"`
+	// Calls in that time.
+	Limit int `json:"limit"`
+	// Calls that are left. What a replica has set aside to call soon counts as called.
+	Remaining int `json:"remaining"`
+	// When all of it is there again if nothing more is called; null where all of it is.
+	ResetsAt *time.Time `json:"resetsAt,omitempty"`
+}
+
 // Narrows a list of relationships; all that is given must hold.
 type RelationshipFilter struct {
 	// Of one of these kinds.
@@ -366,6 +378,8 @@ type WorkspaceHealth struct {
 	PendingDeliveries int `json:"pendingDeliveries"`
 	// Why the last call failed, while it lasts: an error category of the adapters, such as RateLimited.
 	LastError *string `json:"lastError,omitempty"`
+	// What is left of the limits that the platform publishes. Empty where it publishes none, or where no adapter is connected.
+	Quota []*QuotaState `json:"quota"`
 }
 
 // Who is behind an account.

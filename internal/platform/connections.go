@@ -18,7 +18,9 @@ import (
 // Connections is the platforms with the workspaces that are connected to them.
 type Connections struct {
 	*Catalogue
-	byID map[im.ID]*connection
+	byID    map[im.ID]*connection
+	budgets BudgetStore
+	now     func() time.Time
 }
 
 // connection is one workspace with the adapter that reaches its platform.
@@ -39,7 +41,7 @@ type connection struct {
 // that is the gateway itself. A workspace that is not connected is known all the same: everything on it is recorded.
 // What the adapters call is kept within the budgets of their platforms, which replicas share.
 func Connect(c *Catalogue, workspaces []im.Workspace, settings map[string]map[string]string, env adapters.Env, budgets BudgetStore) (*Connections, error) {
-	out := &Connections{Catalogue: c, byID: make(map[im.ID]*connection)}
+	out := &Connections{Catalogue: c, byID: make(map[im.ID]*connection), budgets: budgets, now: env.Now}
 	var faults []error
 	for name := range settings {
 		if !slices.ContainsFunc(workspaces, func(w im.Workspace) bool { return w.Name == name }) {

@@ -18,6 +18,8 @@ type BudgetStore interface {
 	// Lease spends calls of a budget for this replica to make: all that is asked for, or none where the budget would be
 	// exceeded. What a replica does not make of them is spent all the same.
 	Lease(ctx context.Context, l LeaseQuery) (granted bool, err error)
+	// Spent is what has been leased of all budgets; slots that no longer count may be among it.
+	Spent(ctx context.Context) ([]Spent, error)
 }
 
 // LeaseQuery asks for calls of a budget.
@@ -89,7 +91,7 @@ func (p *pacer) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // spend takes one call of a budget.
 func (p *pacer) spend(ctx context.Context, b adapters.Budget) error {
-	name := fmt.Sprintf("%s/%s/%s", b.Scope, b.Op, b.Per)
+	name := fmt.Sprintf("%s/%s/%s", b.Scope, b.Op, b.Per) // quota reads it
 	p.mu.Lock()
 	l := p.leases[name]
 	if l == nil {

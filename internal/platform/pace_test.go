@@ -2,6 +2,7 @@ package platform_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -172,5 +173,37 @@ func TestDeliveryOverBudget(t *testing.T) {
 		if w.clock.now().Before(start.Add(time.Minute)) {
 			t.Errorf("sent after %v", w.clock.now().Sub(start))
 		}
+	})
+}
+
+// What is left of a budget can be read, whoever called; of one that is of each call by itself, what is left of the call
+// with the least.
+func TestQuotas(t *testing.T) {
+	testkit.OnEach(t, func(t *testing.T, dsn string) {
+		w := newWorld(t, dsn, "wecom", []customer{{"k", "an", "an"}}, perMinute(checkPath, 3), adapters.Budget{Scope: "app", N: 600, Per: time.Hour})
+		left := func(what string, minute, hour int, resets ...time.Time) {
+			t.Helper()
+			all, err := w.connections.Quotas(t.Context())
+			must(t, err)
+			want := []platform.Quota{{Scope: "organisation/" + checkPath + "/1m", Limit: 3, Remaining: minute}, {Scope: "app/*/1h", Limit: 600, Remaining: hour}}
+			for i, at := range resets {
+				want[i].ResetsAt = at
+			}
+			if got := all[w.workspace.ID]; !slices.Equal(got, want) {
+				t.Errorf("%s: %+v; want %+v", what, got, want)
+			}
+		}
+		left("nothing called", 3, 600)
+		at := w.clock.now()
+		minute, hour := at.Truncate(slot).Add(7*slot), at.Truncate(time.Hour/6).Add(7*time.Hour/6)
+		for range 2 {
+			must(t, w.check(w.connections))
+		}
+		left("two calls; three of the hour's are set aside", 1, 597, minute, hour)
+		_, err := w.connections.Adapter(w.workspace.ID).(adapters.BlacklistReader).Blacklisted(t.Context(), "an", "k")
+		must(t, err)
+		left("another call", 1, 597, minute, hour)
+		w.clock.pass(2 * time.Minute)
+		left("two minutes later", 3, 597, time.Time{}, hour)
 	})
 }

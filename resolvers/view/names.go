@@ -16,4 +16,6 @@ func (b *Batch) name() {
 	b.verdicts.name, b.candidates.name, b.asked.name, b.may.name = "verdicts", "candidates", "asked", "may"
 }
 
-func (r *request) name() { r.workspaces.name, r.waiting.name = "workspaces", "waiting" }
+func (r *request) name() {
+	r.workspaces.name, r.waiting.name, r.quotas.name = "workspaces", "waiting", "quotas"
+}

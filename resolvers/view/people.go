@@ -456,8 +456,15 @@ func (w *Workspace) Capabilities() []*model.Capability {
 
 func (w *Workspace) Health(ctx context.Context) (*model.WorkspaceHealth, error) {
 	waiting, err := w.b.waiting.get(ctx, true)
+	if err != nil {
+		return nil, err
+	}
+	quotas, err := w.b.quotas.get(ctx, true)
 	h := w.b.src.Platforms.Health(w.row.ID)
-	return &model.WorkspaceHealth{Reachable: h.Reachable, LastError: some(h.LastError), PendingDeliveries: waiting[w.row.ID]}, err
+	return &model.WorkspaceHealth{Reachable: h.Reachable, LastError: some(h.LastError), PendingDeliveries: waiting[w.row.ID],
+		Quota: All(quotas[w.row.ID], func(q platform.Quota) *model.QuotaState {
+			return &model.QuotaState{Scope: q.Scope, Limit: q.Limit, Remaining: q.Remaining, ResetsAt: at(q.ResetsAt)}
+		})}, err
 }
 
 // PlatformOf presents a platform.

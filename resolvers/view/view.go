@@ -106,8 +106,9 @@ type request struct {
 	viewer im.Viewer
 	lang   fault.Language
 
-	workspaces lazy[bool, map[im.ID]*Workspace] // all of them by one key
-	waiting    lazy[bool, map[im.ID]int]        // of all workspaces by one key
+	workspaces lazy[bool, map[im.ID]*Workspace]       // all of them by one key
+	waiting    lazy[bool, map[im.ID]int]              // of all workspaces by one key
+	quotas     lazy[bool, map[im.ID][]platform.Quota] // likewise
 }
 
 // shown is the rows that a batch has presented.
@@ -200,6 +201,10 @@ func NewBatch(src *Sources, v im.Viewer, l fault.Language) *Batch {
 	r.waiting.fetch = func(ctx context.Context, _ []bool) (map[bool]map[im.ID]int, error) {
 		all, err := src.Waiting(ctx)
 		return map[bool]map[im.ID]int{true: all}, err
+	}
+	r.quotas.fetch = func(ctx context.Context, _ []bool) (map[bool]map[im.ID][]platform.Quota, error) {
+		all, err := src.Platforms.Quotas(ctx)
+		return map[bool]map[im.ID][]platform.Quota{true: all}, err
 	}
 	return b
 }
