@@ -1,0 +1,29 @@
+package intake
+
+import "github.com/guanxi-im/guanxi/internal/im"
+
+func (j *judge) account(f *form) outcome {
+	w, wait := j.in(f)
+	key := Place{w.ID, f.need("platformId", 128)}
+	old, there := j.stand.Accounts[key]
+	a := old
+	if !there {
+		a = im.Account{ID: j.IDs.New(), WorkspaceID: w.ID, PlatformID: key.PlatformID, Kind: im.HumanAccount, Status: im.AccountActive,
+			StatusScope: im.FullScope}
+	}
+	noOwner := j.person(f, "member", &a.MemberID)
+	oneOf(f, "kind", &a.Kind, im.HumanAccount, im.SharedAccount, im.BotAccount)
+	if o, ok := f.settle(wait, noOwner); !ok {
+		return o
+	}
+	o, wrote := put(f, there, old, a, im.Ref{Kind: im.KindAccount, ID: a.ID}, &j.out.Writes.Accounts)
+	if wrote {
+		j.stand.Accounts[key] = a
+		if a.MemberID != old.MemberID {
+			j.out.Writes.Bindings = append(j.out.Writes.Bindings, im.AccountBinding{ID: j.IDs.New(), AccountID: a.ID, MemberID: a.MemberID, From: j.Now()})
+		}
+		j.tell(o.subject, w.ID, !there)
+		j.keep("a/"+w.ID.String()+key.PlatformID, a)
+	}
+	return o
+}
