@@ -8,11 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/guanxi-im/guanxi/authz"
 	"github.com/guanxi-im/guanxi/internal/approval"
@@ -226,19 +222,7 @@ func (k *Desk) Event(c Call, action string, d im.Decision, subject im.Ref, name 
 	return e
 }
 
-// reasonMax is how many characters people may write.
-const reasonMax = 2000
-
 // CheckText checks what a person wrote; empty is good where it need not be given.
 func CheckText(path string, t im.Text, required bool) *fault.Error {
-	s := string(t)
-	switch n := utf8.RuneCountInString(s); {
-	case required && strings.TrimSpace(s) == "":
-		return fault.Input(path, "reason_required")
-	case n > reasonMax:
-		return fault.Input(path, "text_too_long", strconv.Itoa(reasonMax), strconv.Itoa(n))
-	case !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' && r != '\r' }):
-		return fault.Input(path, "text_malformed")
-	}
-	return nil
+	return fault.CheckReason(path, t, required)
 }

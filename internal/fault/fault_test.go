@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/guanxi-im/guanxi/adapters"
+	"github.com/guanxi-im/guanxi/internal/im"
 )
 
 var placeholder = regexp.MustCompile(`\{\d+\}`)
@@ -244,5 +245,47 @@ func TestError(t *testing.T) {
 	}
 	if got := New("SOME_CODE", "no_such_key").Text(Chinese); got != "SOME_CODE" {
 		t.Errorf("without a sentence: %q", got)
+	}
+}
+
+// A reason is what others read: nothing else may be in it than they see.
+func TestCheckReason(t *testing.T) {
+	for text, want := range map[im.Text]string{
+		"太多消息": "",
+		"too\tmany\r\nmessages 👩‍👩‍👧 ✅":    "", // joined by what cannot be seen, as emoji are
+		"नमस्ते क्‍ष":                      "",
+		"":                                 "reason_required",
+		" \n\u3000":                        "reason_required",
+		"\u200b":                           "text_invisible",
+		"\u200b \ufeff\u2060\u00ad":        "text_invisible",
+		"\u3164\u2800\ufe0f\u034f":         "text_invisible",
+		"\u202e":                           "text_invisible",
+		"ok\u202ekool":                     "text_direction",
+		"a\u2066b\u2069":                   "text_direction",
+		"a\u200fb":                         "text_direction",
+		"a\x00b":                           "text_malformed",
+		"a\u0085b":                         "text_malformed",
+		"a\xffb":                           "text_malformed",
+		im.Text(strings.Repeat("字", 2000)): "",
+		im.Text(strings.Repeat("字", 2001)): "text_too_long",
+	} {
+		got := ""
+		if f := CheckReason("reason", text, true); f != nil {
+			got = f.Key
+			if f.Code != InvalidInput || len(f.Path) != 1 || f.Path[0] != "reason" {
+				t.Errorf("%q: %v", text, f)
+			}
+		}
+		if got != want {
+			t.Errorf("%q: %q, not %q", text, got, want)
+		}
+	}
+	for _, text := range []im.Text{"", " "} {
+		if f := CheckReason("comment", text, false); f != nil {
+			t.Errorf("%q, which may be left out: %v", text, f)
+		}
+	}
+	if f := CheckReason("comment", "\u200b", false); f == nil {
+		t.Error("a comment of nothing that can be seen")
 	}
 }

@@ -79,6 +79,8 @@ var texts = map[string][2]string{
 	"id_malformed":      {"“{0}” is no id of a {1}.", "“{0}”不是 {1} 的 id。"},
 	"reason_required":   {"Say why: the reason must not be empty.", "请填写原因。"},
 	"text_too_long":     {"At most {0} characters; this has {1}.", "最多 {0} 个字符，现有 {1} 个。"},
+	"text_invisible":    {"Nothing of the text can be seen: write words.", "文本中没有可见字符，请填写文字。"},
+	"text_direction":    {"The text holds characters that turn the direction of writing, such as U+202E; write it without them.", "文本含有改变书写方向的字符（如 U+202E），请去除后重试。"},
 	"text_malformed":    {"The text is not valid UTF-8 or holds control characters.", "文本不是有效的 UTF-8，或含有控制字符。"},
 	"expiry_past":       {"expiresAt must lie in the future.", "expiresAt 必须晚于当前时间。"},
 	"key_malformed":     {"An idempotency key has 1 to 200 printable characters.", "幂等键须为 1 到 200 个可打印字符。"},

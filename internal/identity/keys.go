@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/guanxi-im/guanxi/authz"
 	"github.com/guanxi-im/guanxi/internal/fault"
@@ -133,7 +131,7 @@ type RevokeKeyInput struct {
 // INVALID_INPUT, NOT_FOUND, POLICY_DENIED, INVALID_TRANSITION.
 func (k *Keys) Revoke(ctx context.Context, c Call, in RevokeKeyInput) (KeyResult, error) {
 	return k.run(ctx, "revoke_api_key", c, in, func() (res KeyResult, u ledger.Unit, err error) {
-		if f := checkReason(in.Reason); f != nil {
+		if f := fault.CheckReason("reason", in.Reason, true); f != nil {
 			return failed(f)
 		}
 		found, err := k.store.APIKeys(ctx, c.Viewer, []im.ID{in.KeyID})
@@ -175,23 +173,6 @@ func refused(d im.Decision) KeyResult {
 
 func clip(s string) string { return s[:min(len(s), 64)] }
 
-const (
-	reasonMax = 2000 // characters
-	keyMax    = 200  // bytes of an idempotency key
-)
-
-func checkReason(t im.Text) *fault.Error {
-	s := string(t)
-	switch {
-	case strings.TrimSpace(s) == "":
-		return fault.Input("reason", "reason_required")
-	case utf8.RuneCountInString(s) > reasonMax, !utf8.ValidString(s),
-		strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' && r != '\r' }):
-		return fault.Input("reason", "text_malformed")
-	}
-	return nil
-}
-
 // decide asks policy, and puts the decision and the event into the unit.
 func (k *Keys) decide(ctx context.Context, u *ledger.Unit, c Call, action, event string, key im.APIKey, detail string) (im.Decision, error) {
 	v := c.Viewer
@@ -217,8 +198,8 @@ const triesMax = 20
 func (k *Keys) run(ctx context.Context, operation string, c Call, input any, plan func() (KeyResult, ledger.Unit, error)) (KeyResult, error) {
 	var print []byte
 	if c.Key != "" {
-		if len(c.Key) > keyMax || !utf8.ValidString(c.Key) || strings.ContainsFunc(c.Key, func(r rune) bool { return !unicode.IsPrint(r) }) {
-			return KeyResult{Faults: []*fault.Error{fault.Input("idempotencyKey", "key_malformed")}}, nil
+		if f := fault.CheckKey(c.Key); f != nil {
+			return KeyResult{Faults: []*fault.Error{f}}, nil
 		}
 		b, err := json.Marshal([]any{operation, input})
 		if err != nil {

@@ -5,9 +5,6 @@ import (
 	"context"
 	"slices"
 	"strconv"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/guanxi-im/guanxi/authz"
 	"github.com/guanxi-im/guanxi/internal/blocking"
@@ -157,7 +154,6 @@ func (s *Service) conversation(m im.Message) (id im.ID) {
 }
 
 func checkSend(v im.Viewer, in SendInput) *fault.Error {
-	n := utf8.RuneCountInString(string(in.Text))
 	direct := !in.To.IsZero()
 	switch {
 	case direct != in.GroupID.IsZero():
@@ -172,12 +168,8 @@ func checkSend(v im.Viewer, in SendInput) *fault.Error {
 		return fault.Input("mentionIds", "too_many", strconv.Itoa(MentionsMax), strconv.Itoa(len(in.Mentions)))
 	case slices.Contains(in.Mentions, v.ID()):
 		return fault.Input("mentionIds", "message_self")
-	case strings.TrimSpace(string(in.Text)) == "":
+	case fault.Blank(in.Text):
 		return fault.Input("text", "message_empty")
-	case n > TextMax:
-		return fault.Input("text", "text_too_long", strconv.Itoa(TextMax), strconv.Itoa(n))
-	case !utf8.ValidString(string(in.Text)) || strings.ContainsFunc(string(in.Text), func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' && r != '\r' }):
-		return fault.Input("text", "text_malformed")
 	}
-	return nil
+	return fault.CheckText("text", in.Text, TextMax)
 }
