@@ -53,6 +53,8 @@ var undoing = ending{
 			return fault.New(fault.InvalidTransition, "transition_undo", string(state))
 		case r.Undo.OpenAt(now):
 			return nil
+		case state == im.UndoPendingApproval: // asked for in time, so that "it can only be lifted" would not be true
+			return fault.New(fault.InvalidTransition, "transition_undo_asked")
 		case !r.Undo.Allowed:
 			return fault.New(fault.WindowClosed, "window_none")
 		}

@@ -127,6 +127,7 @@ var texts = map[string][2]string{
 	"scope_until":               {"EXPORT_ONLY goes with until alone: it is for a time.", "EXPORT_ONLY 须与 until 一起使用：仅限一段时间。"},
 	"transition_lift":           {"The relationship is {0}: there is nothing to lift.", "该关系当前状态为 {0}，无可解除。"},
 	"transition_undo":           {"The relationship is {0}: there is nothing to take back.", "该关系当前状态为 {0}，无可撤销。"},
+	"transition_undo_asked":     {"An undo was asked for in time and waits for agreement: there is nothing more to ask for.", "已在期限内申请撤销并正在等待审批，无需再次申请。"},
 	"window_closed":             {"It could be taken back until {0}; now it can only be lifted.", "撤销期限已于 {0} 截止，现只能解除。"},
 	"window_none":               {"The terms under which it was made do not let it be taken back; it can be lifted.", "按其建立时的条款不可撤销，但可以解除。"},
 	"not_enabled":               {"This workspace has no customer contact (客户联系), which this takes.", "该工作空间未开通客户联系，无法进行此操作。"},

@@ -83,6 +83,9 @@ func TestStoryTakingBack(t *testing.T) {
 		o = qiao.undo(r.ID, "又拉错了")
 		must(t, "asked at 71:59", o.codes(), "")
 		c.Set(r.CreatedAt.Add(72*time.Hour + 30*time.Minute))
+		for _, p := range []person{qiao, lin} {
+			expect(t, "asked again at 72:30 by "+p.account, p.undo(r.ID, "又拉错了").codes(), "INVALID_TRANSITION")
+		}
 		expect(t, "agreed at 72:30: the moment of asking counts", han.agree(o.Approval.ID, "").Approval.State, "APPROVED")
 		expect(t, "state", qiao.relationship(r.ID).State, "UNDONE")
 
