@@ -325,7 +325,12 @@ const blacklisted = `select b.target_id from relationships b where b.kind = 'BLA
 // contacts adds the conditions of a filter on contacts c.
 func (s *Store) contacts(where *builder, v im.Viewer, f directory.ContactFilter) *builder {
 	if f.Query != "" {
-		where.add(` and (c.folded like ? escape '\' or `, contains(f.Query)).unmasked(v).add(" and (c.platform_id = ? or c.phone = ?))", f.Query, f.Query)
+		where.add(` and (c.folded like ? escape '\' or `, contains(f.Query)).unmasked(v).
+			add(" and (c.platform_id = ? or c.phone = ?", f.Query, f.Query)
+		if number := directory.Dial(f.Query); number != "" {
+			where.add(" or c.dialled = ?", number)
+		}
+		where.add("))")
 	}
 	if !f.WorkspaceID.IsZero() {
 		where.add(" and c.workspace_id = ?", f.WorkspaceID)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/guanxi-im/guanxi/internal/directory"
 	"github.com/guanxi-im/guanxi/internal/im"
 	"github.com/guanxi-im/guanxi/internal/intake"
 )
@@ -237,19 +238,19 @@ func directoryWrites(w intake.Writes) (loads []load, ss []stmt) {
 	}
 
 	contacts := load{table: "external_contacts", columns: []string{"id", "workspace_id", "platform_id", "name", "sort_key", "company", "phone",
-		"verified", "region", "importance", "status", "owner_id", "pool_department_id", "folded"}}
+		"verified", "region", "importance", "status", "owner_id", "pool_department_id", "folded", "dialled"}}
 	tags := load{table: "contact_tags", columns: []string{"contact_id", "tag"}}
 	for _, x := range w.Contacts.Made {
 		contacts.rows = append(contacts.rows, []any{x.ID, x.WorkspaceID, x.PlatformID, x.Name, x.SortKey, x.Company, x.Phone, x.Verified,
-			x.Region, string(x.Importance), string(x.Status), x.OwnerID, x.PoolDepartmentID, foldContact(x.Name, x.Company)})
+			x.Region, string(x.Importance), string(x.Status), x.OwnerID, x.PoolDepartmentID, foldContact(x.Name, x.Company), directory.Dial(x.Phone)})
 		for _, t := range x.Tags {
 			tags.rows = append(tags.rows, []any{x.ID, t})
 		}
 	}
 	for _, x := range w.Contacts.Changed {
 		do(`update external_contacts set name = ?, sort_key = ?, company = ?, phone = ?, verified = ?, region = ?, importance = ?, owner_id = ?,
-			pool_department_id = ?, folded = ? where id = ?`, x.Name, x.SortKey, x.Company, x.Phone, x.Verified, x.Region, string(x.Importance), x.OwnerID,
-			x.PoolDepartmentID, foldContact(x.Name, x.Company), x.ID)
+			pool_department_id = ?, folded = ?, dialled = ? where id = ?`, x.Name, x.SortKey, x.Company, x.Phone, x.Verified, x.Region, string(x.Importance), x.OwnerID,
+			x.PoolDepartmentID, foldContact(x.Name, x.Company), directory.Dial(x.Phone), x.ID)
 		do("delete from contact_tags where contact_id = ?", x.ID)
 		for _, t := range x.Tags {
 			do("insert into contact_tags (contact_id, tag) values (?, ?)", x.ID, t)

@@ -80,8 +80,8 @@ func (s *Store) SeedDemo(ctx context.Context, o directory.Snapshot) error {
 			i.ID, i.MemberID, i.Provider, i.Subject, i.Personal, us(i.LinkedAt))
 	}
 	for _, c := range o.Contacts {
-		add(`insert into external_contacts (id, folded, workspace_id, platform_id, name, sort_key, company, phone, verified, region, importance, status,
-			owner_id, pool_department_id) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, c.ID, foldContact(c.Name, c.Company), c.WorkspaceID, c.PlatformID, c.Name, c.SortKey,
+		add(`insert into external_contacts (id, folded, dialled, workspace_id, platform_id, name, sort_key, company, phone, verified, region, importance, status,
+			owner_id, pool_department_id) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, c.ID, foldContact(c.Name, c.Company), directory.Dial(c.Phone), c.WorkspaceID, c.PlatformID, c.Name, c.SortKey,
 			c.Company, c.Phone, c.Verified, c.Region, c.Importance, c.Status, c.OwnerID, c.PoolDepartmentID)
 		for _, t := range c.Tags {
 			add("insert into contact_tags (contact_id, tag) values (?, ?)", c.ID, t)

@@ -350,6 +350,10 @@ func (reg *register) filters() (out filterTables) {
 				return strings.Contains(x.name, q) || strings.Contains(x.company, q) || who.unmasks(x.owners()...) && (x.platformID == q || x.phone == q)
 			}, "query:%q", q)
 		}
+		local := strings.TrimPrefix(hai.phone, "+86")
+		for _, q := range []string{local, local[:3] + " " + local[3:7] + " " + local[7:], "+86 " + local[:3] + "-" + local[3:7] + "-" + local[7:], "0086" + local, "86" + local, "（＋８６）" + local} {
+			add(func(x *contactRow) bool { return who.unmasks(x.owners()...) && x.phone == hai.phone }, "query:%q", q)
+		}
 		for w := range workspaces {
 			add(func(x *contactRow) bool { return x.workspace == w }, "workspaceId:%q", nodeid.Encode(im.KindWorkspace, w))
 		}
@@ -693,4 +697,17 @@ func rowsOf[R any](t testing.TB, p person, list string, kind im.Kind, rows map[i
 		out[ids[row["id"].(string)]] = row
 	}
 	return out
+}
+
+// A number that was written down in some way before there was this search is found all the same, once the gateway was started.
+func TestNumbersOfBefore(t *testing.T) {
+	onEach(t, func(t *testing.T, c company) {
+		c.exec("update external_contacts set dialled = null, phone = '(0086) 138-0000-1234' where platform_id = 'wm_spam'")
+		c.Stop()
+		c = company{testkit.Demo(t, c.dsn), t, c.dsn, map[string]string{}}
+		for _, q := range []string{"13800001234", "+86 138 0000 1234"} {
+			a := c.person("linyue002").Do(`query($q:String){externalContacts(filter:{query:$q}){nodes{name}}}`, vars{"q": q})
+			expect(t, q, fmt.Sprint(a.Get("externalContacts.nodes")), "[map[name:"+contacts["wm_spam"]+"]]")
+		}
+	})
 }

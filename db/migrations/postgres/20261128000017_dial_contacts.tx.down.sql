@@ -1,0 +1,2 @@
+drop index external_contacts_undialled;
+alter table external_contacts drop column dialled;
