@@ -49,6 +49,47 @@ func TestStoryAnger(t *testing.T) {
 	})
 }
 
+// S-02: an ordinary member against the hierarchy. Each refusal says by which rule, with its file and line, and leaves nothing
+// behind but its line in the trail.
+func TestStoryHierarchy(t *testing.T) {
+	onEach(t, func(t *testing.T, c company) {
+		wang, zhou, meng := c.person("wangfang004"), c.person("zhoujie007"), c.person("mengjie015")
+		refused := func(o outcome, rules string) {
+			t.Helper()
+			must(t, "codes", o.codes(), "POLICY_DENIED")
+			expect(t, "outcome", o.Decision.Outcome+" "+o.Decision.rules(), "DENY "+rules)
+			for _, r := range o.Decision.Rules {
+				if r.File == "" || r.Line == 0 {
+					t.Errorf("%s does not say where it stands: %s", rules, o.answer.Body)
+				}
+			}
+			if r := o.Results[0]; r.Relationship != nil || r.Approval != nil {
+				t.Errorf("%s: something was made: %s", rules, o.answer.Body)
+			}
+		}
+		expect(t, "a spammer", wang.blocks("wm_spam").State, "ACTIVE")
+		refused(wang.block("liqiang005", on("wecom-hq")), "wecom.member.external_only")
+		refused(wang.block("chenguang001", on("native")), "C-01") // two steps up
+		refused(zhou.block("wuhao008", on("feishu-hq")), "C-01 C-02")
+		refused(c.person("sunli006").block("wuhao008", on("feishu-hq")), "C-02") // whose group both are in
+
+		r := meng.blocks("sunli006", on("native"))
+		for channel, want := range map[string]bool{"DIRECT_MESSAGE": false, "GROUP_MESSAGE": true, "MESSAGE_HISTORY": true, "GROUP_MENTION": true, "GROUP_ANNOUNCEMENT": true} {
+			expect(t, "the blocked one: "+channel, meng.check("sunli006", "mengjie015", channel, "native").Allowed, want)
+			expect(t, "and back: "+channel, meng.check("mengjie015", "sunli006", channel, "native").Allowed, true)
+		}
+		var trail []string
+		events := c.person("guping012").trail("block")
+		slices.Reverse(events)
+		for _, e := range events {
+			trail = append(trail, e.ActorName+" "+e.Outcome)
+		}
+		expect(t, "trail", strings.Join(trail, ", "), "王芳 ALLOW, 王芳 DENY, 王芳 DENY, 周杰 DENY, 孙丽 DENY, 孟洁 ALLOW")
+		expect(t, "all that stands", meng.Do(`{relationships{totalCount}}`, nil).Get("relationships.totalCount"), any(1.0))
+		expect(t, "state", meng.relationship(r.ID).State, "ACTIVE")
+	})
+}
+
 // S-04: WeCom lets a mistake be taken back within 72 hours, and what was asked for in time is decided later.
 func TestStoryTakingBack(t *testing.T) {
 	onEach(t, func(t *testing.T, c company) {
