@@ -268,9 +268,9 @@ func (s *Store) SendFacts(ctx context.Context, q messaging.SendQuery) (f messagi
 // wholeWorkspace is the lock of relationships that hold for everybody.
 const wholeWorkspace = 0x67756e78
 
-// lockStmts begins a unit that writes messages, or relationships that are in effect afterwards: a message shares the locks of the
-// two, and a relationship has its initiator's alone, so that the one sees the other whichever commits first. Everybody takes
-// them in the same order.
+// lockStmts begins a unit that writes messages, relationships that are in effect afterwards, or accounts: a message shares the
+// locks of the two, a relationship has its initiator's alone and an account its person's, so that the one sees the other whichever
+// commits first. Everybody takes them in the same order.
 func (s *Store) lockStmts(u ledger.Unit) (ss []stmt) {
 	locks := map[int64]bool{} // whether it is taken alone
 	alone := func(rs []im.Relationship) {
@@ -293,6 +293,9 @@ func (s *Store) lockStmts(u ledger.Unit) (ss []stmt) {
 		if t.Counted != nil || t.SuperAdmins != nil {
 			locks[accountsLock] = true
 		}
+		if m := t.Account.MemberID; !m.IsZero() {
+			locks[oneAtATime(m)] = true
+		}
 	}
 	share := func(lock int64) {
 		if !locks[lock] {
@@ -300,6 +303,7 @@ func (s *Store) lockStmts(u ledger.Unit) (ss []stmt) {
 		}
 	}
 	for _, x := range u.Sent {
+		share(oneAtATime(x.Message.Sender.ID))
 		for _, way := range x.Ways {
 			share(wholeWorkspace)
 			share(oneAtATime(way.From.ID))

@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"testing"
@@ -409,6 +410,49 @@ func TestBlockAgainstMessages(t *testing.T) {
 			expect(t, "messages that began after the answer and came through", late, 0)
 			expect(t, "messages that came after the answer", came(), before)
 			must(t, "lifted", wang.lift(r.ID, "x").codes(), "")
+		}
+	}
+	t.Run("one", func(t *testing.T) {
+		onEach(t, func(t *testing.T, c company) { race(t, []company{c}) })
+	})
+	t.Run("two replicas", func(t *testing.T) {
+		t.Parallel()
+		dsn := testkit.Postgres(t)
+		race(t, []company{open(t, dsn), open(t, dsn)})
+	})
+}
+
+// A freeze that was answered stops all messages of its person from then on, also those that are under way.
+func TestFreezeAgainstMessages(t *testing.T) {
+	race := func(t *testing.T, replicas []company) {
+		a := replicas[0]
+		lin, auditor := a.person("linyue002"), a.person("guping012")
+		account, me := a.accountOf("liqiang005", "native"), a.member("liqiang005")
+		came := func() any {
+			return auditor.Do(`query($id:ID!){messages(filter:{senderId:$id}){totalCount}}`, vars{"id": me}).Get("messages.totalCount")
+		}
+		for round := range 4 {
+			var under sync.WaitGroup
+			start := make(chan struct{})
+			to := vars{"workspaceId": a.workspace("native"), "toId": a.member("wangfang004")}
+			for n := range 60 {
+				li := replicas[n%len(replicas)].person("liqiang005")
+				in := vars{"text": fmt.Sprint("消息 ", round, " ", n)}
+				maps.Copy(in, to)
+				under.Go(func() {
+					<-start
+					// Whoever is cut off meanwhile is answered so, or not at all.
+					_, _ = li.Ask(`mutation($in:SendMessageInput!){sendMessage(input:$in){message{id} userErrors{code}}}`, vars{"in": in})
+				})
+			}
+			close(start)
+			frozen, _ := lin.sets(account, "FROZEN")
+			before := came()
+			must(t, "frozen", frozen, "ALLOW")
+			under.Wait()
+			expect(t, "messages that came after the answer", came(), before)
+			woken, _ := lin.sets(account, "ACTIVE")
+			must(t, "woken", woken, "ALLOW")
 		}
 	}
 	t.Run("one", func(t *testing.T) {
