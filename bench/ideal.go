@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -48,6 +49,7 @@ func ideal(ctx context.Context, args []string) error {
 
 // serveIdeal serves an ideal handler until ctx ends.
 func serveIdeal(ctx context.Context, h http.Handler) error {
+	debug.SetGCPercent(idealGC)
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err

@@ -1,19 +1,26 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
+	"encoding/binary"
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"runtime"
+	"runtime/debug"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/guanxi-im/guanxi/graph/nodeid"
@@ -69,34 +76,112 @@ func serveIdealReads(ctx context.Context, args []string) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	h := &readsHandler{}
-	b, err := os.ReadFile(*keyset)
-	if err != nil {
-		return err
-	}
-	if h.master, err = envelope.Open(b); err != nil {
-		return err
-	}
-	if path, ok := strings.CutPrefix(*url, "sqlite:"); ok {
-		h.query, err = sqliteReader(ctx, path)
-	} else {
-		h.query, err = postgresReader(ctx, *url)
-	}
+	h, err := newReadsHandler(ctx, *url, *keyset)
 	if err != nil {
 		return err
 	}
 	return serveIdeal(ctx, h)
 }
 
-// scanner is a row of either driver.
-type scanner interface{ Scan(dest ...any) error }
+// step is what the ideal does to answer, without HTTP and JSON, as often as it goes: what there is to compare with pgbench. It
+// prints how often that was in a second.
+func step(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("step", flag.ContinueOnError)
+	url := flags.String("db", "", "database to read")
+	keyset := flags.String("keyset", "", "file with the master key")
+	var q readsRequest
+	flags.StringVar(&q.OperationName, "shape", "", "what to read")
+	flags.StringVar(&q.Variables.At, "at", "", "where")
+	clients := flags.Int("clients", 1, "how many ask at once")
+	d := flags.Duration("time", time.Second, "how long they do")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	debug.SetGCPercent(idealGC)
+	h, err := newReadsHandler(ctx, *url, *keyset)
+	if err != nil {
+		return err
+	}
+	var all sync.WaitGroup
+	var n atomic.Int64
+	var failed atomic.Value
+	began := time.Now()
+	for range *clients {
+		all.Go(func() {
+			for time.Since(began) < *d {
+				if _, err := h.answer(ctx, q); err != nil {
+					failed.Store(err)
+					return
+				}
+				n.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	if err, _ := failed.Load().(error); err != nil {
+		return err
+	}
+	fmt.Println(float64(n.Load()) / time.Since(began).Seconds())
+	return nil
+}
+
+func newReadsHandler(ctx context.Context, url, keyset string) (*readsHandler, error) {
+	h := &readsHandler{}
+	b, err := os.ReadFile(keyset)
+	if err != nil {
+		return nil, err
+	}
+	if h.master, err = envelope.Open(b); err != nil {
+		return nil, err
+	}
+	if path, ok := strings.CutPrefix(url, "sqlite:"); ok {
+		h.query, err = sqliteReader(ctx, path)
+	} else {
+		h.query, err = postgresReader(ctx, url)
+	}
+	return h, err
+}
+
+// cells are the columns of a row as they lie: PostgreSQL's in its binary format, numbers of SQLite as digits. They hold until
+// the next row.
+type cells struct {
+	of       [][]byte
+	postgres bool
+}
+
+func (c cells) bytes(i int) []byte { return bytes.Clone(c.of[i]) }
+func (c cells) text(i int) string  { return string(c.of[i]) }
+
+// some is a text that may be null.
+func (c cells) some(i int) *string {
+	if c.of[i] == nil {
+		return nil
+	}
+	s := string(c.of[i])
+	return &s
+}
+
+// id is the zero id for null.
+func (c cells) id(i int) (id im.ID) {
+	copy(id[:], c.of[i])
+	return id
+}
+
+// number is zero for null.
+func (c cells) number(i int) (n int64) {
+	if c.postgres && len(c.of[i]) == 8 {
+		return int64(binary.BigEndian.Uint64(c.of[i]))
+	}
+	n, _ = strconv.ParseInt(string(c.of[i]), 10, 64) // the columns are of numbers
+	return n
+}
 
 type readsHandler struct {
 	master *envelope.Master
 	keys   sync.Map // im.ID → envelope.Key
 	// query runs the statements of a shape, with one argument, in one round trip; each row goes to the function of its
 	// statement.
-	query func(ctx context.Context, shape string, at im.ID, each ...func(scanner) error) error
+	query reader
 }
 
 // readsRequest is a request.
@@ -181,21 +266,27 @@ func (c *listOf[T]) whole(order string, id func(T) im.ID) {
 // ServeHTTP answers one request.
 func (h *readsHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var q readsRequest
-	var data any
-	err := json.NewDecoder(r.Body).Decode(&q)
+	var a struct {
+		Data any `json:"data"`
+	}
+	body, err := io.ReadAll(r.Body)
 	if err == nil {
-		data, err = h.answer(r.Context(), q)
+		err = json.Unmarshal(body, &q)
+	}
+	if err == nil {
+		a.Data, err = h.answer(r.Context(), q)
 	}
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	b, err := json.Marshal(map[string]any{"data": data})
+	b, err := json.Marshal(a)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
 	_, _ = w.Write(b) // a client that hung up is no fault of ours
 }
 
@@ -206,13 +297,9 @@ func (h *readsHandler) answer(ctx context.Context, q readsRequest) (any, error) 
 		var a struct {
 			Member *q1Member `json:"member"`
 		}
-		err := h.query(ctx, "Q1", ref.ID, func(s scanner) error {
-			var id im.ID
-			var department *string
-			var m q1Member
-			err := s.Scan(&id, &m.Name, &m.EmployeeNo, &department)
-			m.ID, m.Department, a.Member = nodeid.Encode(im.KindMember, id), called(department), &m
-			return err
+		err := h.query(ctx, "Q1", ref.ID, func(c cells) error {
+			a.Member = &q1Member{nodeid.Encode(im.KindMember, c.id(0)), c.text(1), c.text(2), called(c, 3)}
+			return nil
 		})
 		return a, err
 	case "Q2":
@@ -223,11 +310,11 @@ func (h *readsHandler) answer(ctx context.Context, q readsRequest) (any, error) 
 	return nil, fmt.Errorf("no shape is called %q", q.OperationName)
 }
 
-func called(name *string) *named {
-	if name == nil {
+func called(c cells, i int) *named {
+	if c.of[i] == nil {
 		return nil
 	}
-	return &named{*name}
+	return &named{c.text(i)}
 }
 
 func (h *readsHandler) fifty(ctx context.Context, after string) (any, error) {
@@ -240,26 +327,20 @@ func (h *readsHandler) fifty(ctx context.Context, after string) (any, error) {
 	}
 	ids := make([]im.ID, 0, 51)
 	at50 := make(map[im.ID]*q2Member, 51)
-	err = h.query(ctx, "Q2", at.ID, func(s scanner) error {
-		var id im.ID
-		var department, manager *string
-		m := &q2Member{Relationships: q2Blocks{[]q2Block{}}}
-		err := s.Scan(&id, &m.Name, &department, &manager)
-		m.ID, m.Department, m.Manager = nodeid.Encode(im.KindMember, id), called(department), called(manager)
+	err = h.query(ctx, "Q2", at.ID, func(c cells) error {
+		id := c.id(0)
+		m := &q2Member{nodeid.Encode(im.KindMember, id), c.text(1), called(c, 2), called(c, 3), q2Blocks{[]q2Block{}}}
 		a.Members.Nodes, ids, at50[id] = append(a.Members.Nodes, m), append(ids, id), m
-		return err
-	}, func(s scanner) error {
-		var from, id im.ID
-		var kind, name string
-		err := s.Scan(&from, &id, &kind, &name)
-		t := q2Target{Typename: "Member", Name: name}
-		if kind == string(im.KindContact) {
+		return nil
+	}, func(c cells) error {
+		t := q2Target{Typename: "Member", Name: c.text(3)}
+		if string(c.of[2]) == string(im.KindContact) {
 			t.Typename = "ExternalContact"
 		}
-		if m := at50[from]; m != nil {
-			m.Relationships.Nodes = append(m.Relationships.Nodes, q2Block{nodeid.Encode(im.KindRelationship, id), t})
+		if m := at50[c.id(0)]; m != nil {
+			m.Relationships.Nodes = append(m.Relationships.Nodes, q2Block{nodeid.Encode(im.KindRelationship, c.id(1)), t})
 		}
-		return err
+		return nil
 	})
 	n := min(len(ids), 50) - 1
 	a.Members.whole(directory.MembersByID, func(*q2Member) im.ID { return ids[n] })
@@ -279,22 +360,20 @@ func (h *readsHandler) events(ctx context.Context, shape, after string) (any, er
 		actor, subject, detail []byte
 	}
 	var boxes []sealed
-	err = h.query(ctx, shape, at.ID, func(s scanner) error {
-		var b sealed
-		var us int64
-		var decision im.ID
-		e := &q3Event{}
-		into := []any{&b.id, &us, &e.Action, &e.Outcome, &decision, &e.RequestID, &e.Sequence, &b.actor, &b.subject, &b.detail}
-		if shape == "Q3" {
-			into = into[:7]
+	err = h.query(ctx, shape, at.ID, func(c cells) error {
+		b := sealed{id: c.id(0)}
+		if shape != "Q3" {
+			b.actor, b.subject, b.detail = c.bytes(7), c.bytes(8), c.bytes(9)
 		}
-		err := s.Scan(into...)
-		e.ID, e.At = nodeid.Encode(im.KindAudit, b.id), time.UnixMicro(us).UTC()
-		if did := nodeid.Encode(im.KindDecision, decision); did != "" {
+		e := &q3Event{ID: nodeid.Encode(im.KindAudit, b.id), At: time.UnixMicro(c.number(1)).UTC(), Action: c.text(2), Outcome: c.some(3), RequestID: c.some(5)}
+		if did := nodeid.Encode(im.KindDecision, c.id(4)); did != "" {
 			e.DecisionID = &did
 		}
+		if n := c.number(6); n > 0 {
+			e.Sequence = &n
+		}
 		a.Events.Nodes, boxes = append(a.Events.Nodes, e), append(boxes, b)
-		return err
+		return nil
 	})
 	if err != nil {
 		return nil, err
@@ -328,13 +407,8 @@ func (h *readsHandler) open(ctx context.Context, box, at []byte) (string, error)
 	}
 	key, ok := h.keys.Load(id)
 	if !ok {
-		err := h.query(ctx, "key", id, func(s scanner) error {
-			var subject im.ID
-			var wrapped []byte
-			if err := s.Scan(&subject, &wrapped); err != nil {
-				return err
-			}
-			k, err := h.master.Unwrap(id, subject, wrapped)
+		err := h.query(ctx, "key", id, func(c cells) error {
+			k, err := h.master.Unwrap(id, c.id(0), c.bytes(1))
 			key = k
 			return err
 		})
@@ -346,8 +420,11 @@ func (h *readsHandler) open(ctx context.Context, box, at []byte) (string, error)
 	return key.(envelope.Key).Open(box, at)
 }
 
+// reader runs the statements of a shape.
+type reader func(ctx context.Context, shape string, at im.ID, each ...func(cells) error) error
+
 // postgresReader sends the statements of a shape as one batch, every one prepared before.
-func postgresReader(ctx context.Context, url string) (func(context.Context, string, im.ID, ...func(scanner) error) error, error) {
+func postgresReader(ctx context.Context, url string) (reader, error) {
 	cfg, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, err
@@ -357,15 +434,15 @@ func postgresReader(ctx context.Context, url string) (func(context.Context, stri
 	if err != nil {
 		return nil, err
 	}
-	return func(ctx context.Context, shape string, at im.ID, each ...func(scanner) error) error {
-		texts := idealReads[shape].postgres
+	return func(ctx context.Context, shape string, at im.ID, each ...func(cells) error) error {
+		texts, id := idealReads[shape].postgres, pgtype.UUID{Bytes: at, Valid: true}
 		if len(texts) == 1 {
-			rows, err := pool.Query(ctx, texts[0], at)
+			rows, err := pool.Query(ctx, texts[0], id)
 			return drained(rows, err, each[0])
 		}
 		var b pgx.Batch
 		for _, t := range texts {
-			b.Queue(t, at)
+			b.Queue(t, id)
 		}
 		results := pool.SendBatch(ctx, &b)
 		for i := range texts {
@@ -379,13 +456,13 @@ func postgresReader(ctx context.Context, url string) (func(context.Context, stri
 	}, nil
 }
 
-func drained(rows pgx.Rows, err error, each func(scanner) error) error {
+func drained(rows pgx.Rows, err error, each func(cells) error) error {
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
 	for rows.Next() {
-		if err := each(rows); err != nil {
+		if err := each(cells{rows.RawValues(), true}); err != nil {
 			return err
 		}
 	}
@@ -393,7 +470,7 @@ func drained(rows pgx.Rows, err error, each func(scanner) error) error {
 }
 
 // sqliteReader runs them one by one, prepared before, on as many connections as there are cores.
-func sqliteReader(ctx context.Context, path string) (func(context.Context, string, im.ID, ...func(scanner) error) error, error) {
+func sqliteReader(ctx context.Context, path string) (reader, error) {
 	db, err := sql.Open("sqlite", "file:"+path+"?mode=ro&_pragma=query_only(1)&_pragma=busy_timeout(5000)&_pragma=cache_size(-32000)&_pragma=mmap_size(268435456)")
 	if err != nil {
 		return nil, err
@@ -410,20 +487,31 @@ func sqliteReader(ctx context.Context, path string) (func(context.Context, strin
 			ready[shape] = append(ready[shape], s)
 		}
 	}
-	one := func(ctx context.Context, s *sql.Stmt, at im.ID, each func(scanner) error) error {
-		rows, err := s.QueryContext(ctx, at)
+	one := func(ctx context.Context, s *sql.Stmt, at im.ID, each func(cells) error) error {
+		rows, err := s.QueryContext(ctx, at[:])
 		if err != nil {
 			return err
 		}
 		defer func() { _ = rows.Close() }()
+		columns, err := rows.Columns()
+		if err != nil {
+			return err
+		}
+		row, into := make([][]byte, len(columns)), make([]any, len(columns))
+		for i := range row {
+			into[i] = (*sql.RawBytes)(&row[i])
+		}
 		for rows.Next() {
-			if err := each(rows); err != nil {
+			if err := rows.Scan(into...); err != nil {
+				return err
+			}
+			if err := each(cells{of: row}); err != nil {
 				return err
 			}
 		}
 		return rows.Err()
 	}
-	return func(ctx context.Context, shape string, at im.ID, each ...func(scanner) error) error {
+	return func(ctx context.Context, shape string, at im.ID, each ...func(cells) error) error {
 		for i, s := range ready[shape] {
 			if err := one(ctx, s, at, each[i]); err != nil {
 				return err
@@ -435,3 +523,6 @@ func sqliteReader(ctx context.Context, path string) (func(context.Context, strin
 
 // poolSize is how many connections the ideal and pgbench have: more only wait for each other on few cores.
 const poolSize = 8
+
+// idealGC lets the heap of the ideal grow to five times what lives in it, which is next to nothing.
+const idealGC = 400

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -63,7 +65,7 @@ func connection(ctx context.Context, addr string, want []byte, next func() ([]by
 		return err
 	}
 	defer func() { _ = conn.Close() }()
-	in := bufio.NewReader(conn)
+	in := answers{in: bufio.NewReaderSize(conn, 32<<10)}
 	for ctx.Err() == nil {
 		request, ok := next()
 		if !ok {
@@ -73,20 +75,51 @@ func connection(ctx context.Context, addr string, want []byte, next func() ([]by
 		if _, err := conn.Write(request); err != nil {
 			return err
 		}
-		resp, err := http.ReadResponse(in, nil)
-		if err != nil {
-			return err
-		}
-		body, err := io.ReadAll(resp.Body)
+		status, body, err := in.next()
 		if err != nil {
 			return err
 		}
 		*took = append(*took, time.Since(began))
-		if resp.StatusCode != http.StatusOK || !bytes.Contains(body, want) || bytes.Contains(body, []byte(`"errors"`)) {
-			return fmt.Errorf("%s: %s", resp.Status, body)
+		if status != http.StatusOK || !bytes.Contains(body, want) || bytes.Contains(body, []byte(`"errors"`)) {
+			return fmt.Errorf("%d: %s", status, body)
 		}
 	}
 	return nil
+}
+
+// answers reads HTTP answers of a known length, one after the other into the same memory.
+type answers struct {
+	in   *bufio.Reader
+	body []byte
+}
+
+// next reads one; its body holds until the next.
+func (a *answers) next() (status int, body []byte, err error) {
+	line, err := a.in.ReadSlice('\n')
+	if err != nil || len(line) < len("HTTP/1.1 200") {
+		return 0, nil, fmt.Errorf("no HTTP answer: %q: %w", line, err)
+	}
+	status, _ = strconv.Atoi(string(line[len("HTTP/1.1 "):len("HTTP/1.1 200")]))
+	size := -1
+	for {
+		if line, err = a.in.ReadSlice('\n'); err != nil {
+			return status, nil, err
+		}
+		if len(line) <= len("\r\n") {
+			break
+		}
+		if value, ok := bytes.CutPrefix(line, []byte("Content-Length: ")); ok {
+			if size, err = strconv.Atoi(string(bytes.TrimSpace(value))); err != nil {
+				return status, nil, err
+			}
+		}
+	}
+	if size < 0 {
+		return status, nil, errors.New("an answer that does not say how long it is")
+	}
+	a.body = slices.Grow(a.body[:0], size)[:size]
+	_, err = io.ReadFull(a.in, a.body)
+	return status, a.body, err
 }
 
 // process is a server of its own process.

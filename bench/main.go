@@ -84,7 +84,7 @@ func all(ctx context.Context, o options) error {
 }
 
 // run does what the first argument says. gateway, ideal and ideal-reads are servers, which the others start as processes
-// of their own.
+// of their own, and step is what they measure beside pgbench.
 func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
 		args = []string{""}
@@ -110,6 +110,8 @@ func run(ctx context.Context, args []string) error {
 		return ideal(ctx, args[1:])
 	case "ideal-reads":
 		return serveIdealReads(ctx, args[1:])
+	case "step":
+		return step(ctx, args[1:])
 	}
 	return errors.New("usage: go run ./bench all|reads|lists|check|q4|start [flags], or generate --members N; --help lists the flags")
 }

@@ -12,9 +12,11 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"reflect"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -103,7 +105,7 @@ func (s shape) requests(w *world) ([][]byte, error) {
 // measured is what was seen of one shape at one concurrency.
 type measured struct {
 	ideal, gateway []sample
-	pgbench        []float64 // transactions a second
+	step, pgbench  []float64 // of the ideal without HTTP and JSON, and transactions of pgbench, a second
 }
 
 // reads measures the shapes of reads.
@@ -189,10 +191,26 @@ func (w *world) measure(ctx context.Context, o options, s shape, c int, requests
 		return nil
 	}
 	tps, err := w.pgbench(ctx, s, c, d)
-	if err == nil && tps > 0 {
-		into.pgbench = append(into.pgbench, tps)
+	if err != nil || tps == 0 {
+		return err
 	}
+	alone, err := w.step(ctx, s, c, d)
+	into.pgbench, into.step = append(into.pgbench, tps), append(into.step, alone)
 	return err
+}
+
+// step is what the ideal does without HTTP and JSON, as many at once as pgbench.
+func (w *world) step(ctx context.Context, s shape, c int, d time.Duration) (float64, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return 0, err
+	}
+	out, err := exec.CommandContext(ctx, self, "step", "--db", w.db.url, "--keyset", w.file("keyset.json"), "--shape", s.operation, "--at", s.argument(w.company, 1),
+		"--clients", strconv.Itoa(min(c, poolSize)), "--time", d.String()).Output()
+	if err != nil {
+		return 0, fmt.Errorf("step: %w", err)
+	}
+	return strconv.ParseFloat(strings.TrimSpace(string(out)), 64)
 }
 
 // agree holds both sides to the same data for every request, and answers how many bytes it has.
@@ -239,7 +257,7 @@ func ask(ctx context.Context, addr string, request []byte) ([]byte, error) {
 
 func readsTable(ss []shape, runs map[string]map[int]*measured) {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "\tideal req/s\tx pgbench\tgateway req/s (min–max)\tp50\tp99\tCPU/request\tideal's\tx ideal (rounds, min–max)\t")
+	fmt.Fprintln(w, "\tideal req/s\tits step x pgbench\tgateway req/s (min–max)\tp50\tp99\tCPU/request\tideal's\tx ideal (rounds, min–max)\t")
 	for _, s := range ss {
 		for _, c := range concurrencies {
 			r := runs[s.name][c]
@@ -252,7 +270,8 @@ func readsTable(ss []shape, runs map[string]map[int]*measured) {
 			of := ""
 			if len(r.pgbench) > 0 {
 				slices.Sort(r.pgbench)
-				of = fmt.Sprintf("%.2f", median(limit)/median(r.pgbench))
+				slices.Sort(r.step)
+				of = fmt.Sprintf("%.2f", median(r.step)/median(r.pgbench))
 			}
 			took := times(r.gateway)
 			fmt.Fprintf(w, "%s c=%d\t%.0f\t%s\t%.0f (%.0f–%.0f)\t%s\t%s\t%s\t%s\t%.2f (%.2f–%.2f)\t\n", s.name, c, median(limit), of, median(rs), rs[0], rs[len(rs)-1],
