@@ -208,6 +208,7 @@ func (s *Store) PostRows(ctx context.Context, b intake.Batch) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bulkTimeout)
 	defer cancel()
 	err = s.eng.bulk(ctx, append(loads, notes, waiting), ss)
+	s.people.Add(1)
 	if err == nil {
 		w.committed()
 		return nil

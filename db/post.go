@@ -143,7 +143,11 @@ func (s *Store) Post(ctx context.Context, u ledger.Unit) error {
 				e.WorkspaceID, e.DecisionID, null(e.RequestID), null(e.Prevented)}})
 	}
 	ss = append(ss, insertChanges(u.Changes)...)
-	if err := s.post(ctx, ss); err != nil {
+	err = s.post(ctx, ss)
+	if len(u.CutOffs)+len(u.AccountSteps) > 0 { // also after an error, which does not always mean that nothing was written
+		s.people.Add(1)
+	}
+	if err != nil {
 		return err
 	}
 	w.committed()

@@ -106,6 +106,7 @@ func (s *Store) SeedDemo(ctx context.Context, o directory.Snapshot) error {
 	}
 	ss = append(ss, identityStmts(ledger.Unit{Services: o.Services, Keys: o.Keys})...)
 	err = s.write(ctx, ss)
+	s.people.Add(1)
 	if c := s.eng.constraint(err); strings.HasPrefix(c, "meta") {
 		return ErrSeeded
 	}

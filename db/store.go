@@ -59,6 +59,7 @@ type Store struct {
 	held   []*sql.Conn // see Hold
 
 	reads, writes atomic.Uint64 // statements
+	people        atomic.Uint64 // see PeopleVersion
 }
 
 // engine runs statements on one kind of database.

@@ -448,7 +448,7 @@ const sweepTime = time.Second
 func (s *server) background(ctx context.Context, sims *sims, marks *audit.Keeper) {
 	var others sync.WaitGroup
 	others.Go(func() { s.hub.Run(ctx) })
-	others.Go(func() { s.store.Listen(ctx, func() { s.hub.Wake(); s.who.Wake() }) })
+	others.Go(func() { s.store.Listen(ctx, func() { s.hub.Wake(); s.who.Heard() }) })
 	others.Go(func() { s.who.Run(ctx) })
 	if s.trust.Keys != nil {
 		others.Go(func() { s.trust.Keys.Run(ctx) })

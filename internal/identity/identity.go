@@ -7,9 +7,11 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/guanxi-im/guanxi/authz"
 	"github.com/guanxi-im/guanxi/internal/directory"
@@ -20,6 +22,8 @@ import (
 // Store is where people and services are looked up, whoever asks.
 type Store interface {
 	MemberByAccount(ctx context.Context, account string) (im.Member, bool, error)
+	// PeopleVersion grows after each write of this process that may have changed what [Store.MemberByAccount] reads.
+	PeopleVersion() uint64
 	FindMember(ctx context.Context, v im.Viewer, by directory.MemberKey) (im.Member, bool, error)
 	KeyByPrefix(ctx context.Context, prefix string) (im.APIKey, bool, error)
 	KeysOf(ctx context.Context, service im.ID) ([]im.APIKey, error)
@@ -48,6 +52,8 @@ type Service struct {
 	o      Options
 	parser *jwt.Parser
 	live   live
+	people *lru.Cache[string, person] // who asked lately, by account
+	heard  atomic.Uint64              // how often another replica was heard of
 }
 
 // New makes the service.
@@ -65,7 +71,8 @@ func New(s Store, p authz.Source, o Options) *Service {
 	if o.Keys != nil {
 		methods = append(methods, keyMethods...)
 	}
-	return &Service{store: s, policy: p, o: o, live: newLive(), parser: jwt.NewParser(
+	people, _ := lru.New[string, person](knownMost) // fails only for a size below one
+	return &Service{store: s, policy: p, o: o, live: newLive(), people: people, parser: jwt.NewParser(
 		jwt.WithValidMethods(methods), jwt.WithIssuer(o.Issuer), jwt.WithAudience(o.Audience),
 		jwt.WithLeeway(o.Leeway), jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithTimeFunc(o.Now))}
 }
@@ -104,14 +111,14 @@ func (s *Service) Authenticate(ctx context.Context, token string) (im.Session, e
 		return im.Session{}, refuse(errors.New("token without an end"))
 	}
 	out.Until = until.Time
-	m, found, err := s.store.MemberByAccount(ctx, account)
+	p, found, err := s.person(ctx, account)
 	if err != nil {
 		return im.Session{}, err
 	}
-	if !found || account == "" || standing(m).Ends(out.Began) {
+	if !found || account == "" || p.standing.Ends(out.Began) {
 		return im.Session{}, refuse(errors.New("the token names nobody who works here, or is older than the end of all his sessions"))
 	}
-	out.Viewer = s.rights(m)
+	out.Viewer = p.viewer
 	return out, nil
 }
 
@@ -205,11 +212,13 @@ var readable = map[im.Kind]string{
 }
 
 // rights works out what policy lets a member read.
-func (s *Service) rights(m im.Member) im.Viewer { return s.allowed(im.Viewer{Member: m}) }
+func (s *Service) rights(m im.Member) im.Viewer {
+	return allowed(s.policy.Engine(), im.Viewer{Member: m})
+}
 
 // ofService works out what policy lets a service read that asks with a key.
 func (s *Service) ofService(k im.APIKey) im.Viewer {
-	return s.allowed(im.Viewer{Service: im.Service{ID: k.ServiceID, Name: k.ServiceName, Scopes: k.Scopes, KeyID: k.ID}})
+	return allowed(s.policy.Engine(), im.Viewer{Service: im.Service{ID: k.ServiceID, Name: k.ServiceName, Scopes: k.Scopes, KeyID: k.ID}})
 }
 
 // actorOf is who asks, as policy sees him where no workspace is in question. A service is active: its key holds.
@@ -224,8 +233,8 @@ func actorOf(v im.Viewer) authz.Actor {
 // CutOff is what a command's unit carries to end all sessions of a member that began before now; who posts it calls [Service.Wake].
 func (s *Service) CutOff(member im.ID) im.CutOff { return im.CutOff{MemberID: member, From: s.o.Now()} }
 
-func (s *Service) allowed(v im.Viewer) im.Viewer {
-	e, a := s.policy.Engine(), actorOf(v)
+func allowed(e *authz.Engine, v im.Viewer) im.Viewer {
+	a := actorOf(v)
 	v.Roles, v.Unmask, v.Scopes = e.Roles(a.Roles), e.Unmask(a), make(map[im.Kind]im.Scope, len(readable))
 	for kind, name := range readable {
 		v.Scopes[kind] = e.Scope(a, name)

@@ -42,6 +42,8 @@ func (p people) FindMember(_ context.Context, v im.Viewer, by directory.MemberKe
 	return im.Member{}, false, nil
 }
 
+func (people) PeopleVersion() uint64 { return 0 }
+
 // None of them is asked for here.
 func (people) KeyByPrefix(context.Context, string) (k im.APIKey, found bool, err error) {
 	return k, false, nil
