@@ -62,7 +62,15 @@ func servers(t *testing.T) []string {
 // BenchmarkBlock is one block through the GraphQL handler on SQLite, in process and without the sealer: what a request
 // allocates, from its token to its JSON. The times hold a commit each, so compare allocations.
 func BenchmarkBlock(b *testing.B) {
-	h, store := handler(b)
+	store, err := db.Open(b.Context(), "sqlite:"+filepath.Join(b.TempDir(), "bench.db"), db.Options{Master: envelope.Demo(), Now: time.Now})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = store.Close() })
+	if _, err := store.Migrate(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	h := handler(b, store, identity.Demo(time.Now))
 	people := newPeople()
 	native := settle(b, store, people)
 	b.ReportAllocs()
@@ -90,18 +98,10 @@ func BenchmarkBlock(b *testing.B) {
 }
 
 // handler puts a gateway together as the program does, without its background work.
-func handler(b *testing.B) (http.Handler, *db.Store) {
+func handler(b testing.TB, store *db.Store, trust identity.Options) http.Handler {
 	b.Helper()
-	ctx, log := b.Context(), slog.New(slog.DiscardHandler)
-	store, err := db.Open(ctx, "sqlite:"+filepath.Join(b.TempDir(), "bench.db"), db.Options{Master: envelope.Demo(), Now: time.Now, Log: log})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { _ = store.Close() })
-	if _, err := store.Migrate(ctx); err != nil {
-		b.Fatal(err)
-	}
-	if err := store.Start(ctx); err != nil {
+	log := slog.New(slog.DiscardHandler)
+	if err := store.Start(b.Context()); err != nil {
 		b.Fatal(err)
 	}
 	catalogue := platform.NewCatalogue(adapters.All())
@@ -118,7 +118,7 @@ func handler(b *testing.B) (http.Handler, *db.Store) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	who := identity.New(store, policy, identity.Demo(time.Now))
+	who := identity.New(store, policy, trust)
 	nowhere, err := platform.Connect(catalogue, nil, nil, adapters.Env{}, nil)
 	if err != nil {
 		b.Fatal(err)
@@ -133,7 +133,7 @@ func handler(b *testing.B) (http.Handler, *db.Store) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return g, store
+	return g
 }
 
 // settle writes the people into the store, in the demo's company, and answers the workspace native.

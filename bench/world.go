@@ -100,8 +100,10 @@ func (w *world) serve(ctx context.Context, env ...string) (*process, error) {
 		"--auth-secret-file", w.file("secret"), "--auth-issuer", issuer, "--log-level", "warn")
 }
 
+// trust is whose tokens a gateway on the world believes.
+var trust = identity.Options{Secret: []byte(secret), Issuer: issuer, Audience: "guanxi", Now: time.Now}
+
 // token lets a member in.
 func (w *world) token(member int) (string, error) {
-	trust := identity.Options{Secret: []byte(secret), Issuer: issuer, Audience: "guanxi", Now: time.Now}
 	return identity.Token(trust, w.member(member).AccountName, 12*time.Hour)
 }

@@ -13,17 +13,19 @@ import (
 
 var _ directory.Store = (*Store)(nil)
 
-const memberColumns = `m.id, m.name, m.sort_key, m.employee_no, m.account_name, m.position, m.rank, m.phone, m.job_function, m.region,
-	m.manager_id, m.employment, m.sessions_valid_from,
-	(select md.department_id from member_departments md where md.member_id = m.id and md.is_primary),
-	(select string_agg(mr.role, '` + separator + `') from member_roles mr where mr.member_id = m.id)`
+const memberColumns = ownMemberColumns + ", " + departmentOfMember + ", " + rolesOfMember
 
 func scanMember(r row) (im.Member, error) {
 	var m im.Member
-	err := r.Scan(&m.ID, &m.Name, &m.SortKey, &m.EmployeeNo, &m.AccountName, &m.Position, &m.Rank, &m.Phone, textOf(&m.JobFunction),
-		&m.Region, &m.ManagerID, textOf(&m.Employment), stamp{&m.ValidFrom}, &m.DepartmentID, words{&m.Roles})
+	err := r.Scan(append(memberInto(&m), &m.DepartmentID, words{&m.Roles})...)
 	slices.Sort(m.Roles)
 	return m, err
+}
+
+// memberInto scans a member's own columns.
+func memberInto(m *im.Member) []any {
+	return []any{&m.ID, &m.Name, &m.SortKey, &m.EmployeeNo, &m.AccountName, &m.Position, &m.Rank, &m.Phone, textOf(&m.JobFunction),
+		&m.Region, &m.ManagerID, textOf(&m.Employment), stamp{&m.ValidFrom}}
 }
 
 // MemberByAccount reads whom a token names, whoever asks.
@@ -57,8 +59,13 @@ func one[T any](into *T, found *bool, scan func(row) (T, error)) func(row) error
 
 // FindMember reads one member by exactly one of id, employee number and account name.
 func (s *Store) FindMember(ctx context.Context, v im.Viewer, by directory.MemberKey) (m im.Member, found bool, err error) {
-	columns, from, scan := membersAlong(by.Along)
-	q := new(builder).add("select "+shutAt+", "+columns+" from "+from+" where ", us(s.now()))
+	columns, joins, scan := membersAlong(v, by.Along)
+	q := new(builder).add("select ")
+	if by.SigningIn {
+		q.add(shutAt+", ", us(s.now()))
+		scan = signedIn(scan)
+	}
+	q.add(columns + " from members m").join(joins).add(" where ")
 	switch {
 	case by.EmployeeNo != "":
 		q.add("m.employee_no = ?", by.EmployeeNo)
@@ -68,24 +75,8 @@ func (s *Store) FindMember(ctx context.Context, v im.Viewer, by directory.Member
 		q.add("m.id = ?", by.ID)
 	}
 	q.add(" and ").visibleTo(v, im.KindMember)
-	err = s.read(ctx, q.stmt(one(&m, &found, signedIn(scan))))
+	err = s.read(ctx, q.stmt(one(&m, &found, scan)))
 	return m, found, unavailable(err, "read member")
-}
-
-// membersAlong is members m with what is read along.
-func membersAlong(a directory.Along) (columns, from string, scan func(row) (im.Member, error)) {
-	if !a.Department {
-		return memberColumns, "members m", scanMember
-	}
-	return departmentColumns + ", " + memberColumns, `members m left join member_departments pd on pd.member_id = m.id and pd.is_primary
-		left join departments d on d.id = pd.department_id`, func(r row) (im.Member, error) {
-			var d im.Department
-			m, err := scanMember(behind{r, []any{&d.ID, textOf(&d.Name), textOf(&d.SortKey), &d.ParentID, &d.ManagerID, textOf(&d.Path)}})
-			if !d.ID.IsZero() {
-				m.Department = &d
-			}
-			return m, err
-		}
 }
 
 // behind is a row that begins with the columns of others.
@@ -153,7 +144,11 @@ func (s *Store) ListMembers(ctx context.Context, v im.Viewer, f directory.Member
 	if f.LinkedToPersonal != nil {
 		where.add(" and exists (select 1 from identity_links i where i.member_id = m.id and i.personal) = ?", *f.LinkedToPersonal)
 	}
-	return list(ctx, s, memberListing(where, r.Order), r)
+	l := memberListing(where, r.Order)
+	columns, joins, scan := membersAlong(v, f.Along)
+	l.columns, l.joins = columns, joins
+	l.scan = placed(scan, r.Order)
+	return list(ctx, s, l, r)
 }
 
 // memberListing is members m in one of their orders.
@@ -164,20 +159,24 @@ func memberListing(where *builder, by string) listing[im.Member] {
 		directory.MembersByEmployeeNo: {key: "m.employee_no", id: "m.id", arg: byText},
 		directory.MembersByRank:       {key: "(-m.rank)", id: "m.id", arg: byNumber},
 	}
-	key := map[string]func(im.Member) string{
-		directory.MembersByName:       func(m im.Member) string { return m.SortKey },
-		directory.MembersByEmployeeNo: func(m im.Member) string { return m.EmployeeNo },
-		directory.MembersByRank:       func(m im.Member) string { return strconv.Itoa(-m.Rank) },
-	}[by]
-	return listing[im.Member]{columns: memberColumns, from: "members m", where: where, order: orders[by],
-		scan: func(row row) (im.Member, page.Position, error) {
-			m, err := scanMember(row)
-			p := page.Position{ID: m.ID}
-			if key != nil {
-				p.Key = key(m)
-			}
-			return m, p, err
-		}}
+	return listing[im.Member]{columns: memberColumns, from: "members m", where: where, order: orders[by], scan: placed(scanMember, by)}
+}
+
+// placed scans a member, and where he stands in an order.
+func placed(scan func(row) (im.Member, error), by string) func(row) (im.Member, page.Position, error) {
+	return func(row row) (im.Member, page.Position, error) {
+		m, err := scan(row)
+		p := page.Position{ID: m.ID}
+		switch by {
+		case directory.MembersByName:
+			p.Key = m.SortKey
+		case directory.MembersByEmployeeNo:
+			p.Key = m.EmployeeNo
+		case directory.MembersByRank:
+			p.Key = strconv.Itoa(-m.Rank)
+		}
+		return m, p, err
+	}
 }
 
 // inDepartment is the members m of a department p.

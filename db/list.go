@@ -32,6 +32,7 @@ func byNumber(key string) (any, error) {
 type listing[T any] struct {
 	columns string
 	from    string
+	joins   *builder // what is read along, which changes nothing of which rows there are; nil: nothing
 	where   *builder
 	order   order
 	// scan reads one row into a value and says where it stands.
@@ -39,8 +40,8 @@ type listing[T any] struct {
 }
 
 // after adds what the rows of a page come from: the listing's, beyond the request's cursor.
-func (l listing[T]) after(q *builder, r page.Request) error {
-	q.add(" from "+l.from+" where ").add(l.where.b.String(), l.where.args...)
+func (l listing[T]) after(q *builder, r page.Request, joins *builder) error {
+	q.add(" from "+l.from).join(joins).add(" where ").add(l.where.b.String(), l.where.args...)
 	if r.From == nil {
 		return nil
 	}
@@ -80,7 +81,7 @@ func list[T any](ctx context.Context, s *Store, l listing[T], r page.Request) (p
 	var rows []T
 	var at []page.Position
 	q := new(builder).add("select " + l.columns)
-	if err := l.after(q, r); err != nil {
+	if err := l.after(q, r, l.joins); err != nil {
 		return page.Result[T]{}, err
 	}
 	q.add(l.by(r)+" limit ?", r.Size+1)
@@ -130,15 +131,15 @@ func pages[T any](ctx context.Context, s *Store, parents string, ids []im.ID, l 
 		of[id] = &found{}
 	}
 	chosen := new(builder).add("(select " + l.order.id)
-	if err := l.after(chosen, r); err != nil {
+	if err := l.after(chosen, r, nil); err != nil {
 		return nil, err
 	}
 	chosen.add(l.by(r)+" limit ?)", r.Size+1)
 	q := new(builder).add("select p.id, " + l.columns + " from " + parents + " p cross join ")
 	if s.eng.postgres() {
-		q.add("lateral ").add(chosen.b.String(), chosen.args...).add(" chosen (id) join " + l.from + " on " + l.order.id + " = chosen.id where p.id in ").in(ids)
+		q.add("lateral ").add(chosen.b.String(), chosen.args...).add(" chosen (id) join " + l.from + " on " + l.order.id + " = chosen.id").join(l.joins).add(" where p.id in ").in(ids)
 	} else { // which has no lateral joins, and works a correlated set out once for each parent
-		q.add(l.from+" where p.id in ").in(ids).add(" and "+l.order.id+" in ").add(chosen.b.String(), chosen.args...)
+		q.add(l.from).join(l.joins).add(" where p.id in ").in(ids).add(" and "+l.order.id+" in ").add(chosen.b.String(), chosen.args...)
 	}
 	ss := []stmt{q.add(l.by(r)).stmt(func(row row) error {
 		var parent im.ID

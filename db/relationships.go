@@ -15,6 +15,10 @@ const relationshipColumns = `r.id, r.workspace_id, r.kind, r.state, r.version, r
 	r.group_id, r.reason, r.created_at, r.effective_at, r.expires_at, r.ended_at, r.enforcement, r.undo_terms, r.needs, r.decision_id,
 	r.further, r.delegate_id, r.requested_by, r.declared`
 
+// shortColumns are those that are read of a relationship of which nobody asks why it is there and on what terms.
+const shortColumns = `r.id, r.workspace_id, r.kind, r.state, r.version, r.scope, r.source, r.initiator_id, r.target_kind, r.target_id,
+	r.group_id, r.created_at, r.effective_at, r.expires_at, r.ended_at, r.enforcement, r.decision_id, r.delegate_id, r.requested_by, r.declared`
+
 // scanRelationship reads a relationship and its sealed reason; more are the columns that follow.
 func scanRelationship(row row, more ...any) (im.Relationship, box, error) {
 	var r im.Relationship
@@ -104,21 +108,58 @@ func relationshipFilter(where *builder, v im.Viewer, f blocking.RelationshipFilt
 	return where
 }
 
-// relationshipListing is relationships r, newest first; their reasons wait in boxes.
-func relationshipListing(where *builder, boxes *[]box) listing[*im.Relationship] {
-	return listing[*im.Relationship]{columns: relationshipColumns, from: "relationships r", where: where,
-		order: order{id: "r.id", desc: true}, scan: func(row row) (*im.Relationship, page.Position, error) {
-			rel, b, err := scanRelationship(row)
+// relationshipListing is relationships r, newest first, with what the viewer goes on to; their reasons wait in boxes.
+func relationshipListing(where *builder, v im.Viewer, a blocking.Along, boxes *[]box) listing[*im.Relationship] {
+	l := listing[*im.Relationship]{columns: relationshipColumns, from: "relationships r", where: where, order: order{id: "r.id", desc: true}}
+	if a.Short {
+		l.columns = shortColumns
+	}
+	if a.Targets {
+		l.columns += ", " + targetMemberCard + ", " + targetContactCard
+		l.joins = new(builder).add(" left join members tm on r.target_kind = 'member' and tm.id = r.target_id and ").inScopeOf(v, im.KindMember, "tm.id").
+			add(" left join external_contacts tc on r.target_kind = 'contact' and tc.id = r.target_id and ").inScopeOf(v, im.KindContact, "tc.id")
+	}
+	l.scan = func(row row) (*im.Relationship, page.Position, error) {
+		var more []any
+		var m im.Member
+		var c im.ExternalContact
+		if a.Targets {
+			more = append(memberCardInto(&m), contactCardInto(&c)...)
+		}
+		var rel im.Relationship
+		var err error
+		if a.Short {
+			rel, err = scanShort(row, more)
+		} else {
+			var b box
+			rel, b, err = scanRelationship(row, more...)
 			b.into = &rel.Reason
 			*boxes = append(*boxes, b)
-			return &rel, page.Position{ID: rel.ID}, err
-		}}
+		}
+		switch {
+		case !a.Targets:
+		case rel.Target.Kind == im.KindMember:
+			rel.TargetMember = &m
+		case rel.Target.Kind == im.KindContact:
+			rel.TargetContact = &c
+		}
+		return &rel, page.Position{ID: rel.ID}, err
+	}
+	return l
+}
+
+// scanShort reads [shortColumns], and more that follow.
+func scanShort(row row, more []any) (r im.Relationship, err error) {
+	err = row.Scan(append([]any{&r.ID, &r.WorkspaceID, textOf(&r.Kind), textOf(&r.State), &r.Version, textOf(&r.Scope), textOf(&r.Source),
+		&r.InitiatorID, textOf(&r.Target.Kind), &r.Target.ID, &r.GroupID, stamp{&r.CreatedAt}, stamp{&r.EffectiveAt},
+		stamp{&r.ExpiresAt}, stamp{&r.EndedAt}, textOf(&r.Enforcement), &r.DecisionID, &r.DelegateID, &r.RequestedBy, &r.Declared}, more...)...)
+	return r, err
 }
 
 // ListRelationships reads one page of relationships.
 func (s *Store) ListRelationships(ctx context.Context, v im.Viewer, f blocking.RelationshipFilter, now time.Time, r page.Request) (page.Result[im.Relationship], error) {
 	var boxes []box
-	out, err := list(ctx, s, relationshipListing(relationshipFilter(new(builder), v, f, false, now), &boxes), r)
+	out, err := list(ctx, s, relationshipListing(relationshipFilter(new(builder), v, f, false, now), v, f.Along, &boxes), r)
 	if err != nil {
 		return page.Result[im.Relationship]{}, err
 	}
@@ -142,7 +183,7 @@ func (s *Store) RelationshipsOf(ctx context.Context, v im.Viewer, kind im.Kind, 
 		parents = "external_contacts"
 	}
 	var boxes []box
-	found, err := pages(ctx, s, parents, ids, relationshipListing(relationshipFilter(new(builder).add(ends[end]), v, f, true, now), &boxes), r)
+	found, err := pages(ctx, s, parents, ids, relationshipListing(relationshipFilter(new(builder).add(ends[end]), v, f, true, now), v, f.Along, &boxes), r)
 	if err != nil {
 		return nil, err
 	}

@@ -161,6 +161,14 @@ func (q *builder) add(text string, args ...any) *builder {
 	return q
 }
 
+// join adds what is joined, if anything is.
+func (q *builder) join(joins *builder) *builder {
+	if joins == nil {
+		return q
+	}
+	return q.add(joins.b.String(), joins.args...)
+}
+
 func (q *builder) in(ids []im.ID) *builder {
 	t, args := in(ids)
 	return q.add(t, args...)

@@ -123,6 +123,11 @@ func (q *builder) traced(v im.Viewer, kind im.Kind) *builder {
 
 // inScope is visibleTo but for what an undo left no trace of.
 func (q *builder) inScope(v im.Viewer, kind im.Kind) *builder {
+	return q.inScopeOf(v, kind, visible[kind].by)
+}
+
+// inScopeOf is inScope of what by says of a row under another alias, which a kind without conditions allows.
+func (q *builder) inScopeOf(v im.Viewer, kind im.Kind, by string) *builder {
 	terms, of := v.Scopes[kind], visible[kind]
 	if terms.Has(im.ScopeAll) {
 		return q.add("true")
@@ -154,9 +159,9 @@ func (q *builder) inScope(v im.Viewer, kind im.Kind) *builder {
 		case i > 0:
 			q.add(" union all ")
 		case len(conditions) > 0:
-			q.add(" or " + of.by + " in (")
+			q.add(" or " + by + " in (")
 		default:
-			q.add(of.by + " in (")
+			q.add(by + " in (")
 		}
 		q.about(v, p)
 	}

@@ -47,7 +47,7 @@ func (r *queryResolver) AuditEvents(ctx context.Context, first *int, after *stri
 	if err != nil {
 		return nil, err
 	}
-	f.Shut = !shows(ctx, "actorName", "subjectName", "detail")
+	f.Shut = !ofRows(ctx).has("actorName", "subjectName", "detail")
 	res, err := r.Sources.Audit.ListEvents(ctx, v, f, p)
 	if err != nil {
 		return nil, err

@@ -25,6 +25,7 @@ func (r *externalContactResolver) Relationships(ctx context.Context, obj *view.E
 	if err != nil {
 		return nil, err
 	}
+	f.Along = alongRelationships(ofRows(ctx))
 	return obj.Relationships(ctx, f, p)
 }
 

@@ -78,6 +78,7 @@ func (r *memberResolver) Relationships(ctx context.Context, obj *view.Member, fi
 	if err != nil {
 		return nil, err
 	}
+	f.Along = alongRelationships(ofRows(ctx))
 	return obj.Relationships(ctx, endOf(direction), f, p)
 }
 
@@ -98,7 +99,7 @@ func (r *queryResolver) Member(ctx context.Context, id *string, employeeNo *stri
 	if err != nil {
 		return nil, err
 	}
-	by.Along.Department = selected(ctx, "department")
+	by.Along = alongMembers(askedOf(ctx))
 	m, found, err := r.Sources.Directory.FindMember(ctx, v, by)
 	if err != nil || !found {
 		return nil, err
@@ -119,6 +120,7 @@ func (r *queryResolver) Members(ctx context.Context, first *int, after *string, 
 	if err != nil {
 		return nil, err
 	}
+	f.Along = alongMembers(ofRows(ctx))
 	res, err := r.Sources.Directory.ListMembers(ctx, v, f, p)
 	if err != nil {
 		return nil, err

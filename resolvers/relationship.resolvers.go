@@ -84,6 +84,7 @@ func (r *queryResolver) Relationships(ctx context.Context, first *int, after *st
 	if err != nil {
 		return nil, err
 	}
+	f.Along = alongRelationships(ofRows(ctx))
 	res, err := r.Sources.Blocking.ListRelationships(ctx, v, f, p)
 	if err != nil {
 		return nil, err

@@ -4,10 +4,7 @@ package resolvers
 
 import (
 	"context"
-	"slices"
 	"time"
-
-	"github.com/99designs/gqlgen/graphql"
 
 	"github.com/guanxi-im/guanxi/graph/nodeid"
 	"github.com/guanxi-im/guanxi/internal/blocking"
@@ -150,43 +147,7 @@ func bad(err error) (blocking.Result, error) {
 
 // paging reads the paging arguments of a list.
 func paging(ctx context.Context, order string, first *int, after *string, last *int, before *string) (page.Request, error) {
-	return page.Parse(order, page.Args{First: first, After: after, Last: last, Before: before}, selected(ctx, "totalCount"))
-}
-
-// shows reports whether the connection that is being answered shows one of some fields of its rows.
-func shows(ctx context.Context, names ...string) bool {
-	oc := graphql.GetOperationContext(ctx)
-	for _, f := range graphql.CollectFieldsCtx(ctx, nil) {
-		rows := f.Selections
-		switch f.Name {
-		case "nodes":
-		case "edges":
-			rows = nil
-			for _, e := range graphql.CollectFields(oc, f.Selections, nil) {
-				if e.Name == "node" {
-					rows = append(rows, e.Selections...)
-				}
-			}
-		default:
-			continue
-		}
-		for _, f := range graphql.CollectFields(oc, rows, nil) {
-			if slices.Contains(names, f.Name) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// selected reports whether the field that is being answered asks for a field of its own.
-func selected(ctx context.Context, name string) bool {
-	for _, f := range graphql.CollectFieldsCtx(ctx, nil) {
-		if f.Name == name {
-			return true
-		}
-	}
-	return false
+	return page.Parse(order, page.Args{First: first, After: after, Last: last, Before: before}, askedOf(ctx).has("totalCount"))
 }
 
 func value[T any](p *T) (v T) {

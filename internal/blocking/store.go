@@ -206,6 +206,14 @@ type RelationshipFilter struct {
 	TargetID      im.ID
 	CreatedAfter  time.Time
 	CreatedBefore time.Time
+	Along         Along
+}
+
+// Along is what is read along with relationships, in the same statement, as what a query goes on to; and what is not, as it asks
+// for nothing of the kind. The zero Along is whole rows.
+type Along struct {
+	Targets bool // members and contacts, as far as the viewer may see them: what is in their own rows, but no department and manager
+	Short   bool // no reason, no terms and needs, no further channels
 }
 
 // ApprovalFilter narrows a list of approvals; zero fields do not.

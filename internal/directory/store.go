@@ -27,10 +27,16 @@ type MemberKey struct {
 	EmployeeNo  string
 	AccountName string
 	Along       Along
+	SigningIn   bool // whether he is let in is read, too
 }
 
-// Along is what is read along with members, in the same statement: what a query goes on to.
-type Along struct{ Department bool }
+// Along is what is read along with members, in the same statement, as what a query goes on to; and what is not, as it asks for
+// nothing of the kind. The zero Along is whole rows.
+type Along struct {
+	Department bool // the primary one
+	Manager    bool // as far as the viewer may see him: what is in his own row, but not his department and his manager
+	NoRoles    bool
+}
 
 // MemberFilter narrows a list of members; zero fields do not.
 type MemberFilter struct {
@@ -42,6 +48,7 @@ type MemberFilter struct {
 	WorkspaceID        im.ID
 	Employment         im.Employment // as it shows
 	LinkedToPersonal   *bool
+	Along              Along
 }
 
 // ContactFilter narrows a list of contacts; zero fields do not.

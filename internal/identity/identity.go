@@ -144,7 +144,7 @@ func standing(m im.Member) im.Standing {
 // gone is UNAUTHENTICATED.
 func (s *Service) Viewer(ctx context.Context, id im.ID) (im.Viewer, error) {
 	all := im.Viewer{Scopes: map[im.Kind]im.Scope{im.KindMember: {im.ScopeAll}}}
-	m, found, err := s.store.FindMember(ctx, all, directory.MemberKey{ID: id})
+	m, found, err := s.store.FindMember(ctx, all, directory.MemberKey{ID: id, SigningIn: true})
 	if err != nil {
 		return im.Viewer{}, err
 	}

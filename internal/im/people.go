@@ -43,6 +43,7 @@ type Member struct {
 	JobFunction  JobFunction
 	Region       string
 	ManagerID    ID
+	Manager      *Member     // who that is, where he was read along; zero where the viewer does not see him
 	DepartmentID ID          // the primary one
 	Department   *Department // which that is, where it was read along
 	Departments  []ID        // all of them, the primary first; filled where asked for

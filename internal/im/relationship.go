@@ -173,6 +173,10 @@ type Relationship struct {
 	Declared    bool    `json:",omitempty"` // a person did it in the platform's own client; here it is only written down
 	// Needs is who had to agree to it; empty for one that nobody had to review. A later lift asks the same.
 	Needs []Need
+
+	// TargetMember or TargetContact is whom it is aimed at, where that was read along; zero where the viewer does not see them.
+	TargetMember  *Member          `json:"-"`
+	TargetContact *ExternalContact `json:"-"`
 }
 
 // StateAt is the state as anyone may see it at t: an expiry needs no job to take effect.

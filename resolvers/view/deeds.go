@@ -89,7 +89,16 @@ func (r *Relationship) Initiator(ctx context.Context) (*Member, error) {
 	return to(ctx, r.b, "Relationship.initiator", &r.b.shown.relationships, members, r, func(r *Relationship) im.ID { return r.row.InitiatorID })
 }
 func (r *Relationship) Target(ctx context.Context) (BlockTarget, error) {
-	n := next(r.b, "Relationship.target", &r.b.shown.relationships, func(n *Batch, r *Relationship) { n.announceNode(r.row.Target) })
+	n := next(r.b, "Relationship.target", &r.b.shown.relationships, func(n *Batch, r *Relationship) {
+		switch at := r.row.Target.ID; {
+		case r.row.TargetMember != nil:
+			n.members.give(at, func() *Member { return n.seenMember(r.row.TargetMember) })
+		case r.row.TargetContact != nil:
+			n.contacts.give(at, func() *ExternalContact { return n.seenContact(r.row.TargetContact) })
+		default:
+			n.announceNode(r.row.Target)
+		}
+	})
 	return n.target(ctx, r.row.Target)
 }
 func (r *Relationship) Group(ctx context.Context) (*Group, error) {

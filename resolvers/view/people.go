@@ -56,15 +56,14 @@ func (m *Member) Phone() *string {
 }
 
 func (m *Member) Department(ctx context.Context) (*Department, error) {
-	if m.row.Department != nil {
-		n := next(m.b, "Member.department", &m.b.shown.members, func(n *Batch, row *Member) {
-			if d := row.row.Department; d != nil {
-				n.departments.give(d.ID, func() *Department { return n.Department(*d) })
-			}
-		})
-		return n.departments.get(ctx, m.row.DepartmentID)
-	}
-	return to(ctx, m.b, "Member.department", &m.b.shown.members, departments, m, func(m *Member) im.ID { return m.row.DepartmentID })
+	n := next(m.b, "Member.department", &m.b.shown.members, func(n *Batch, row *Member) {
+		if d := row.row.Department; d != nil {
+			n.departments.give(d.ID, func() *Department { return n.Department(*d) })
+		} else {
+			n.departments.announce(row.row.DepartmentID)
+		}
+	})
+	return n.departments.get(ctx, m.row.DepartmentID)
 }
 
 func (m *Member) Departments(ctx context.Context) ([]*Department, error) {
@@ -72,7 +71,22 @@ func (m *Member) Departments(ctx context.Context) ([]*Department, error) {
 }
 
 func (m *Member) Manager(ctx context.Context) (*Member, error) {
-	return to(ctx, m.b, "Member.manager", &m.b.shown.members, members, m, func(m *Member) im.ID { return m.row.ManagerID })
+	n := next(m.b, "Member.manager", &m.b.shown.members, func(n *Batch, row *Member) {
+		if g := row.row.Manager; g != nil {
+			n.members.give(row.row.ManagerID, func() *Member { return n.seenMember(g) })
+		} else {
+			n.members.announce(row.row.ManagerID)
+		}
+	})
+	return n.members.get(ctx, m.row.ManagerID)
+}
+
+// seenMember presents a member who was read along; nil where the viewer does not see him.
+func (b *Batch) seenMember(m *im.Member) *Member {
+	if m.ID.IsZero() {
+		return nil
+	}
+	return b.Member(*m)
 }
 
 func (m *Member) Accounts(ctx context.Context) ([]*Account, error) {
@@ -227,6 +241,14 @@ type ExternalContact struct {
 func (b *Batch) Contact(c im.ExternalContact) *ExternalContact {
 	b.followed.announce(c.ID)
 	return show(b, &b.shown.contacts, &ExternalContact{b, c})
+}
+
+// seenContact presents a contact that was read along; nil where the viewer does not see it.
+func (b *Batch) seenContact(c *im.ExternalContact) *ExternalContact {
+	if c.ID.IsZero() {
+		return nil
+	}
+	return b.Contact(*c)
 }
 
 // The methods of ExternalContact are the fields of the schema.
