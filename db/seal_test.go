@@ -333,14 +333,16 @@ func TestCursorsOfAnotherLife(t *testing.T) {
 		h := live.New(w.Store, slog.New(slog.DiscardHandler))
 		p, err := w.Position(t.Context())
 		must(t, err)
-		q, err := started(t, other(t, dsn)).Position(t.Context())
+		foreign := started(t, other(t, dsn))
+		q, err := foreign.Position(t.Context())
 		must(t, err)
 		if p.Epoch == q.Epoch {
 			t.Errorf("two databases of one epoch %s", p.Epoch)
 		}
 		for cursor, want := range map[string]fault.Code{
-			live.Encode(live.Position{Epoch: q.Epoch, Number: 0}):            fault.CursorExpired,
-			live.Encode(live.Position{Epoch: p.Epoch, Number: p.Number + 1}): fault.CursorExpired, // a restored backup
+			live.Encode(foreign, q): fault.CursorExpired,
+			live.Encode(w.Store, live.Position{Epoch: q.Epoch, Number: 0}):            fault.CursorExpired,
+			live.Encode(w.Store, live.Position{Epoch: p.Epoch, Number: p.Number + 1}): fault.CursorExpired, // a restored backup
 			"nonsense": fault.BadUserInput,
 			"":         fault.BadUserInput,
 		} {

@@ -5,10 +5,6 @@ package live
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/binary"
-	"encoding/hex"
-	"hash/crc32"
 	"log/slog"
 	"sync"
 	"time"
@@ -31,6 +27,8 @@ type Store interface {
 	Position(ctx context.Context) (Position, error)
 	// Changes reads, in order, numbered changes after one number, up to another, of what the viewer may see.
 	Changes(ctx context.Context, v im.Viewer, w Watch, after, until int64, limit int) ([]im.Change, error)
+	// Fingerprint is a keyed hash (HMAC) whose key is the database's own; cursors are sealed with it.
+	Fingerprint(b []byte) []byte
 }
 
 // Watch is what a subscriber wants to hear of.
@@ -157,7 +155,7 @@ func (h *Hub) Cursor(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return Encode(p), nil
+	return Encode(h.store, p), nil
 }
 
 // Event is one change with the cursor to resume after it.
@@ -192,7 +190,7 @@ func Follow[E any](ctx context.Context, h *Hub, viewer func(context.Context) (im
 	}
 	at := now.Number
 	if after != nil {
-		p, err := Decode(*after)
+		p, err := Decode(h.store, *after)
 		if err != nil {
 			return nil, err
 		}
@@ -249,7 +247,7 @@ func (s *subscriber[E]) hear(ctx context.Context, until int64) error {
 	defer stale.Stop()
 	for _, c := range cs {
 		select {
-		case s.out <- s.present(Event{Encode(Position{s.epoch, c.Number}), c, v}):
+		case s.out <- s.present(Event{Encode(s.hub.store, Position{s.epoch, c.Number}), c, v}):
 		case <-stale.C:
 			return nil
 		case <-ctx.Done():
@@ -261,34 +259,4 @@ func (s *subscriber[E]) hear(ctx context.Context, until int64) error {
 		s.at = until
 	}
 	return nil
-}
-
-const cursorSize = 1 + 8 + 8 + 4
-
-// Encode makes the opaque cursor of a position.
-func Encode(p Position) string {
-	b := make([]byte, 0, cursorSize)
-	b = append(b, 1) // version
-	e, _ := hex.DecodeString(p.Epoch)
-	b = append(b, append(make([]byte, 8-min(8, len(e))), e...)[:8]...)
-	b = binary.BigEndian.AppendUint64(b, uint64(p.Number))
-	b = binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b))
-	return base64.RawURLEncoding.EncodeToString(b)
-}
-
-// Decode reads what Encode wrote. Anything else is BAD_USER_INPUT.
-func Decode(s string) (Position, error) {
-	bad := fault.New(fault.BadUserInput, "cursor_malformed")
-	if len(s) > 64 {
-		return Position{}, bad
-	}
-	b, err := base64.RawURLEncoding.DecodeString(s)
-	if err != nil || len(b) != cursorSize || b[0] != 1 || crc32.ChecksumIEEE(b[:17]) != binary.BigEndian.Uint32(b[17:]) {
-		return Position{}, bad
-	}
-	n := binary.BigEndian.Uint64(b[9:17])
-	if n > 1<<62 {
-		return Position{}, bad
-	}
-	return Position{Epoch: hex.EncodeToString(b[1:9]), Number: int64(n)}, nil
 }
