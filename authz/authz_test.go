@@ -416,3 +416,24 @@ func problemsOf(t *testing.T, err error) []string {
 	}
 	return out
 }
+
+// A line that cannot be evaluated is no refusal: whoever asks is told that policy cannot decide, and not that it says no.
+func TestUndecided(t *testing.T) {
+	e := buildHouse(t)
+	r := Request{Action: ActionBlock, Platform: "native", Actor: Actor{Roles: []string{"employee"}, Status: "ACTIVE"}, Object: Object{Type: TypeMember}}
+	if _, err := e.Decide(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	for i := range e.lines {
+		e.lines[i].when = func(*facts) bool { panic("no such attribute") }
+	}
+	d, err := e.Decide(t.Context(), r)
+	if !fault.Is(err, fault.PolicyError) || d.Outcome != im.Deny || !strings.Contains(err.Error(), "no such attribute") {
+		t.Errorf("%v %v", d.Outcome, err)
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if d, err := e.Decide(over, r); !fault.Is(err, fault.DeadlineExceeded) || !errors.Is(err, context.Canceled) || d.Outcome != im.Deny {
+		t.Errorf("nobody waits: %v %v", d.Outcome, err)
+	}
+}

@@ -3,11 +3,13 @@ package authz
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io/fs"
 	"slices"
 	"strings"
 	"sync/atomic"
 
+	"github.com/guanxi-im/guanxi/internal/fault"
 	"github.com/guanxi-im/guanxi/internal/im"
 )
 
@@ -213,14 +215,20 @@ func (e *Engine) matching(r *Request, found []*compiled) []*compiled {
 	return found
 }
 
-// Decide answers a request. It fails only where ctx has ended; the decision is then a refusal.
-func (e *Engine) Decide(ctx context.Context, r Request) (Decision, error) {
+// Decide answers a request. It fails where ctx has ended (DEADLINE_EXCEEDED), or where a line cannot be evaluated (POLICY_ERROR: a
+// refusal that is none must not look like one); the decision is then a refusal.
+func (e *Engine) Decide(ctx context.Context, r Request) (d Decision, err error) {
 	if err := ctx.Err(); err != nil {
-		return e.combine(nil), err
+		return e.combine(nil), &fault.Error{Code: fault.DeadlineExceeded, Key: "deadline", Cause: err}
 	}
+	defer func() {
+		if p := recover(); p != nil {
+			d, err = e.combine(nil), fault.Undecided(fmt.Errorf("%s by policy %.12s: %v", r.Action, e.version, p))
+		}
+	}()
 	var room [16]*compiled
 	matched := e.matching(&r, room[:0])
-	d := e.combine(matched)
+	d = e.combine(matched)
 	if e.cover != nil {
 		e.cover.decided(&r, d, matched)
 	}

@@ -27,7 +27,7 @@ func Presenter(log *slog.Logger) graphql.ErrorPresenterFunc {
 		f := fault.As(err)
 		if f.Cause != nil {
 			level := slog.LevelDebug // the line about the request has the code
-			if f.Code == fault.Internal || f.Code == fault.Unavailable {
+			if f.Code == fault.Internal || f.Code == fault.Unavailable || f.Code == fault.PolicyError {
 				level = slog.LevelError
 			}
 			log.Log(ctx, level, "request failed", "code", string(f.Code), "request", req.RequestID, "error", f.Cause)

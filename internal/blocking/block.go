@@ -246,7 +246,7 @@ func (s *Service) counted(ctx context.Context, q BlockQuery, f BlockFacts, asked
 	}
 	more, err := s.o.Policy.Engine().Decide(ctx, asked.request())
 	if err != nil {
-		return nil, fault.Wrap(err, "decide "+asked.action)
+		return nil, err
 	}
 	if more.Outcome == d.Outcome && slices.Equal(more.Needs, d.Needs) && slices.Equal(more.Obligations, d.Obligations) {
 		return nil, nil

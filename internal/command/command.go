@@ -154,7 +154,7 @@ type Asked struct {
 func (k *Desk) Judge(ctx context.Context, a Asked, r authz.Request) (im.Decision, error) {
 	d, err := k.Consult(ctx, r)
 	if err != nil {
-		return im.Decision{}, fault.Wrap(err, "decide "+r.Action)
+		return im.Decision{}, err
 	}
 	out := im.Decision{ID: k.IDs.New(), At: k.Now(), Action: r.Action, ActorID: a.By, Target: a.Target,
 		WorkspaceID: a.WorkspaceID, Outcome: d.Outcome, Needs: d.Needs, Obligations: d.Obligations, PolicyVersion: d.Version,
@@ -170,7 +170,7 @@ func (k *Desk) Consult(ctx context.Context, r authz.Request) (authz.Decision, er
 	ctx, act := observe.Begin(ctx, observe.Decision, "", r.Action)
 	d, err := k.Policy.Engine().Decide(ctx, r)
 	if err != nil {
-		act.End("POLICY_ERROR")
+		act.End(string(fault.As(err).Code))
 		return d, err
 	}
 	act.Set("guanxi.policy", d.Version)

@@ -42,6 +42,7 @@ const (
 	QueryTooComplex        Code = "QUERY_TOO_COMPLEX"
 	RateLimited            Code = "RATE_LIMITED"
 	CursorExpired          Code = "CURSOR_EXPIRED"
+	PolicyError            Code = "POLICY_ERROR"
 	DeadlineExceeded       Code = "DEADLINE_EXCEEDED"
 	Unavailable            Code = "UNAVAILABLE"
 	Internal               Code = "INTERNAL"
@@ -73,6 +74,11 @@ func Input(path, key string, args ...string) *Error {
 // Wrap makes an internal fault of an unexpected error. Its cause reaches the log and nobody else.
 func Wrap(cause error, doing string) *Error {
 	return &Error{Code: Internal, Key: "internal", Cause: fmt.Errorf("%s: %w", doing, cause)}
+}
+
+// Undecided is the fault of policy that cannot say anything: neither yes nor no. The cause is for the log.
+func Undecided(cause error) *Error {
+	return &Error{Code: PolicyError, Key: "policy_error", Cause: cause}
 }
 
 // Error is for logs: the code and the cause, in English.

@@ -34,6 +34,7 @@ var texts = map[string][2]string{
 	"unavailable":     {"The store does not answer; nothing was changed. Try again soon.", "存储暂不可用，未作任何更改，请稍后重试。"},
 	"deadline":        {"The request took longer than it may.", "请求超时。"},
 	"forbidden":       {"Policy does not let you see this.", "策略不允许您查看该内容。"},
+	"policy_error":    {"The company's policy cannot decide this, so nothing is shown and nothing was done; its administrators find why in the log, by the trace id.", "公司的策略无法就此作出决定，因此不予显示，也未作任何更改；管理员可凭 traceId 在日志中查明原因。"},
 	"policy_denied":   {"Policy refuses this.", "策略拒绝了该操作。"},
 
 	"not_acceptable":         {"This server answers {0}.", "本服务只返回 {0}。"},

@@ -180,7 +180,7 @@ func (k *Keys) decide(ctx context.Context, u *ledger.Unit, c Call, action, event
 	r.Actor.Status = string(im.AccountActive) // on no workspace in particular
 	got, err := k.o.Policy.Engine().Decide(ctx, r)
 	if err != nil {
-		return im.Decision{}, fault.Wrap(err, "decide "+action)
+		return im.Decision{}, err
 	}
 	on := im.Ref{Kind: im.KindAPIKey, ID: key.ID}
 	d := im.Decision{ID: k.o.IDs.New(), At: k.o.Now(), Action: action, ActorID: v.ID(), Target: on, Outcome: got.Outcome, Rules: got.Refs(),

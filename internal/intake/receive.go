@@ -176,7 +176,7 @@ func (s *Service) decide(ctx context.Context, c Call, i im.Import) (im.Decision,
 	}
 	d, err := s.o.Policy.Engine().Decide(ctx, r)
 	if err != nil {
-		return im.Decision{}, fault.Wrap(err, "decide import")
+		return im.Decision{}, err
 	}
 	out := im.Decision{ID: s.o.IDs.New(), At: s.o.Now(), Action: r.Action, ActorID: c.Viewer.ID(), Target: im.Ref{Kind: im.KindImport, ID: i.ID},
 		Outcome: d.Outcome, Needs: d.Needs, Obligations: d.Obligations, PolicyVersion: d.Version, Facts: r.Facts(), Times: 1}

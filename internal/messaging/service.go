@@ -117,8 +117,8 @@ func (s *Service) decide(ctx context.Context, v im.Viewer, q question) (im.Decis
 	ctx, act := observe.Begin(ctx, observe.Decision, "", q.action)
 	got, err := s.o.Policy.Engine().Decide(ctx, r)
 	if err != nil {
-		act.End("POLICY_ERROR")
-		return im.Decision{}, fault.Wrap(err, "decide "+q.action)
+		act.End(string(fault.As(err).Code))
+		return im.Decision{}, err
 	}
 	act.Set("guanxi.policy", got.Version)
 	act.End(string(got.Outcome))

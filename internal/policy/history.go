@@ -50,7 +50,7 @@ func (h *History) Rule(ctx context.Context, id im.ID) (authz.Rule, bool, error) 
 	}
 	old, err := authz.OpenBundle(bundle)
 	if err != nil {
-		return authz.Rule{}, false, fault.Wrap(err, "open policy version")
+		return authz.Rule{}, false, fault.Undecided(fmt.Errorf("open the policy version of rule %x: %w", id[:12], err))
 	}
 	r, ok := old.Rule(id)
 	return r, ok, nil
