@@ -46,7 +46,7 @@ func (r *queryResolver) Viewer(ctx context.Context) (*view.Viewer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return b.Viewer(), nil
+	return b.Viewer(offered()), nil
 }
 
 func (r *queryResolver) ChangeCursor(ctx context.Context) (string, error) {

@@ -4,8 +4,12 @@ package resolvers
 
 import (
 	"context"
+	"sync"
 	"time"
 
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"github.com/guanxi-im/guanxi/graph/generated"
 	"github.com/guanxi-im/guanxi/graph/nodeid"
 	"github.com/guanxi-im/guanxi/internal/blocking"
 	"github.com/guanxi-im/guanxi/internal/fault"
@@ -195,3 +199,20 @@ func follow[E any](r *Resolver, ctx context.Context, w live.Watch, after *string
 		return present(view.NewBatch(&r.Sources, e.Viewer, RequestOf(ctx).Language), e.Cursor, e.Change)
 	})
 }
+
+// keepsAway are the actions of the set of the shipped policy files that block is guarded by.
+var keepsAway = map[string][]string{"keep_away": {"block", "isolate", "blacklist", "group_block"}}
+
+// offered are the actions that the schema has a command or a question for, as its directives say.
+var offered = sync.OnceValue(func() (out []string) {
+	s := generated.NewExecutableSchema(generated.Config{}).Schema()
+	for _, root := range []*ast.Definition{s.Query, s.Mutation} {
+		for _, f := range root.Fields {
+			if d := f.Directives.ForName("authorize"); d != nil {
+				action := d.Arguments.ForName("action").Value.Raw
+				out = append(append(out, action), keepsAway[action]...)
+			}
+		}
+	}
+	return out
+})

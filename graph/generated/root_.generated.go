@@ -6198,7 +6198,7 @@ type Viewer {
   service: String
   "What the roles of the person, or the scopes of the key, imply by policy."
   roles: [String!]!
-  "Actions that policy could allow this caller somewhere, for menus. What is missing here is always refused."
+  "Actions that policy could allow this caller somewhere and that there is a command or a question for, for menus. What is missing here is always refused."
   may: [String!]!
 }
 

@@ -362,10 +362,13 @@ func (b *Batch) AcknowledgeAlertPayload(r blocking.Result) *AcknowledgeAlertPayl
 }
 
 // Viewer is who asks.
-type Viewer struct{ b *Batch }
+type Viewer struct {
+	b       *Batch
+	offered []string
+}
 
-// Viewer presents who asks.
-func (b *Batch) Viewer() *Viewer { return &Viewer{b} }
+// Viewer presents who asks. offered are the actions that there is a way to carry out here: policy may know more.
+func (b *Batch) Viewer(offered []string) *Viewer { return &Viewer{b, offered} }
 
 // The methods of Viewer are the fields of the schema.
 func (v *Viewer) Member() *Member {
@@ -384,7 +387,7 @@ func (v *Viewer) Service() *string {
 
 func (v *Viewer) Roles() []string { return append([]string{}, v.b.viewer.Roles...) }
 
-// May is what policy could allow on the platforms that the viewer has an account on; a service is on all.
+// May is what policy could allow, of what is offered, on the platforms that the viewer has an account on; a service is on all.
 func (v *Viewer) May(ctx context.Context) ([]string, error) {
 	accounts, err := v.b.accountsOf.get(ctx, v.b.viewer.Member.ID)
 	if err != nil {
@@ -401,5 +404,6 @@ func (v *Viewer) May(ctx context.Context) ([]string, error) {
 			platforms = append(platforms, w.row.Platform)
 		}
 	}
-	return append([]string{}, v.b.src.Blocking.Could(v.b.viewer, platforms)...), nil
+	could := v.b.src.Blocking.Could(v.b.viewer, platforms)
+	return slices.DeleteFunc(append([]string{}, could...), func(action string) bool { return !slices.Contains(v.offered, action) }), nil
 }
