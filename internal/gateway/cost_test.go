@@ -8,12 +8,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
 	"github.com/vektah/gqlparser/v2/validator/rules"
 
 	"github.com/guanxi-im/guanxi/graph/generated"
@@ -218,5 +220,43 @@ func TestInternal(t *testing.T) {
 	}
 	if id := w.Header().Get("X-Request-Id"); !strings.Contains(log.String(), "nil pointer") || !strings.Contains(log.String(), id) || !strings.Contains(body, id) {
 		t.Errorf("request %s: the log has %s", id, log.String())
+	}
+}
+
+// Executors agree where what one of them leaves out lies inside of what was taken away, and nowhere else.
+func TestAlike(t *testing.T) {
+	const data = `{"a":null,"b":{"c":[{"d":1},null]},"e":{"f":null}}`
+	at := func(paths ...string) (out gqlerror.List) {
+		for _, p := range paths {
+			var path ast.Path
+			for step := range strings.SplitSeq(p, ".") {
+				if i, err := strconv.Atoi(step); err == nil {
+					path = append(path, ast.PathIndex(i))
+				} else {
+					path = append(path, ast.PathName(step))
+				}
+			}
+			out = append(out, &gqlerror.Error{Path: path})
+		}
+		return out
+	}
+	for _, c := range []struct {
+		plans, all gqlerror.List
+		want       bool
+	}{
+		{nil, nil, true},
+		{at("e.f", "a.x.0.y"), at("a.x.0.y", "e.f"), true},
+		{at("a.x.0.y"), at("a.x.0.y", "a.x.1.y"), true},
+		{at("b.c.1.d"), at("b.c.1.d", "b.c.1.g"), true},
+		{at("a"), at("a.x"), false}, // another place
+		{nil, at("e.f"), false},     // its own value is null, and nothing around it
+		{at("e.f"), nil, false},
+		{at("e.f", "e.f"), at("e.f"), false},
+		{at("a.x"), at("a.x", "b.c.0.d"), false},
+		{at("a.x"), at("a.x", "z.y"), false},
+	} {
+		if got := alike([]byte(data), c.plans, c.all); got != c.want {
+			t.Errorf("%v and %v: %t", c.plans, c.all, got)
+		}
 	}
 }

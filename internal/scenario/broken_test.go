@@ -304,7 +304,7 @@ func breakFiles(t *testing.T, dsn string) {
 			return fmt.Sprint(a.Outcome, names(a.Rules), b.Outcome, names(b.Rules))
 		})
 	}
-	wish := c.wish(c.target("wm_spam"), []how{keyed("")})
+	wish := c.wish(c.target("wm_spam"), nil)
 	decide(2, func() string {
 		a, err := wang.Ask(blockDocument, wish)
 		if err != nil {

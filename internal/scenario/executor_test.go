@@ -1,6 +1,8 @@
 package scenario
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -30,4 +32,21 @@ func TestWhatPlansLeaveToOthers(t *testing.T) {
 		}
 	}
 	expect(t, "the gateway lives", wang.Do(`{viewer{member{name}}}`, nil).Text("viewer.member.name"), "王芳")
+}
+
+// What cannot be read below a root field is told with its place, by both executors alike.
+func TestErrorsBelowTheRoot(t *testing.T) {
+	onEach(t, func(t *testing.T, c company) {
+		c.exec("alter table identity_links rename to links_away")
+		defer c.exec("alter table links_away rename to identity_links")
+		a, err := c.person("linyue002").Ask(`{them:members(first:2){edges{node{name of:identities{provider}}}}}`, nil)
+		must(t, "ask", err, nil)
+		var places []string
+		for i, e := range a.Errors {
+			places = append(places, fmt.Sprint(e.(vars)["path"]))
+			expect(t, "the code", a.Code(i), "UNAVAILABLE")
+		}
+		slices.Sort(places)
+		expect(t, "places", fmt.Sprint(places), "[[them edges 0 node of]]")
+	})
 }
