@@ -264,6 +264,11 @@ func (c *talk) greet(payload json.RawMessage) (leave func(), why *ending) {
 // subscribe starts an operation of any kind.
 func (c *talk) subscribe(m message) *ending {
 	var q request
+	if crowded(m.Payload) {
+		c.forget(m.ID)
+		c.deny(m.ID, gqlerror.List{tell(c.operations, tooLarge("variables_large", valuesMax))})
+		return nil
+	}
 	if decode(m.Payload, &q) != nil {
 		return endInvalid
 	}
@@ -290,8 +295,8 @@ func (c *talk) subscribe(m message) *ending {
 // operate runs an operation. It says so where the operation turns out to be one without an end.
 func (c *talk) operate(ctx context.Context, id string, me *operation, q request, endless func()) {
 	refuse := func(errs gqlerror.List) {
-		if b, err := json.Marshal(errs); err == nil && c.free(id, me) {
-			c.say(message{ID: id, Type: "error", Payload: b})
+		if c.free(id, me) {
+			c.deny(id, errs)
 		}
 	}
 	if q.empty() {
@@ -318,6 +323,13 @@ func (c *talk) operate(ctx context.Context, id string, me *operation, q request,
 	// The id is free before the client hears that it is: it may use it at once.
 	if c.free(id, me) && c.ctx.Err() == nil {
 		c.say(message{ID: id, Type: "complete"})
+	}
+}
+
+// deny tells the client that an operation was not worked out.
+func (c *talk) deny(id string, errs gqlerror.List) {
+	if b, err := json.Marshal(errs); err == nil {
+		c.say(message{ID: id, Type: "error", Payload: b})
 	}
 }
 

@@ -59,11 +59,13 @@ func unchosen(all ast.OperationList, name string) *fault.Error {
 const shownMax = 32
 
 func shown(s string) string {
-	s = strings.ToValidUTF8(s, "�")
-	if r := []rune(s); len(r) > shownMax {
-		return string(r[:shownMax]) + "…"
+	n := 0
+	for i := range s { // no further than what is shown
+		if n++; n > shownMax {
+			return strings.ToValidUTF8(s[:i], "�") + "…"
+		}
 	}
-	return s
+	return strings.ToValidUTF8(s, "�")
 }
 
 // ill is the error of the first variable that is not of the type that the operation declares; nil: all are. What a scalar of ours

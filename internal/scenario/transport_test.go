@@ -68,7 +68,7 @@ func TestStatuses(t *testing.T) {
 		"an unknown id":   {wang, `{"documentId":"nothing"}`, [3]int{200, 400, 422}, "PERSISTED_QUERY_NOT_FOUND"},
 		"a wrong hash": {wang, `{"query":"{ changeCursor }","extensions":{"persistedQuery":{"version":1,"sha256Hash":"` + hex.EncodeToString(digest[:]) + `"}}}`,
 			[3]int{200, 400, 422}, "BAD_USER_INPUT"},
-		"too dear":       {wang, graphQL(`{ `+counted(20, `m%d: members(first: 100) { nodes { manager { manager { manager { name } } } } } `)+`}`, nil), [3]int{200, 400, 422}, "QUERY_TOO_COMPLEX"},
+		"too dear":       {wang, graphQL(`{ `+testkit.Numbered(20, `m%d: members(first: 100) { nodes { manager { manager { manager { name } } } } } `)+`}`, nil), [3]int{200, 400, 422}, "QUERY_TOO_COMPLEX"},
 		"a subscription": {wang, graphQL(`subscription { relationshipChanged { cursor } }`, nil), [3]int{400, 400, 422}, "BAD_USER_INPUT"},
 	}
 	servers := map[string]*testkit.Server{"compat": testkit.Demo(t, testkit.SQLite(t)), "draft": testkit.Demo(t, testkit.SQLite(t), "--http-status-profile", "draft")}
