@@ -72,6 +72,27 @@ func TestNegotiate(t *testing.T) {
 	}
 }
 
+// Values are counted as JSON has them: what stands in a text is none.
+func TestCrowded(t *testing.T) {
+	list := func(n int, value string) string {
+		return `{"a":[` + strings.TrimSuffix(strings.Repeat(value+",", n), ",") + `]}`
+	}
+	for text, want := range map[string]bool{
+		"": false, `"`: false, `"\`: false, `{"a":"\\",` + list(5, "1")[1:]: false,
+		list(valuesMax+1, "1"):                               false,
+		list(valuesMax+2, "1"):                               true,
+		list(valuesMax+2, `"x"`):                             true,
+		list(valuesMax+2, `"\""`):                            true,
+		`{"a":"` + strings.Repeat(",", 2*valuesMax) + `"}`:   false,
+		`{"a":"` + strings.Repeat(`\",`, 2*valuesMax) + `"}`: false,
+		`{"a":"\\"` + strings.Repeat(",", valuesMax+1):       true,
+	} {
+		if got := crowded([]byte(text)); got != want {
+			t.Errorf("%.40q of %d bytes: %t", text, len(text), got)
+		}
+	}
+}
+
 func nested(depth int) string {
 	return strings.Repeat("{ a ", depth) + strings.Repeat("}", depth)
 }
