@@ -78,6 +78,9 @@ func (s *spool) read(_ http.ResponseWriter, r *http.Request, profile Profile) (g
 	if err != nil {
 		return graphql.RawParams{}, unformed(err)
 	}
+	if crowded(operations) {
+		return graphql.RawParams{}, refuse(profile.malformed(), tooLarge("variables_large", valuesMax))
+	}
 	if err := decode(operations, &q); err != nil {
 		return bad(profile.unreadable(err), "form_json", "operations")
 	}

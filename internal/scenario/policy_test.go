@@ -69,7 +69,7 @@ func TestPolicyReload(t *testing.T) {
 			t.Errorf("sources: %q", shipped.Sources)
 		}
 		activated := len(lin.trail("policy.activate"))
-		outcome := func() string { return wang.block("wm_spam", keyed("")).Decision.Outcome }
+		outcome := func() string { return wang.block("wm_spam").Decision.Outcome }
 		r := wang.blocks("wm_spam")
 		expect(t, "before", wang.lift(r.ID, "x").codes(), "")
 
