@@ -78,8 +78,7 @@ func (l listing[T]) counted(q *builder) *builder {
 
 // list reads one page, and where asked counts all, in one round trip.
 func list[T any](ctx context.Context, s *Store, l listing[T], r page.Request) (page.Result[T], error) {
-	var rows []T
-	var at []page.Position
+	rows, at := make([]T, 0, r.Size+1), make([]page.Position, 0, r.Size+1)
 	q := new(builder).add("select " + l.columns)
 	if err := l.after(q, r, l.joins); err != nil {
 		return page.Result[T]{}, err
@@ -128,7 +127,7 @@ func pages[T any](ctx context.Context, s *Store, parents string, ids []im.ID, l 
 	}
 	of := make(map[im.ID]*found, len(ids))
 	for _, id := range ids {
-		of[id] = &found{}
+		of[id] = &found{rows: make([]T, 0, r.Size+1), at: make([]page.Position, 0, r.Size+1)}
 	}
 	chosen := new(builder).add("(select " + l.order.id)
 	if err := l.after(chosen, r, nil); err != nil {

@@ -372,20 +372,20 @@ func walk(t *testing.T, r page.Request, total int, read func(page.Request) (page
 		}
 		r.Count = false // the next pages need not count again
 		more, before := res.HasNext, res.HasPrevious
-		edge := len(res.Cursors) - 1
+		edge := len(res.At) - 1
 		if r.Backward {
 			more, before, edge = before, more, 0
 			out = append(slices.Clone(res.Nodes), out...)
 		} else {
 			out = append(out, res.Nodes...)
 		}
-		if before != (r.From != nil) || more && len(res.Nodes) != r.Size || len(res.Cursors) != len(res.Nodes) {
-			t.Fatalf("a page of %d rows and %d cursors for %d: more %t, before %t", len(res.Nodes), len(res.Cursors), r.Size, more, before)
+		if before != (r.From != nil) || more && len(res.Nodes) != r.Size || len(res.At) != len(res.Nodes) {
+			t.Fatalf("a page of %d rows and %d cursors for %d: more %t, before %t", len(res.Nodes), len(res.At), r.Size, more, before)
 		}
 		if !more || t.Failed() {
 			return out
 		}
-		p, err := page.Decode(r.Order, res.Cursors[edge])
+		p, err := page.Decode(r.Order, res.Cursor(edge))
 		must(t, err)
 		r.From = &p
 	}

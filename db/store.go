@@ -245,6 +245,10 @@ func (p *postgres) raw(ctx context.Context, f func(*pgx.Conn) error) error {
 
 func (p *postgres) read(ctx context.Context, ss []stmt) error {
 	return p.raw(ctx, func(c *pgx.Conn) error {
+		if len(ss) == 1 && ss[0].scan != nil {
+			rows, err := c.Query(ctx, rebind(ss[0].text), ss[0].args...)
+			return each(rows, err, ss[0].scan)
+		}
 		var b pgx.Batch
 		for _, s := range ss {
 			b.Queue(rebind(s.text), s.args...)
@@ -303,20 +307,25 @@ func drain(br pgx.BatchResults, ss []stmt) (err error) {
 			continue
 		}
 		rows, err := br.Query()
-		if err != nil {
-			return err
-		}
-		for rows.Next() {
-			if err := s.scan(rows); err != nil {
-				rows.Close()
-				return err
-			}
-		}
-		if err := rows.Err(); err != nil {
+		if err := each(rows, err, s.scan); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// each scans all rows.
+func each(rows pgx.Rows, err error, scan func(row) error) error {
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
 }
 
 // rebind turns ? into $1, $2 …, once for each text.

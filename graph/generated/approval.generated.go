@@ -513,7 +513,7 @@ func (ec *executionContext) _ApprovalConnection_edges(ctx context.Context, field
 			return ec.fieldContext_ApprovalConnection_edges(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Edges, nil
+			return obj.Edges(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v []*view.ApprovalEdge) graphql.Marshaler {
@@ -527,7 +527,7 @@ func (ec *executionContext) fieldContext_ApprovalConnection_edges(_ context.Cont
 	fc = &graphql.FieldContext{
 		Object:     "ApprovalConnection",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_ApprovalEdge(ctx, field)
@@ -577,7 +577,7 @@ func (ec *executionContext) _ApprovalConnection_pageInfo(ctx context.Context, fi
 			return ec.fieldContext_ApprovalConnection_pageInfo(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.PageInfo, nil
+			return obj.PageInfo(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *model.PageInfo) graphql.Marshaler {
@@ -591,7 +591,7 @@ func (ec *executionContext) fieldContext_ApprovalConnection_pageInfo(_ context.C
 	fc = &graphql.FieldContext{
 		Object:     "ApprovalConnection",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_PageInfo(ctx, field)

@@ -444,7 +444,7 @@ func (ec *executionContext) _AlertConnection_edges(ctx context.Context, field gr
 			return ec.fieldContext_AlertConnection_edges(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Edges, nil
+			return obj.Edges(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v []*view.AlertEdge) graphql.Marshaler {
@@ -458,7 +458,7 @@ func (ec *executionContext) fieldContext_AlertConnection_edges(_ context.Context
 	fc = &graphql.FieldContext{
 		Object:     "AlertConnection",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_AlertEdge(ctx, field)
@@ -508,7 +508,7 @@ func (ec *executionContext) _AlertConnection_pageInfo(ctx context.Context, field
 			return ec.fieldContext_AlertConnection_pageInfo(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.PageInfo, nil
+			return obj.PageInfo(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *model.PageInfo) graphql.Marshaler {
@@ -522,7 +522,7 @@ func (ec *executionContext) fieldContext_AlertConnection_pageInfo(_ context.Cont
 	fc = &graphql.FieldContext{
 		Object:     "AlertConnection",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_PageInfo(ctx, field)
@@ -1036,7 +1036,7 @@ func (ec *executionContext) _AuditEventConnection_edges(ctx context.Context, fie
 			return ec.fieldContext_AuditEventConnection_edges(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Edges, nil
+			return obj.Edges(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v []*view.AuditEventEdge) graphql.Marshaler {
@@ -1050,7 +1050,7 @@ func (ec *executionContext) fieldContext_AuditEventConnection_edges(_ context.Co
 	fc = &graphql.FieldContext{
 		Object:     "AuditEventConnection",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_AuditEventEdge(ctx, field)
@@ -1100,7 +1100,7 @@ func (ec *executionContext) _AuditEventConnection_pageInfo(ctx context.Context, 
 			return ec.fieldContext_AuditEventConnection_pageInfo(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.PageInfo, nil
+			return obj.PageInfo(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *model.PageInfo) graphql.Marshaler {
@@ -1114,7 +1114,7 @@ func (ec *executionContext) fieldContext_AuditEventConnection_pageInfo(_ context
 	fc = &graphql.FieldContext{
 		Object:     "AuditEventConnection",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_PageInfo(ctx, field)

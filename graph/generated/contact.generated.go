@@ -667,7 +667,7 @@ func (ec *executionContext) _ExternalContactConnection_edges(ctx context.Context
 			return ec.fieldContext_ExternalContactConnection_edges(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Edges, nil
+			return obj.Edges(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v []*view.ExternalContactEdge) graphql.Marshaler {
@@ -681,7 +681,7 @@ func (ec *executionContext) fieldContext_ExternalContactConnection_edges(_ conte
 	fc = &graphql.FieldContext{
 		Object:     "ExternalContactConnection",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_ExternalContactEdge(ctx, field)
@@ -731,7 +731,7 @@ func (ec *executionContext) _ExternalContactConnection_pageInfo(ctx context.Cont
 			return ec.fieldContext_ExternalContactConnection_pageInfo(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.PageInfo, nil
+			return obj.PageInfo(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *model.PageInfo) graphql.Marshaler {
@@ -745,7 +745,7 @@ func (ec *executionContext) fieldContext_ExternalContactConnection_pageInfo(_ co
 	fc = &graphql.FieldContext{
 		Object:     "ExternalContactConnection",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_PageInfo(ctx, field)

@@ -1261,7 +1261,7 @@ func (ec *executionContext) _PolicyRuleConnection_edges(ctx context.Context, fie
 			return ec.fieldContext_PolicyRuleConnection_edges(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Edges, nil
+			return obj.Edges(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v []*view.PolicyRuleEdge) graphql.Marshaler {
@@ -1275,7 +1275,7 @@ func (ec *executionContext) fieldContext_PolicyRuleConnection_edges(_ context.Co
 	fc = &graphql.FieldContext{
 		Object:     "PolicyRuleConnection",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_PolicyRuleEdge(ctx, field)
@@ -1325,7 +1325,7 @@ func (ec *executionContext) _PolicyRuleConnection_pageInfo(ctx context.Context, 
 			return ec.fieldContext_PolicyRuleConnection_pageInfo(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.PageInfo, nil
+			return obj.PageInfo(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *model.PageInfo) graphql.Marshaler {
@@ -1339,7 +1339,7 @@ func (ec *executionContext) fieldContext_PolicyRuleConnection_pageInfo(_ context
 	fc = &graphql.FieldContext{
 		Object:     "PolicyRuleConnection",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_PageInfo(ctx, field)

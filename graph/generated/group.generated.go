@@ -387,7 +387,7 @@ func (ec *executionContext) _GroupConnection_edges(ctx context.Context, field gr
 			return ec.fieldContext_GroupConnection_edges(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Edges, nil
+			return obj.Edges(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v []*view.GroupEdge) graphql.Marshaler {
@@ -401,7 +401,7 @@ func (ec *executionContext) fieldContext_GroupConnection_edges(_ context.Context
 	fc = &graphql.FieldContext{
 		Object:     "GroupConnection",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_GroupEdge(ctx, field)
@@ -451,7 +451,7 @@ func (ec *executionContext) _GroupConnection_pageInfo(ctx context.Context, field
 			return ec.fieldContext_GroupConnection_pageInfo(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.PageInfo, nil
+			return obj.PageInfo(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *model.PageInfo) graphql.Marshaler {
@@ -465,7 +465,7 @@ func (ec *executionContext) fieldContext_GroupConnection_pageInfo(_ context.Cont
 	fc = &graphql.FieldContext{
 		Object:     "GroupConnection",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_PageInfo(ctx, field)
@@ -717,7 +717,7 @@ func (ec *executionContext) _GroupMembershipConnection_edges(ctx context.Context
 			return ec.fieldContext_GroupMembershipConnection_edges(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Edges, nil
+			return obj.Edges(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v []*view.GroupMembershipEdge) graphql.Marshaler {
@@ -731,7 +731,7 @@ func (ec *executionContext) fieldContext_GroupMembershipConnection_edges(_ conte
 	fc = &graphql.FieldContext{
 		Object:     "GroupMembershipConnection",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_GroupMembershipEdge(ctx, field)
@@ -781,7 +781,7 @@ func (ec *executionContext) _GroupMembershipConnection_pageInfo(ctx context.Cont
 			return ec.fieldContext_GroupMembershipConnection_pageInfo(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.PageInfo, nil
+			return obj.PageInfo(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *model.PageInfo) graphql.Marshaler {
@@ -795,7 +795,7 @@ func (ec *executionContext) fieldContext_GroupMembershipConnection_pageInfo(_ co
 	fc = &graphql.FieldContext{
 		Object:     "GroupMembershipConnection",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_PageInfo(ctx, field)

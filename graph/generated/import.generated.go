@@ -732,7 +732,7 @@ func (ec *executionContext) _ImportRowConnection_edges(ctx context.Context, fiel
 			return ec.fieldContext_ImportRowConnection_edges(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Edges, nil
+			return obj.Edges(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v []*view.ImportRowEdge) graphql.Marshaler {
@@ -746,7 +746,7 @@ func (ec *executionContext) fieldContext_ImportRowConnection_edges(_ context.Con
 	fc = &graphql.FieldContext{
 		Object:     "ImportRowConnection",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_ImportRowEdge(ctx, field)
@@ -796,7 +796,7 @@ func (ec *executionContext) _ImportRowConnection_pageInfo(ctx context.Context, f
 			return ec.fieldContext_ImportRowConnection_pageInfo(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.PageInfo, nil
+			return obj.PageInfo(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *model.PageInfo) graphql.Marshaler {
@@ -810,7 +810,7 @@ func (ec *executionContext) fieldContext_ImportRowConnection_pageInfo(_ context.
 	fc = &graphql.FieldContext{
 		Object:     "ImportRowConnection",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_PageInfo(ctx, field)

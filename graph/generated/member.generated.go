@@ -853,7 +853,7 @@ func (ec *executionContext) _AccountConnection_edges(ctx context.Context, field 
 			return ec.fieldContext_AccountConnection_edges(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Edges, nil
+			return obj.Edges(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v []*view.AccountEdge) graphql.Marshaler {
@@ -867,7 +867,7 @@ func (ec *executionContext) fieldContext_AccountConnection_edges(_ context.Conte
 	fc = &graphql.FieldContext{
 		Object:     "AccountConnection",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_AccountEdge(ctx, field)
@@ -917,7 +917,7 @@ func (ec *executionContext) _AccountConnection_pageInfo(ctx context.Context, fie
 			return ec.fieldContext_AccountConnection_pageInfo(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.PageInfo, nil
+			return obj.PageInfo(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *model.PageInfo) graphql.Marshaler {
@@ -931,7 +931,7 @@ func (ec *executionContext) fieldContext_AccountConnection_pageInfo(_ context.Co
 	fc = &graphql.FieldContext{
 		Object:     "AccountConnection",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_PageInfo(ctx, field)
@@ -1213,7 +1213,7 @@ func (ec *executionContext) _DepartmentConnection_edges(ctx context.Context, fie
 			return ec.fieldContext_DepartmentConnection_edges(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Edges, nil
+			return obj.Edges(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v []*view.DepartmentEdge) graphql.Marshaler {
@@ -1227,7 +1227,7 @@ func (ec *executionContext) fieldContext_DepartmentConnection_edges(_ context.Co
 	fc = &graphql.FieldContext{
 		Object:     "DepartmentConnection",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_DepartmentEdge(ctx, field)
@@ -1277,7 +1277,7 @@ func (ec *executionContext) _DepartmentConnection_pageInfo(ctx context.Context, 
 			return ec.fieldContext_DepartmentConnection_pageInfo(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.PageInfo, nil
+			return obj.PageInfo(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *model.PageInfo) graphql.Marshaler {
@@ -1291,7 +1291,7 @@ func (ec *executionContext) fieldContext_DepartmentConnection_pageInfo(_ context
 	fc = &graphql.FieldContext{
 		Object:     "DepartmentConnection",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_PageInfo(ctx, field)
@@ -2340,7 +2340,7 @@ func (ec *executionContext) _MemberConnection_edges(ctx context.Context, field g
 			return ec.fieldContext_MemberConnection_edges(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Edges, nil
+			return obj.Edges(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v []*view.MemberEdge) graphql.Marshaler {
@@ -2354,7 +2354,7 @@ func (ec *executionContext) fieldContext_MemberConnection_edges(_ context.Contex
 	fc = &graphql.FieldContext{
 		Object:     "MemberConnection",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_MemberEdge(ctx, field)
@@ -2404,7 +2404,7 @@ func (ec *executionContext) _MemberConnection_pageInfo(ctx context.Context, fiel
 			return ec.fieldContext_MemberConnection_pageInfo(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.PageInfo, nil
+			return obj.PageInfo(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *model.PageInfo) graphql.Marshaler {
@@ -2418,7 +2418,7 @@ func (ec *executionContext) fieldContext_MemberConnection_pageInfo(_ context.Con
 	fc = &graphql.FieldContext{
 		Object:     "MemberConnection",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_PageInfo(ctx, field)

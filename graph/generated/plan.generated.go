@@ -240,7 +240,7 @@ func (p *planner) objectAccountConnection(w *plan.Writer, sel *plan.Selection, o
 		case plan.Typename:
 			ok = w.String("AccountConnection")
 		case 0:
-			v := obj.Edges
+			v := obj.Edges()
 			ok = plan.List(w, len(v), true, func(i0 int) bool {
 				return !(v[i0] == nil && w.Missing(true)) && p.objectAccountEdge(w, f.Under(w, planAccountEdge), v[i0])
 			})
@@ -250,7 +250,7 @@ func (p *planner) objectAccountConnection(w *plan.Writer, sel *plan.Selection, o
 				return !(v[i0] == nil && w.Missing(true)) && p.objectAccount(w, f.Under(w, planAccount), v[i0])
 			})
 		case 2:
-			v := obj.PageInfo
+			v := obj.PageInfo()
 			ok = !(v == nil && w.Missing(true)) && p.objectPageInfo(w, f.Under(w, planPageInfo), v)
 		case 3:
 			v := obj.TotalCount
@@ -467,7 +467,7 @@ func (p *planner) objectAlertConnection(w *plan.Writer, sel *plan.Selection, obj
 		case plan.Typename:
 			ok = w.String("AlertConnection")
 		case 0:
-			v := obj.Edges
+			v := obj.Edges()
 			ok = plan.List(w, len(v), true, func(i0 int) bool {
 				return !(v[i0] == nil && w.Missing(true)) && p.objectAlertEdge(w, f.Under(w, planAlertEdge), v[i0])
 			})
@@ -477,7 +477,7 @@ func (p *planner) objectAlertConnection(w *plan.Writer, sel *plan.Selection, obj
 				return !(v[i0] == nil && w.Missing(true)) && p.objectAlert(w, f.Under(w, planAlert), v[i0])
 			})
 		case 2:
-			v := obj.PageInfo
+			v := obj.PageInfo()
 			ok = !(v == nil && w.Missing(true)) && p.objectPageInfo(w, f.Under(w, planPageInfo), v)
 		case 3:
 			v := obj.TotalCount
@@ -606,7 +606,7 @@ func (p *planner) objectApiKeyConnection(w *plan.Writer, sel *plan.Selection, ob
 		case plan.Typename:
 			ok = w.String("ApiKeyConnection")
 		case 0:
-			v := obj.Edges
+			v := obj.Edges()
 			ok = plan.List(w, len(v), true, func(i0 int) bool {
 				return !(v[i0] == nil && w.Missing(true)) && p.objectApiKeyEdge(w, f.Under(w, planApiKeyEdge), v[i0])
 			})
@@ -616,7 +616,7 @@ func (p *planner) objectApiKeyConnection(w *plan.Writer, sel *plan.Selection, ob
 				return !(v[i0] == nil && w.Missing(true)) && p.objectApiKey(w, f.Under(w, planApiKey), v[i0])
 			})
 		case 2:
-			v := obj.PageInfo
+			v := obj.PageInfo()
 			ok = !(v == nil && w.Missing(true)) && p.objectPageInfo(w, f.Under(w, planPageInfo), v)
 		case 3:
 			v := obj.TotalCount
@@ -848,7 +848,7 @@ func (p *planner) objectApprovalConnection(w *plan.Writer, sel *plan.Selection, 
 		case plan.Typename:
 			ok = w.String("ApprovalConnection")
 		case 0:
-			v := obj.Edges
+			v := obj.Edges()
 			ok = plan.List(w, len(v), true, func(i0 int) bool {
 				return !(v[i0] == nil && w.Missing(true)) && p.objectApprovalEdge(w, f.Under(w, planApprovalEdge), v[i0])
 			})
@@ -858,7 +858,7 @@ func (p *planner) objectApprovalConnection(w *plan.Writer, sel *plan.Selection, 
 				return !(v[i0] == nil && w.Missing(true)) && p.objectApproval(w, f.Under(w, planApproval), v[i0])
 			})
 		case 2:
-			v := obj.PageInfo
+			v := obj.PageInfo()
 			ok = !(v == nil && w.Missing(true)) && p.objectPageInfo(w, f.Under(w, planPageInfo), v)
 		case 3:
 			v := obj.TotalCount
@@ -1137,7 +1137,7 @@ func (p *planner) objectAuditEventConnection(w *plan.Writer, sel *plan.Selection
 		case plan.Typename:
 			ok = w.String("AuditEventConnection")
 		case 0:
-			v := obj.Edges
+			v := obj.Edges()
 			ok = plan.List(w, len(v), true, func(i0 int) bool {
 				return !(v[i0] == nil && w.Missing(true)) && p.objectAuditEventEdge(w, f.Under(w, planAuditEventEdge), v[i0])
 			})
@@ -1147,7 +1147,7 @@ func (p *planner) objectAuditEventConnection(w *plan.Writer, sel *plan.Selection
 				return !(v[i0] == nil && w.Missing(true)) && p.objectAuditEvent(w, f.Under(w, planAuditEvent), v[i0])
 			})
 		case 2:
-			v := obj.PageInfo
+			v := obj.PageInfo()
 			ok = !(v == nil && w.Missing(true)) && p.objectPageInfo(w, f.Under(w, planPageInfo), v)
 		case 3:
 			v := obj.TotalCount
@@ -1967,7 +1967,7 @@ func (p *planner) objectDepartmentConnection(w *plan.Writer, sel *plan.Selection
 		case plan.Typename:
 			ok = w.String("DepartmentConnection")
 		case 0:
-			v := obj.Edges
+			v := obj.Edges()
 			ok = plan.List(w, len(v), true, func(i0 int) bool {
 				return !(v[i0] == nil && w.Missing(true)) && p.objectDepartmentEdge(w, f.Under(w, planDepartmentEdge), v[i0])
 			})
@@ -1977,7 +1977,7 @@ func (p *planner) objectDepartmentConnection(w *plan.Writer, sel *plan.Selection
 				return !(v[i0] == nil && w.Missing(true)) && p.objectDepartment(w, f.Under(w, planDepartment), v[i0])
 			})
 		case 2:
-			v := obj.PageInfo
+			v := obj.PageInfo()
 			ok = !(v == nil && w.Missing(true)) && p.objectPageInfo(w, f.Under(w, planPageInfo), v)
 		case 3:
 			v := obj.TotalCount
@@ -2448,7 +2448,7 @@ func (p *planner) objectExternalContactConnection(w *plan.Writer, sel *plan.Sele
 		case plan.Typename:
 			ok = w.String("ExternalContactConnection")
 		case 0:
-			v := obj.Edges
+			v := obj.Edges()
 			ok = plan.List(w, len(v), true, func(i0 int) bool {
 				return !(v[i0] == nil && w.Missing(true)) && p.objectExternalContactEdge(w, f.Under(w, planExternalContactEdge), v[i0])
 			})
@@ -2458,7 +2458,7 @@ func (p *planner) objectExternalContactConnection(w *plan.Writer, sel *plan.Sele
 				return !(v[i0] == nil && w.Missing(true)) && p.objectExternalContact(w, f.Under(w, planExternalContact), v[i0])
 			})
 		case 2:
-			v := obj.PageInfo
+			v := obj.PageInfo()
 			ok = !(v == nil && w.Missing(true)) && p.objectPageInfo(w, f.Under(w, planPageInfo), v)
 		case 3:
 			v := obj.TotalCount
@@ -2652,7 +2652,7 @@ func (p *planner) objectGroupConnection(w *plan.Writer, sel *plan.Selection, obj
 		case plan.Typename:
 			ok = w.String("GroupConnection")
 		case 0:
-			v := obj.Edges
+			v := obj.Edges()
 			ok = plan.List(w, len(v), true, func(i0 int) bool {
 				return !(v[i0] == nil && w.Missing(true)) && p.objectGroupEdge(w, f.Under(w, planGroupEdge), v[i0])
 			})
@@ -2662,7 +2662,7 @@ func (p *planner) objectGroupConnection(w *plan.Writer, sel *plan.Selection, obj
 				return !(v[i0] == nil && w.Missing(true)) && p.objectGroup(w, f.Under(w, planGroup), v[i0])
 			})
 		case 2:
-			v := obj.PageInfo
+			v := obj.PageInfo()
 			ok = !(v == nil && w.Missing(true)) && p.objectPageInfo(w, f.Under(w, planPageInfo), v)
 		case 3:
 			v := obj.TotalCount
@@ -2795,7 +2795,7 @@ func (p *planner) objectGroupMembershipConnection(w *plan.Writer, sel *plan.Sele
 		case plan.Typename:
 			ok = w.String("GroupMembershipConnection")
 		case 0:
-			v := obj.Edges
+			v := obj.Edges()
 			ok = plan.List(w, len(v), true, func(i0 int) bool {
 				return !(v[i0] == nil && w.Missing(true)) && p.objectGroupMembershipEdge(w, f.Under(w, planGroupMembershipEdge), v[i0])
 			})
@@ -2805,7 +2805,7 @@ func (p *planner) objectGroupMembershipConnection(w *plan.Writer, sel *plan.Sele
 				return !(v[i0] == nil && w.Missing(true)) && p.objectGroupMembership(w, f.Under(w, planGroupMembership), v[i0])
 			})
 		case 2:
-			v := obj.PageInfo
+			v := obj.PageInfo()
 			ok = !(v == nil && w.Missing(true)) && p.objectPageInfo(w, f.Under(w, planPageInfo), v)
 		case 3:
 			v := obj.TotalCount
@@ -3014,7 +3014,7 @@ func (p *planner) objectImportRowConnection(w *plan.Writer, sel *plan.Selection,
 		case plan.Typename:
 			ok = w.String("ImportRowConnection")
 		case 0:
-			v := obj.Edges
+			v := obj.Edges()
 			ok = plan.List(w, len(v), true, func(i0 int) bool {
 				return !(v[i0] == nil && w.Missing(true)) && p.objectImportRowEdge(w, f.Under(w, planImportRowEdge), v[i0])
 			})
@@ -3024,7 +3024,7 @@ func (p *planner) objectImportRowConnection(w *plan.Writer, sel *plan.Selection,
 				return !(v[i0] == nil && w.Missing(true)) && p.objectImportRow(w, f.Under(w, planImportRow), v[i0])
 			})
 		case 2:
-			v := obj.PageInfo
+			v := obj.PageInfo()
 			ok = !(v == nil && w.Missing(true)) && p.objectPageInfo(w, f.Under(w, planPageInfo), v)
 		case 3:
 			v := obj.TotalCount
@@ -3281,7 +3281,7 @@ func (p *planner) objectMemberConnection(w *plan.Writer, sel *plan.Selection, ob
 		case plan.Typename:
 			ok = w.String("MemberConnection")
 		case 0:
-			v := obj.Edges
+			v := obj.Edges()
 			ok = plan.List(w, len(v), true, func(i0 int) bool {
 				return !(v[i0] == nil && w.Missing(true)) && p.objectMemberEdge(w, f.Under(w, planMemberEdge), v[i0])
 			})
@@ -3291,7 +3291,7 @@ func (p *planner) objectMemberConnection(w *plan.Writer, sel *plan.Selection, ob
 				return !(v[i0] == nil && w.Missing(true)) && p.objectMember(w, f.Under(w, planMember), v[i0])
 			})
 		case 2:
-			v := obj.PageInfo
+			v := obj.PageInfo()
 			ok = !(v == nil && w.Missing(true)) && p.objectPageInfo(w, f.Under(w, planPageInfo), v)
 		case 3:
 			v := obj.TotalCount
@@ -3476,7 +3476,7 @@ func (p *planner) objectMessageConnection(w *plan.Writer, sel *plan.Selection, o
 		case plan.Typename:
 			ok = w.String("MessageConnection")
 		case 0:
-			v := obj.Edges
+			v := obj.Edges()
 			ok = plan.List(w, len(v), true, func(i0 int) bool {
 				return !(v[i0] == nil && w.Missing(true)) && p.objectMessageEdge(w, f.Under(w, planMessageEdge), v[i0])
 			})
@@ -3486,7 +3486,7 @@ func (p *planner) objectMessageConnection(w *plan.Writer, sel *plan.Selection, o
 				return !(v[i0] == nil && w.Missing(true)) && p.objectMessage(w, f.Under(w, planMessage), v[i0])
 			})
 		case 2:
-			v := obj.PageInfo
+			v := obj.PageInfo()
 			ok = !(v == nil && w.Missing(true)) && p.objectPageInfo(w, f.Under(w, planPageInfo), v)
 		case 3:
 			v := obj.TotalCount
@@ -4005,7 +4005,7 @@ func (p *planner) objectPolicyRuleConnection(w *plan.Writer, sel *plan.Selection
 		case plan.Typename:
 			ok = w.String("PolicyRuleConnection")
 		case 0:
-			v := obj.Edges
+			v := obj.Edges()
 			ok = plan.List(w, len(v), true, func(i0 int) bool {
 				return !(v[i0] == nil && w.Missing(true)) && p.objectPolicyRuleEdge(w, f.Under(w, planPolicyRuleEdge), v[i0])
 			})
@@ -4015,7 +4015,7 @@ func (p *planner) objectPolicyRuleConnection(w *plan.Writer, sel *plan.Selection
 				return !(v[i0] == nil && w.Missing(true)) && p.objectPolicyRule(w, f.Under(w, planPolicyRule), v[i0])
 			})
 		case 2:
-			v := obj.PageInfo
+			v := obj.PageInfo()
 			ok = !(v == nil && w.Missing(true)) && p.objectPageInfo(w, f.Under(w, planPageInfo), v)
 		case 3:
 			v := obj.TotalCount
@@ -4688,7 +4688,7 @@ func (p *planner) objectRelationshipConnection(w *plan.Writer, sel *plan.Selecti
 		case plan.Typename:
 			ok = w.String("RelationshipConnection")
 		case 0:
-			v := obj.Edges
+			v := obj.Edges()
 			ok = plan.List(w, len(v), true, func(i0 int) bool {
 				return !(v[i0] == nil && w.Missing(true)) && p.objectRelationshipEdge(w, f.Under(w, planRelationshipEdge), v[i0])
 			})
@@ -4698,7 +4698,7 @@ func (p *planner) objectRelationshipConnection(w *plan.Writer, sel *plan.Selecti
 				return !(v[i0] == nil && w.Missing(true)) && p.objectRelationship(w, f.Under(w, planRelationship), v[i0])
 			})
 		case 2:
-			v := obj.PageInfo
+			v := obj.PageInfo()
 			ok = !(v == nil && w.Missing(true)) && p.objectPageInfo(w, f.Under(w, planPageInfo), v)
 		case 3:
 			v := obj.TotalCount

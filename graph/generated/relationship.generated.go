@@ -2067,7 +2067,7 @@ func (ec *executionContext) _RelationshipConnection_edges(ctx context.Context, f
 			return ec.fieldContext_RelationshipConnection_edges(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Edges, nil
+			return obj.Edges(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v []*view.RelationshipEdge) graphql.Marshaler {
@@ -2081,7 +2081,7 @@ func (ec *executionContext) fieldContext_RelationshipConnection_edges(_ context.
 	fc = &graphql.FieldContext{
 		Object:     "RelationshipConnection",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_RelationshipEdge(ctx, field)
@@ -2131,7 +2131,7 @@ func (ec *executionContext) _RelationshipConnection_pageInfo(ctx context.Context
 			return ec.fieldContext_RelationshipConnection_pageInfo(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.PageInfo, nil
+			return obj.PageInfo(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *model.PageInfo) graphql.Marshaler {
@@ -2145,7 +2145,7 @@ func (ec *executionContext) fieldContext_RelationshipConnection_pageInfo(_ conte
 	fc = &graphql.FieldContext{
 		Object:     "RelationshipConnection",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_PageInfo(ctx, field)

@@ -78,7 +78,8 @@ func Parse(order string, a Args, count bool) (Request, error) {
 // Result is one page.
 type Result[T any] struct {
 	Nodes       []T
-	Cursors     []string // of the nodes
+	Order       string
+	At          []Position // of the nodes
 	HasNext     bool
 	HasPrevious bool
 	Total       *int // nil: not asked for, or more than CountMax
@@ -90,22 +91,21 @@ func Trim[T any](r Request, rows []T, at []Position) Result[T] {
 	if more {
 		rows, at = rows[:r.Size], at[:r.Size]
 	}
-	out := Result[T]{Nodes: rows, HasNext: more, HasPrevious: r.From != nil}
+	out := Result[T]{Nodes: rows, Order: r.Order, At: at, HasNext: more, HasPrevious: r.From != nil}
 	if r.Backward {
 		slices.Reverse(rows)
 		slices.Reverse(at)
 		out.HasNext, out.HasPrevious = r.From != nil, more
 	}
-	out.Cursors = make([]string, len(at))
-	for i, p := range at {
-		out.Cursors[i] = Encode(r.Order, p)
-	}
 	return out
 }
 
+// Cursor is that of the i-th node.
+func (r Result[T]) Cursor(i int) string { return Encode(r.Order, r.At[i]) }
+
 // Map makes a page of other things, one for one.
 func Map[T, U any](r Result[T], f func(T) U) Result[U] {
-	out := Result[U]{Cursors: r.Cursors, HasNext: r.HasNext, HasPrevious: r.HasPrevious, Total: r.Total}
+	out := Result[U]{Order: r.Order, At: r.At, HasNext: r.HasNext, HasPrevious: r.HasPrevious, Total: r.Total}
 	out.Nodes = make([]U, len(r.Nodes))
 	for i, n := range r.Nodes {
 		out.Nodes[i] = f(n)

@@ -6,26 +6,42 @@ import (
 	"github.com/guanxi-im/guanxi/internal/page"
 )
 
-// connection presents a page: its rows, their edges, and where it stands.
-func connection[T, N, E any](r page.Result[T], present func(T) N, edge func(cursor string, n N) E) ([]E, []N, *model.PageInfo, *int) {
-	nodes := All(r.Nodes, present)
-	edges := make([]E, len(nodes))
+// shape is what connections have in common: the page, whose cursors are made where somebody asks for them.
+type shape[T any] struct {
+	page       page.Result[T]
+	TotalCount *int
+}
+
+func shapeOf[T any](r page.Result[T]) shape[T] { return shape[T]{r, r.Total} }
+
+// PageInfo says where the page stands.
+func (s *shape[T]) PageInfo() *model.PageInfo {
+	info := &model.PageInfo{HasNextPage: s.page.HasNext, HasPreviousPage: s.page.HasPrevious}
+	if n := len(s.page.At); n > 0 {
+		first, last := s.page.Cursor(0), s.page.Cursor(n-1)
+		info.StartCursor, info.EndCursor = &first, &last
+	}
+	return info
+}
+
+// edges are the rows with their cursors.
+func edges[T, N, E any](s *shape[T], nodes []N, edge func(cursor string, n N) E) []E {
+	out := make([]E, len(nodes))
 	for i, n := range nodes {
-		edges[i] = edge(r.Cursors[i], n)
+		out[i] = edge(s.page.Cursor(i), n)
 	}
-	info := &model.PageInfo{HasNextPage: r.HasNext, HasPreviousPage: r.HasPrevious}
-	if n := len(r.Cursors); n > 0 {
-		info.StartCursor, info.EndCursor = &r.Cursors[0], &r.Cursors[n-1]
-	}
-	return edges, nodes, info, r.Total
+	return out
 }
 
 // MemberConnection is a page as the schema shapes it.
 type MemberConnection struct {
-	Edges      []*MemberEdge
-	Nodes      []*Member
-	PageInfo   *model.PageInfo
-	TotalCount *int
+	shape[im.Member]
+	Nodes []*Member
+}
+
+// Edges are the rows with their cursors.
+func (c *MemberConnection) Edges() []*MemberEdge {
+	return edges(&c.shape, c.Nodes, func(at string, n *Member) *MemberEdge { return &MemberEdge{at, n} })
 }
 
 // MemberEdge is one row of it.
@@ -36,17 +52,18 @@ type MemberEdge struct {
 
 // MemberPage presents a page.
 func (b *Batch) MemberPage(r page.Result[im.Member]) *MemberConnection {
-	var c MemberConnection
-	c.Edges, c.Nodes, c.PageInfo, c.TotalCount = connection(r, b.Member, func(at string, n *Member) *MemberEdge { return &MemberEdge{at, n} })
-	return &c
+	return &MemberConnection{shapeOf(r), All(r.Nodes, b.Member)}
 }
 
 // DepartmentConnection is a page as the schema shapes it.
 type DepartmentConnection struct {
-	Edges      []*DepartmentEdge
-	Nodes      []*Department
-	PageInfo   *model.PageInfo
-	TotalCount *int
+	shape[im.Department]
+	Nodes []*Department
+}
+
+// Edges are the rows with their cursors.
+func (c *DepartmentConnection) Edges() []*DepartmentEdge {
+	return edges(&c.shape, c.Nodes, func(at string, n *Department) *DepartmentEdge { return &DepartmentEdge{at, n} })
 }
 
 // DepartmentEdge is one row of it.
@@ -57,17 +74,18 @@ type DepartmentEdge struct {
 
 // DepartmentPage presents a page.
 func (b *Batch) DepartmentPage(r page.Result[im.Department]) *DepartmentConnection {
-	var c DepartmentConnection
-	c.Edges, c.Nodes, c.PageInfo, c.TotalCount = connection(r, b.Department, func(at string, n *Department) *DepartmentEdge { return &DepartmentEdge{at, n} })
-	return &c
+	return &DepartmentConnection{shapeOf(r), All(r.Nodes, b.Department)}
 }
 
 // ExternalContactConnection is a page as the schema shapes it.
 type ExternalContactConnection struct {
-	Edges      []*ExternalContactEdge
-	Nodes      []*ExternalContact
-	PageInfo   *model.PageInfo
-	TotalCount *int
+	shape[im.ExternalContact]
+	Nodes []*ExternalContact
+}
+
+// Edges are the rows with their cursors.
+func (c *ExternalContactConnection) Edges() []*ExternalContactEdge {
+	return edges(&c.shape, c.Nodes, func(at string, n *ExternalContact) *ExternalContactEdge { return &ExternalContactEdge{at, n} })
 }
 
 // ExternalContactEdge is one row of it.
@@ -78,17 +96,18 @@ type ExternalContactEdge struct {
 
 // ExternalContactPage presents a page.
 func (b *Batch) ExternalContactPage(r page.Result[im.ExternalContact]) *ExternalContactConnection {
-	var c ExternalContactConnection
-	c.Edges, c.Nodes, c.PageInfo, c.TotalCount = connection(r, b.Contact, func(at string, n *ExternalContact) *ExternalContactEdge { return &ExternalContactEdge{at, n} })
-	return &c
+	return &ExternalContactConnection{shapeOf(r), All(r.Nodes, b.Contact)}
 }
 
 // GroupConnection is a page as the schema shapes it.
 type GroupConnection struct {
-	Edges      []*GroupEdge
-	Nodes      []*Group
-	PageInfo   *model.PageInfo
-	TotalCount *int
+	shape[im.Group]
+	Nodes []*Group
+}
+
+// Edges are the rows with their cursors.
+func (c *GroupConnection) Edges() []*GroupEdge {
+	return edges(&c.shape, c.Nodes, func(at string, n *Group) *GroupEdge { return &GroupEdge{at, n} })
 }
 
 // GroupEdge is one row of it.
@@ -99,17 +118,18 @@ type GroupEdge struct {
 
 // GroupPage presents a page.
 func (b *Batch) GroupPage(r page.Result[im.Group]) *GroupConnection {
-	var c GroupConnection
-	c.Edges, c.Nodes, c.PageInfo, c.TotalCount = connection(r, b.Group, func(at string, n *Group) *GroupEdge { return &GroupEdge{at, n} })
-	return &c
+	return &GroupConnection{shapeOf(r), All(r.Nodes, b.Group)}
 }
 
 // RelationshipConnection is a page as the schema shapes it.
 type RelationshipConnection struct {
-	Edges      []*RelationshipEdge
-	Nodes      []*Relationship
-	PageInfo   *model.PageInfo
-	TotalCount *int
+	shape[im.Relationship]
+	Nodes []*Relationship
+}
+
+// Edges are the rows with their cursors.
+func (c *RelationshipConnection) Edges() []*RelationshipEdge {
+	return edges(&c.shape, c.Nodes, func(at string, n *Relationship) *RelationshipEdge { return &RelationshipEdge{at, n} })
 }
 
 // RelationshipEdge is one row of it.
@@ -120,17 +140,18 @@ type RelationshipEdge struct {
 
 // RelationshipPage presents a page.
 func (b *Batch) RelationshipPage(r page.Result[im.Relationship]) *RelationshipConnection {
-	var c RelationshipConnection
-	c.Edges, c.Nodes, c.PageInfo, c.TotalCount = connection(r, b.Relationship, func(at string, n *Relationship) *RelationshipEdge { return &RelationshipEdge{at, n} })
-	return &c
+	return &RelationshipConnection{shapeOf(r), All(r.Nodes, b.Relationship)}
 }
 
 // ApprovalConnection is a page as the schema shapes it.
 type ApprovalConnection struct {
-	Edges      []*ApprovalEdge
-	Nodes      []*Approval
-	PageInfo   *model.PageInfo
-	TotalCount *int
+	shape[im.Approval]
+	Nodes []*Approval
+}
+
+// Edges are the rows with their cursors.
+func (c *ApprovalConnection) Edges() []*ApprovalEdge {
+	return edges(&c.shape, c.Nodes, func(at string, n *Approval) *ApprovalEdge { return &ApprovalEdge{at, n} })
 }
 
 // ApprovalEdge is one row of it.
@@ -141,17 +162,18 @@ type ApprovalEdge struct {
 
 // ApprovalPage presents a page.
 func (b *Batch) ApprovalPage(r page.Result[im.Approval]) *ApprovalConnection {
-	var c ApprovalConnection
-	c.Edges, c.Nodes, c.PageInfo, c.TotalCount = connection(r, b.Approval, func(at string, n *Approval) *ApprovalEdge { return &ApprovalEdge{at, n} })
-	return &c
+	return &ApprovalConnection{shapeOf(r), All(r.Nodes, b.Approval)}
 }
 
 // AuditEventConnection is a page as the schema shapes it.
 type AuditEventConnection struct {
-	Edges      []*AuditEventEdge
-	Nodes      []*AuditEvent
-	PageInfo   *model.PageInfo
-	TotalCount *int
+	shape[im.AuditEvent]
+	Nodes []*AuditEvent
+}
+
+// Edges are the rows with their cursors.
+func (c *AuditEventConnection) Edges() []*AuditEventEdge {
+	return edges(&c.shape, c.Nodes, func(at string, n *AuditEvent) *AuditEventEdge { return &AuditEventEdge{at, n} })
 }
 
 // AuditEventEdge is one row of it.
@@ -162,17 +184,18 @@ type AuditEventEdge struct {
 
 // AuditEventPage presents a page.
 func (b *Batch) AuditEventPage(r page.Result[im.AuditEvent]) *AuditEventConnection {
-	var c AuditEventConnection
-	c.Edges, c.Nodes, c.PageInfo, c.TotalCount = connection(r, b.AuditEvent, func(at string, n *AuditEvent) *AuditEventEdge { return &AuditEventEdge{at, n} })
-	return &c
+	return &AuditEventConnection{shapeOf(r), All(r.Nodes, b.AuditEvent)}
 }
 
 // AlertConnection is a page as the schema shapes it.
 type AlertConnection struct {
-	Edges      []*AlertEdge
-	Nodes      []*Alert
-	PageInfo   *model.PageInfo
-	TotalCount *int
+	shape[im.Alert]
+	Nodes []*Alert
+}
+
+// Edges are the rows with their cursors.
+func (c *AlertConnection) Edges() []*AlertEdge {
+	return edges(&c.shape, c.Nodes, func(at string, n *Alert) *AlertEdge { return &AlertEdge{at, n} })
 }
 
 // AlertEdge is one row of it.
@@ -183,17 +206,18 @@ type AlertEdge struct {
 
 // AlertPage presents a page.
 func (b *Batch) AlertPage(r page.Result[im.Alert]) *AlertConnection {
-	var c AlertConnection
-	c.Edges, c.Nodes, c.PageInfo, c.TotalCount = connection(r, b.Alert, func(at string, n *Alert) *AlertEdge { return &AlertEdge{at, n} })
-	return &c
+	return &AlertConnection{shapeOf(r), All(r.Nodes, b.Alert)}
 }
 
 // AccountConnection is a page as the schema shapes it.
 type AccountConnection struct {
-	Edges      []*AccountEdge
-	Nodes      []*Account
-	PageInfo   *model.PageInfo
-	TotalCount *int
+	shape[im.Account]
+	Nodes []*Account
+}
+
+// Edges are the rows with their cursors.
+func (c *AccountConnection) Edges() []*AccountEdge {
+	return edges(&c.shape, c.Nodes, func(at string, n *Account) *AccountEdge { return &AccountEdge{at, n} })
 }
 
 // AccountEdge is one row of it.
@@ -204,17 +228,18 @@ type AccountEdge struct {
 
 // AccountPage presents a page.
 func (b *Batch) AccountPage(r page.Result[im.Account]) *AccountConnection {
-	var c AccountConnection
-	c.Edges, c.Nodes, c.PageInfo, c.TotalCount = connection(r, b.Account, func(at string, n *Account) *AccountEdge { return &AccountEdge{at, n} })
-	return &c
+	return &AccountConnection{shapeOf(r), All(r.Nodes, b.Account)}
 }
 
 // GroupMembershipConnection is a page as the schema shapes it.
 type GroupMembershipConnection struct {
-	Edges      []*GroupMembershipEdge
-	Nodes      []*GroupMembership
-	PageInfo   *model.PageInfo
-	TotalCount *int
+	shape[im.Membership]
+	Nodes []*GroupMembership
+}
+
+// Edges are the rows with their cursors.
+func (c *GroupMembershipConnection) Edges() []*GroupMembershipEdge {
+	return edges(&c.shape, c.Nodes, func(at string, n *GroupMembership) *GroupMembershipEdge { return &GroupMembershipEdge{at, n} })
 }
 
 // GroupMembershipEdge is one row of it.
@@ -225,7 +250,5 @@ type GroupMembershipEdge struct {
 
 // GroupMembershipPage presents a page.
 func (b *Batch) GroupMembershipPage(r page.Result[im.Membership]) *GroupMembershipConnection {
-	var c GroupMembershipConnection
-	c.Edges, c.Nodes, c.PageInfo, c.TotalCount = connection(r, b.GroupMembership, func(at string, n *GroupMembership) *GroupMembershipEdge { return &GroupMembershipEdge{at, n} })
-	return &c
+	return &GroupMembershipConnection{shapeOf(r), All(r.Nodes, b.GroupMembership)}
 }

@@ -45,8 +45,6 @@ type Relationship struct {
 
 // Relationship presents a relationship.
 func (b *Batch) Relationship(r im.Relationship) *Relationship {
-	b.deliveries.announce(r.ID)
-	b.shortfalls.announce(r.ID)
 	return show(b, &b.shown.relationships, &Relationship{b, r, b.src.Blocking.Now()})
 }
 

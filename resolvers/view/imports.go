@@ -131,10 +131,13 @@ func (r *ImportRow) Subject(ctx context.Context) (Node, error) {
 
 // ImportRowConnection is a page as the schema shapes it.
 type ImportRowConnection struct {
-	Edges      []*ImportRowEdge
-	Nodes      []*ImportRow
-	PageInfo   *model.PageInfo
-	TotalCount *int
+	shape[intake.Verdict]
+	Nodes []*ImportRow
+}
+
+// Edges are the rows with their cursors.
+func (c *ImportRowConnection) Edges() []*ImportRowEdge {
+	return edges(&c.shape, c.Nodes, func(at string, n *ImportRow) *ImportRowEdge { return &ImportRowEdge{at, n} })
 }
 
 // ImportRowEdge is one row of it.
@@ -145,9 +148,7 @@ type ImportRowEdge struct {
 
 // ImportRowPage presents a page.
 func (b *Batch) ImportRowPage(r page.Result[intake.Verdict]) *ImportRowConnection {
-	var c ImportRowConnection
-	c.Edges, c.Nodes, c.PageInfo, c.TotalCount = connection(r, b.ImportRow, func(at string, n *ImportRow) *ImportRowEdge { return &ImportRowEdge{at, n} })
-	return &c
+	return &ImportRowConnection{shapeOf(r), All(r.Nodes, b.ImportRow)}
 }
 
 // ImportDirectoryPayload is what came of a wished import.

@@ -16,6 +16,8 @@ import (
 type lazy[K comparable, V any] struct {
 	name  string // for those who watch
 	fetch func(ctx context.Context, keys []K) (map[K]V, error)
+	also  func() []K // more keys of a load: of rows that are shown and announced nothing; nil: there are none
+	in    *Batch     // which sets fetch and also before the first load; nil: they are set already
 
 	loading sync.Mutex // one load at a time; mu is free meanwhile, as what is loaded announces in turn
 	mu      sync.Mutex
@@ -32,6 +34,9 @@ func (l *lazy[K, V]) each(f func(V)) {
 		f(v)
 	}
 }
+
+// of makes it one of a batch's.
+func (l *lazy[K, V]) of(b *Batch, name string) { l.in, l.name = b, name }
 
 // announce says that the keys may be asked for; zero keys never are.
 func (l *lazy[K, V]) announce(keys ...K) {
@@ -80,10 +85,19 @@ func (l *lazy[K, V]) get(ctx context.Context, k K) (V, error) {
 	l.loading.Lock()
 	defer l.loading.Unlock()
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	if l.known[k] {
+		defer l.mu.Unlock()
 		return l.loaded[k], nil
 	}
+	l.mu.Unlock()
+	if l.in != nil {
+		l.in.once.Do(l.in.prepare)
+	}
+	if l.also != nil {
+		l.announce(l.also()...)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.expect(k)
 	keys := slices.Collect(maps.Keys(l.pending))
 	l.mu.Unlock()

@@ -73,10 +73,13 @@ func (m *Message) RecalledBy(ctx context.Context) (Party, error) {
 
 // MessageConnection is a page as the schema shapes it.
 type MessageConnection struct {
-	Edges      []*MessageEdge
-	Nodes      []*Message
-	PageInfo   *model.PageInfo
-	TotalCount *int
+	shape[im.Message]
+	Nodes []*Message
+}
+
+// Edges are the rows with their cursors.
+func (c *MessageConnection) Edges() []*MessageEdge {
+	return edges(&c.shape, c.Nodes, func(at string, n *Message) *MessageEdge { return &MessageEdge{at, n} })
 }
 
 // MessageEdge is one row of it.
@@ -87,9 +90,7 @@ type MessageEdge struct {
 
 // MessagePage presents a page.
 func (b *Batch) MessagePage(r page.Result[im.Message]) *MessageConnection {
-	var c MessageConnection
-	c.Edges, c.Nodes, c.PageInfo, c.TotalCount = connection(r, b.Message, func(at string, n *Message) *MessageEdge { return &MessageEdge{at, n} })
-	return &c
+	return &MessageConnection{shapeOf(r), All(r.Nodes, b.Message)}
 }
 
 // SendMessagePayload is what came of sending a message.

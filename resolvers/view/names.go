@@ -2,18 +2,45 @@ package view
 
 // name gives the loads the names by which they are seen in metrics and traces: those of their fields.
 func (b *Batch) name() {
-	b.members.name, b.departments.name, b.contacts.name, b.groups.name = "members", "departments", "contacts", "groups"
-	b.relationships.name, b.approvals.name, b.subjects.name, b.decisions.name = "relationships", "approvals", "subjects", "decisions"
-	b.imports.name, b.importRows.name = "imports", "importRows"
-	b.keys.name, b.messages.name, b.announcements.name = "keys", "messages", "announcements"
-	b.accounts.name, b.opportunities.name, b.events.name, b.alerts.name = "accounts", "opportunities", "events", "alerts"
-	b.departmentsOf.name, b.accountsOf.name, b.opportunitiesOf.name, b.adminsOf.name = "departmentsOf", "accountsOf", "opportunitiesOf", "adminsOf"
-	b.followed.name, b.deliveries.name, b.shortfalls.name, b.approvalsOf.name = "followed", "deliveries", "shortfalls", "approvalsOf"
-	b.services.name = "services"
-	b.identities.name, b.devices.name, b.memberships.name = "identities", "devices", "memberships"
-	b.childrenOf.name, b.identitiesOf.name, b.devicesOf.name, b.bindingsOf.name = "childrenOf", "identitiesOf", "devicesOf", "bindingsOf"
-	b.followsOf.name, b.statusReasons.name = "followsOf", "statusReasons"
-	b.verdicts.name, b.candidates.name, b.asked.name, b.may.name = "verdicts", "candidates", "asked", "may"
+	b.members.of(b, "members")
+	b.departments.of(b, "departments")
+	b.contacts.of(b, "contacts")
+	b.groups.of(b, "groups")
+	b.relationships.of(b, "relationships")
+	b.approvals.of(b, "approvals")
+	b.subjects.of(b, "subjects")
+	b.decisions.of(b, "decisions")
+	b.imports.of(b, "imports")
+	b.importRows.of(b, "importRows")
+	b.keys.of(b, "keys")
+	b.messages.of(b, "messages")
+	b.announcements.of(b, "announcements")
+	b.accounts.of(b, "accounts")
+	b.opportunities.of(b, "opportunities")
+	b.events.of(b, "events")
+	b.alerts.of(b, "alerts")
+	b.departmentsOf.of(b, "departmentsOf")
+	b.accountsOf.of(b, "accountsOf")
+	b.opportunitiesOf.of(b, "opportunitiesOf")
+	b.adminsOf.of(b, "adminsOf")
+	b.followed.of(b, "followed")
+	b.deliveries.of(b, "deliveries")
+	b.shortfalls.of(b, "shortfalls")
+	b.approvalsOf.of(b, "approvalsOf")
+	b.services.of(b, "services")
+	b.identities.of(b, "identities")
+	b.devices.of(b, "devices")
+	b.memberships.of(b, "memberships")
+	b.childrenOf.of(b, "childrenOf")
+	b.identitiesOf.of(b, "identitiesOf")
+	b.devicesOf.of(b, "devicesOf")
+	b.bindingsOf.of(b, "bindingsOf")
+	b.followsOf.of(b, "followsOf")
+	b.statusReasons.of(b, "statusReasons")
+	b.verdicts.of(b, "verdicts")
+	b.candidates.of(b, "candidates")
+	b.asked.of(b, "asked")
+	b.may.of(b, "may")
 }
 
 func (r *request) name() {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 
+	"github.com/99designs/gqlgen/graphql"
+
 	"github.com/guanxi-im/guanxi/internal/blocking"
 	"github.com/guanxi-im/guanxi/internal/directory"
 	"github.com/guanxi-im/guanxi/internal/im"
@@ -13,12 +15,26 @@ import (
 // pagesOf answers a connection that hangs on a row: of all rows shown beside it that are asked in the same way, at once.
 func pagesOf[R interface{ key() im.ID }, T, C any](ctx context.Context, b *Batch, field string, asked []any, shown *[]R, row R,
 	load func(ctx context.Context, parents []im.ID) (map[im.ID]page.Result[T], error), present func(*Batch, page.Result[T]) *C) (*C, error) {
-	n := next(b, field+way(asked), shown, func(n *Batch, row R) {
-		if n.pages == nil {
-			n.pages = newPages(n, field, load, present)
+	at := graphql.GetFieldContext(ctx) // of all rows the same where plans work a field out
+	b.mu.Lock()
+	n := b.connections[at]
+	b.mu.Unlock()
+	if n == nil {
+		n = next(b, field+way(asked), shown, func(n *Batch, row R) {
+			if n.pages == nil {
+				n.pages = newPages(n, field, load, present)
+			}
+			n.pages.(*lazy[im.ID, *C]).announce(row.key())
+		})
+		if at != nil {
+			b.mu.Lock()
+			if b.connections == nil {
+				b.connections = make(map[*graphql.FieldContext]*Batch)
+			}
+			b.connections[at] = n
+			b.mu.Unlock()
 		}
-		n.pages.(*lazy[im.ID, *C]).announce(row.key())
-	})
+	}
 	return n.pages.(*lazy[im.ID, *C]).get(ctx, row.key())
 }
 

@@ -239,7 +239,6 @@ type ExternalContact struct {
 
 // Contact presents a contact.
 func (b *Batch) Contact(c im.ExternalContact) *ExternalContact {
-	b.followed.announce(c.ID)
 	return show(b, &b.shown.contacts, &ExternalContact{b, c})
 }
 
@@ -371,7 +370,6 @@ type Group struct {
 
 // Group presents a group.
 func (b *Batch) Group(g im.Group) *Group {
-	b.adminsOf.announce(g.ID)
 	b.announcements.announce(g.AnnouncementID)
 	return show(b, &b.shown.groups, &Group{b, g})
 }

@@ -79,17 +79,18 @@ func (p *Policy) Rules(_ context.Context, first *int, after *string, last *int, 
 	}
 	out := page.Trim(r, rows, at)
 	out.Total = &total
-	var c PolicyRuleConnection
-	c.Edges, c.Nodes, c.PageInfo, c.TotalCount = connection(out, p.b.rule, func(at string, n *PolicyRule) *PolicyRuleEdge { return &PolicyRuleEdge{at, n} })
-	return &c, nil
+	return &PolicyRuleConnection{shapeOf(out), All(out.Nodes, p.b.rule)}, nil
 }
 
 // PolicyRuleConnection is a page as the schema shapes it.
 type PolicyRuleConnection struct {
-	Edges      []*PolicyRuleEdge
-	Nodes      []*PolicyRule
-	PageInfo   *model.PageInfo
-	TotalCount *int
+	shape[authz.Rule]
+	Nodes []*PolicyRule
+}
+
+// Edges are the rows with their cursors.
+func (c *PolicyRuleConnection) Edges() []*PolicyRuleEdge {
+	return edges(&c.shape, c.Nodes, func(at string, n *PolicyRule) *PolicyRuleEdge { return &PolicyRuleEdge{at, n} })
 }
 
 // PolicyRuleEdge is one row of it.

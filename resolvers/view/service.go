@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/guanxi-im/guanxi/graph/model"
 	"github.com/guanxi-im/guanxi/internal/blocking"
 	"github.com/guanxi-im/guanxi/internal/identity"
 	"github.com/guanxi-im/guanxi/internal/im"
@@ -39,10 +38,13 @@ func (k *APIKey) CreatedBy(ctx context.Context) (*Member, error) {
 
 // APIKeyConnection is a page as the schema shapes it.
 type APIKeyConnection struct {
-	Edges      []*APIKeyEdge
-	Nodes      []*APIKey
-	PageInfo   *model.PageInfo
-	TotalCount *int
+	shape[im.APIKey]
+	Nodes []*APIKey
+}
+
+// Edges are the rows with their cursors.
+func (c *APIKeyConnection) Edges() []*APIKeyEdge {
+	return edges(&c.shape, c.Nodes, func(at string, n *APIKey) *APIKeyEdge { return &APIKeyEdge{at, n} })
 }
 
 // APIKeyEdge is one row of it.
@@ -53,9 +55,7 @@ type APIKeyEdge struct {
 
 // APIKeyPage presents a page.
 func (b *Batch) APIKeyPage(r page.Result[im.APIKey]) *APIKeyConnection {
-	var c APIKeyConnection
-	c.Edges, c.Nodes, c.PageInfo, c.TotalCount = connection(r, b.APIKey, func(at string, n *APIKey) *APIKeyEdge { return &APIKeyEdge{at, n} })
-	return &c
+	return &APIKeyConnection{shapeOf(r), All(r.Nodes, b.APIKey)}
 }
 
 // CreateAPIKeyPayload is what came of a wished key.

@@ -6,6 +6,8 @@ import (
 	"context"
 	"sync"
 
+	"github.com/99designs/gqlgen/graphql"
+
 	"github.com/guanxi-im/guanxi/authz"
 	"github.com/guanxi-im/guanxi/graph/nodeid"
 	"github.com/guanxi-im/guanxi/internal/accounts"
@@ -95,9 +97,12 @@ type Batch struct {
 	may             lazy[im.Ref, []string] // what the viewer could ask for about somebody
 	pages           any                    // of a way that is a connection: the lazy of its pages, see [pagesOf]
 
+	once  sync.Once // for prepare: most ways load nothing, or one kind of thing
 	mu    sync.Mutex
 	shown shown
 	ways  map[string]*Batch // by the field that leads there
+
+	connections map[*graphql.FieldContext]*Batch // ways that are connections, by the field that is being worked out
 }
 
 // request is what all batches of one root field share.
@@ -212,6 +217,12 @@ func NewBatch(src *Sources, v im.Viewer, l fault.Language) *Batch {
 func newBatch(r *request) *Batch {
 	b := &Batch{request: r}
 	b.name()
+	return b
+}
+
+// prepare says how each thing is loaded.
+func (b *Batch) prepare() {
+	r := b.request
 	v, d, k := r.viewer, r.src.Directory, r.src.Blocking
 	b.members.fetch = rows(seenBy(v, d.Members), b.Member)
 	b.departments.fetch = rows(d.Departments, b.Department)
@@ -263,6 +274,10 @@ func newBatch(r *request) *Batch {
 	b.verdicts.fetch = k.Verdicts
 	b.candidates.fetch = k.Candidates
 	b.services.fetch = r.src.Services
+	b.deliveries.also = keysOf(b, &b.shown.relationships)
+	b.shortfalls.also = keysOf(b, &b.shown.relationships)
+	b.followed.also = keysOf(b, &b.shown.contacts)
+	b.adminsOf.also = keysOf(b, &b.shown.groups)
 	b.asked.fetch = func(ctx context.Context, ids []im.ID) (map[im.ID]im.ID, error) {
 		found, err := k.AskedBy(ctx, ids)
 		for _, a := range found {
@@ -271,7 +286,15 @@ func newBatch(r *request) *Batch {
 		}
 		return found, err
 	}
-	return b
+}
+
+// keysOf lists the ids of rows that are shown.
+func keysOf[R interface{ key() im.ID }](b *Batch, shown *[]R) func() []im.ID {
+	return func() []im.ID {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return All(*shown, R.key)
+	}
 }
 
 // seenBy fixes the viewer of a load.
