@@ -113,8 +113,8 @@ func (s *Store) BlockFacts(ctx context.Context, q blocking.BlockQuery) (f blocki
 			stmt{text: "select not exists (select 1 from member_departments a join member_departments b on b.department_id = a.department_id " +
 				"where a.member_id = ? and b.member_id = ?)", args: []any{he, q.Target.ID},
 				scan: func(r row) error { return r.Scan(&f.OtherDepartment) }},
-			stmt{text: "select 1 from members m where m.id = ? and m.id in " + below, args: []any{q.Target.ID, me},
-				scan: func(r row) error { var one int; f.Below = true; return r.Scan(&one) }})
+			stmt{text: "select " + isBelow("m.id") + " from members m where m.id = ?", args: []any{me, q.Target.ID},
+				scan: func(r row) error { return r.Scan(&f.Below) }})
 		if he != me {
 			ss = append(ss, relation(he, q.Target.ID, &f.InitiatorRelation))
 		}
@@ -144,8 +144,8 @@ func (s *Store) BlockFacts(ctx context.Context, q blocking.BlockQuery) (f blocki
 			places("true"))
 	}
 	var standing []im.Relationship
-	live := new(builder).add("select "+relationshipColumns+" from relationships r where r.initiator_id = ? and r.target_id = ? and r.kind = ? and r.state in "+
-		liveStates, he, q.Target.ID, q.Kind)
+	live := new(builder).add("select "+relationshipColumns+" from relationships r where r.initiator_id = ? and r.target_id = ? and r.state in "+
+		liveStates+" and r.kind = ", he, q.Target.ID).constant(string(q.Kind))
 	if q.GroupID.IsZero() {
 		live.add(" and r.group_id is null")
 	} else {
@@ -180,6 +180,9 @@ const placeInGroup = "case when gm.party_id = g.owner_id then 'owner' when gm.is
 
 // account adds a member's status and its scope on workspace w; both are null where he has no account there.
 func (q *builder) account(member im.ID, now time.Time) *builder {
+	if member.IsZero() { // said in the text, as PostgreSQL would else plan anew each time, for a plan without nobody's accounts
+		return q.add("null, null")
+	}
 	const of = "(select %s from accounts a where a.workspace_id = w.id and a.member_id = ? order by a.id limit 1)"
 	return q.add(strings.Replace(of, "%s", statusAt, 1)+", "+strings.Replace(of, "%s", "a.status_scope", 1), us(now), member, member)
 }
@@ -204,7 +207,7 @@ func relation(of, to im.ID, relation *string) stmt {
 
 // ownContact is of contacts c, whether their owner is in one of the viewer's departments or below, and whether they lie in the
 // pool of one. Both ? are the viewer's id.
-const ownContact = "coalesce(c.owner_id in " + below + `, false), exists (select 1 from member_departments vm
+var ownContact = isBelow("c.owner_id") + `, exists (select 1 from member_departments vm
 	where vm.member_id = ? and vm.department_id = c.pool_department_id)`
 
 // departmentsOf reads the names of a member's departments and of all above them.
@@ -232,8 +235,9 @@ func lately(initiator im.ID, q blocking.BlockQuery) *builder {
 // only those before it. The rows of a bulk are no blocks of his own hand. Ids are in the order of time, which makes the
 // count short.
 func made(q *builder, c ledger.Counted, again *im.Relationship) *builder {
-	q.add(`(select count(*) from relationships n where n.initiator_id = ? and n.id >= ? and n.created_at > ? and n.kind = ?
-		and n.target_kind = 'contact' and (n.kind <> 'BLOCK' or n.source not in ('BULK_API', 'IMPORT'))`, c.InitiatorID, im.IDAt(c.Since), us(c.Since), c.Kind)
+	q.add(`(select count(*) from relationships n where n.initiator_id = ? and n.id >= ? and n.created_at > ?
+		and n.target_kind = 'contact' and (n.kind <> 'BLOCK' or n.source not in ('BULK_API', 'IMPORT')) and n.kind = `, c.InitiatorID, im.IDAt(c.Since), us(c.Since)).
+		constant(string(c.Kind))
 	if again != nil {
 		q.add(" and n.id <> ? and n.created_at <= ?", again.ID, us(again.CreatedAt))
 	}

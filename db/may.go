@@ -69,7 +69,7 @@ func (s *Store) WishFacts(ctx context.Context, q blocking.WishQuery) (map[im.ID]
 				change(m, func(f *blocking.BlockFacts) { f.OtherDepartment = true })
 				return err
 			}),
-			new(builder).add("select m.id from members m where m.id in "+below+" and m.id in ", me).in(q.Members).stmt(func(r row) error {
+			new(builder).add("select m.id from members m where "+isBelow("m.id")+" and m.id in ", me).in(q.Members).stmt(func(r row) error {
 				var m im.ID
 				err := r.Scan(&m)
 				change(m, func(f *blocking.BlockFacts) { f.Below = true })

@@ -73,8 +73,12 @@ func relationshipFilter(where *builder, v im.Viewer, f blocking.RelationshipFilt
 	}
 	all := !few && v.Scopes[im.KindRelationship].Has(im.ScopeAll) // else there are fewer seen than unusual ones
 	if len(f.Kinds) > 0 {
-		in, args := in(f.Kinds)
-		if where.add(" and r.kind in ").add(in, args...); all {
+		kinds := slices.Compact(slices.Sorted(slices.Values(f.Kinds)))
+		where.add(" and r.kind in (").constant(string(kinds[0]))
+		for _, k := range kinds[1:] {
+			where.add(", ").constant(string(k))
+		}
+		if where.add(")"); all {
 			unusual(where, "r.kind", im.Block, f.Kinds...)
 		}
 	}

@@ -13,7 +13,11 @@ import (
 
 type pgconnError = pgconn.PgError
 
-const uniqueViolation = "23505"
+// Errors of PostgreSQL by their codes.
+const (
+	uniqueViolation = "23505"
+	divisionByZero  = "22012"
+)
 
 // us is a time as the store keeps it: microseconds since 1970, NULL for the zero time.
 func us(t time.Time) any {
@@ -159,6 +163,15 @@ func (q *builder) add(text string, args ...any) *builder {
 	q.b.WriteString(text)
 	q.args = append(q.args, args...)
 	return q
+}
+
+// constant adds a value of an enumeration to the text. Where an index is of one value alone, SQLite looks at what is bound in its
+// place, and prepares the statement anew each time.
+func (q *builder) constant(v string) *builder {
+	if strings.Trim(v, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_") != "" { // none of ours
+		return q.add("?", v)
+	}
+	return q.add("'" + v + "'")
 }
 
 // join adds what is joined, if anything is.

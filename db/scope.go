@@ -18,6 +18,14 @@ func (p predicate) set() bool { return strings.HasPrefix(string(p), "select ") }
 const below = `(select bm.member_id from member_departments vm cross join departments vd cross join departments bd cross join member_departments bm
 	where vm.member_id = ? and vd.id = vm.department_id and bd.path >= vd.path and bd.path < vd.path || '~' and bm.department_id = bd.id)`
 
+// isBelow is whether one member is among those of [below]: of one it is asked by his own departments, however many people there
+// are in the viewer's.
+func isBelow(member string) string {
+	return `exists (select 1 from member_departments bm cross join departments bd cross join member_departments vm cross join departments vd
+	where bm.member_id = ` + member + ` and bd.id = bm.department_id and vm.member_id = ? and vd.id = vm.department_id
+		and bd.path >= vd.path and bd.path < vd.path || '~')`
+}
+
 // subordinates is everybody whose line of managers leads to the viewer; the union keeps a cycle from running on.
 const subordinates = `(with recursive down (id) as (select id from members where manager_id = ? union
 	select n.id from members n join down on n.manager_id = down.id) select id from down)`

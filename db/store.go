@@ -199,10 +199,17 @@ func count(ctx context.Context, n int) {
 
 // ---- PostgreSQL ----
 
-type postgres struct{ db *sql.DB }
+type postgres struct {
+	db      *sql.DB
+	readers chan struct{} // a place for each read that is under way
+}
 
 // postgresConns is how many units may be under way at once: those that commit together share the server's fsync.
 const postgresConns = 32
+
+// postgresReaders is how many reads may be under way at once: more would only wait for each other, on connections that each have
+// plans to make and memory to keep.
+var postgresReaders = max(8, 2*runtime.GOMAXPROCS(0))
 
 func (s *Store) openPostgres(ctx context.Context, dsn string) error {
 	cfg, err := pgx.ParseConfig(dsn)
@@ -218,7 +225,7 @@ func (s *Store) openPostgres(ctx context.Context, dsn string) error {
 	}))
 	db.SetMaxOpenConns(postgresConns)
 	db.SetMaxIdleConns(postgresConns)
-	s.eng = &postgres{db: db}
+	s.eng = &postgres{db, make(chan struct{}, postgresReaders)}
 	s.bun = bun.NewDB(db, pgdialect.New())
 	return db.PingContext(ctx)
 }
@@ -244,6 +251,12 @@ func (p *postgres) raw(ctx context.Context, f func(*pgx.Conn) error) error {
 }
 
 func (p *postgres) read(ctx context.Context, ss []stmt) error {
+	select {
+	case p.readers <- struct{}{}:
+		defer func() { <-p.readers }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	return p.raw(ctx, func(c *pgx.Conn) error {
 		if len(ss) == 1 && ss[0].scan != nil {
 			rows, err := c.Query(ctx, rebind(ss[0].text), ss[0].args...)
@@ -258,34 +271,27 @@ func (p *postgres) read(ctx context.Context, ss []stmt) error {
 }
 
 func (p *postgres) write(ctx context.Context, ss []stmt) error {
-	return p.raw(ctx, func(c *pgx.Conn) (err error) {
-		// A batch is a transaction of its own, in one round trip. Where rows have to be counted before the commit, it
-		// takes a second one.
-		counted := slices.ContainsFunc(ss, func(s stmt) bool { return s.want > 0 })
+	return p.raw(ctx, func(c *pgx.Conn) error {
+		// A batch is a transaction of its own, in one round trip: rows that have to be so many are counted there.
 		var b pgx.Batch
-		if counted {
-			b.Queue("begin")
-			ss = append([]stmt{{}}, ss...)
-		}
-		for _, s := range ss[len(b.QueuedQueries):] {
+		ss := slices.Clone(ss)
+		for i, s := range ss {
+			if s.want > 0 && s.scan == nil {
+				s.text, s.args, ss[i].want = counted(s.text), append(slices.Clone(s.args), s.want), 0
+			}
 			b.Queue(rebind(s.text), s.args...)
 		}
-		defer func() {
-			if err == nil || c.IsClosed() || c.PgConn().TxStatus() == 'I' {
-				return
-			}
-			if _, e := c.Exec(context.WithoutCancel(ctx), "rollback"); e != nil {
-				_ = c.Close(context.WithoutCancel(ctx))
-			}
-		}()
-		if err := drain(c.SendBatch(ctx, &b), ss); err != nil {
-			return err
-		}
-		if counted {
-			_, err = c.Exec(ctx, "commit")
+		err := drain(c.SendBatch(ctx, &b), ss)
+		if pg, ok := errors.AsType[*pgconnError](err); ok && pg.Code == divisionByZero { // nothing else divides
+			return errUnmet
 		}
 		return err
 	})
+}
+
+// counted is a statement that fails where it changes another number of rows than its last argument.
+func counted(text string) string {
+	return "with counted as (" + text + " returning 1) select 1 / (case when count(*) = ? then 1 else 0 end) from counted"
 }
 
 // drain takes the results of a batch in order.
@@ -396,7 +402,7 @@ func (s *Store) openSQLite(ctx context.Context, path string, readOnly bool) erro
 	}
 	open := func(mode string, pragmas ...string) (*sql.DB, error) {
 		q := url.Values{"_txlock": {"immediate"}, "mode": {mode}}
-		for _, p := range append(pragmas, "busy_timeout(5000)", "foreign_keys(1)", "cache_size(-32000)", "mmap_size(268435456)") {
+		for _, p := range append(pragmas, "busy_timeout(5000)", "foreign_keys(1)", "cache_size(-8000)", "mmap_size(268435456)") {
 			q.Add("_pragma", p)
 		}
 		return sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+q.Encode())
@@ -467,12 +473,28 @@ func (e *sqlite) constraint(err error) string {
 }
 
 func (e *sqlite) read(ctx context.Context, ss []stmt) error {
-	for _, s := range ss {
-		ps, err := e.readers.statement(ctx, s.text)
+	if len(ss) == 1 {
+		ps, err := e.readers.statement(ctx, ss[0].text)
 		if err != nil {
 			return err
 		}
-		if err := run(ctx, ps, s); err != nil {
+		return run(ctx, ps, ss[0])
+	}
+	// In one transaction, which waits for a connection once.
+	prepared := make([]*sql.Stmt, len(ss))
+	for i, s := range ss { // before the connection is taken, as preparing takes another
+		var err error
+		if prepared[i], err = e.readers.statement(ctx, s.text); err != nil {
+			return err
+		}
+	}
+	tx, err := e.readers.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }() // it wrote nothing
+	for i, s := range ss {
+		if err := run(ctx, tx.StmtContext(ctx, prepared[i]), s); err != nil {
 			return err
 		}
 	}

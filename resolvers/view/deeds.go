@@ -128,6 +128,9 @@ func (r *Relationship) Enforcement(ctx context.Context) (model.Enforcement, erro
 
 // failed reports whether the platform was to make it happen, and did not.
 func (r *Relationship) failed(ctx context.Context) (bool, error) {
+	if r.row.Kind != im.Blacklist { // nothing else has intents of that kind
+		return false, nil
+	}
 	d, err := r.b.deliveries.get(ctx, r.row.ID)
 	return d.State == im.DeliveryFailed && d.Kind == im.IntentBlacklist, err
 }
