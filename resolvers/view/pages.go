@@ -4,8 +4,7 @@ import (
 	"context"
 	"encoding/json"
 
-	"github.com/99designs/gqlgen/graphql"
-
+	"github.com/guanxi-im/guanxi/graph/model"
 	"github.com/guanxi-im/guanxi/internal/blocking"
 	"github.com/guanxi-im/guanxi/internal/directory"
 	"github.com/guanxi-im/guanxi/internal/im"
@@ -15,7 +14,7 @@ import (
 // pagesOf answers a connection that hangs on a row: of all rows shown beside it that are asked in the same way, at once.
 func pagesOf[R interface{ key() im.ID }, T, C any](ctx context.Context, b *Batch, field string, asked []any, shown *[]R, row R,
 	load func(ctx context.Context, parents []im.ID) (map[im.ID]page.Result[T], error), present func(*Batch, page.Result[T]) *C) (*C, error) {
-	at := graphql.GetFieldContext(ctx) // of all rows the same where plans work a field out
+	at := model.Place(ctx) // of all rows the same where plans work a field out
 	b.mu.Lock()
 	n := b.connections[at]
 	b.mu.Unlock()
@@ -29,7 +28,7 @@ func pagesOf[R interface{ key() im.ID }, T, C any](ctx context.Context, b *Batch
 		if at != nil {
 			b.mu.Lock()
 			if b.connections == nil {
-				b.connections = make(map[*graphql.FieldContext]*Batch)
+				b.connections = make(map[any]*Batch)
 			}
 			b.connections[at] = n
 			b.mu.Unlock()

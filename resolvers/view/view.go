@@ -6,8 +6,6 @@ import (
 	"context"
 	"sync"
 
-	"github.com/99designs/gqlgen/graphql"
-
 	"github.com/guanxi-im/guanxi/authz"
 	"github.com/guanxi-im/guanxi/graph/nodeid"
 	"github.com/guanxi-im/guanxi/internal/accounts"
@@ -102,7 +100,7 @@ type Batch struct {
 	shown shown
 	ways  map[string]*Batch // by the field that leads there
 
-	connections map[*graphql.FieldContext]*Batch // ways that are connections, by the field that is being worked out
+	connections map[any]*Batch // ways that are connections, by the field that is being worked out
 }
 
 // request is what all batches of one root field share.
