@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"hash/crc32"
+	"strings"
 
 	"github.com/guanxi-im/guanxi/internal/fault"
 )
@@ -43,7 +44,7 @@ func Encode(key sealer, p Position) string {
 // is CURSOR_EXPIRED: its owner reads the lists anew.
 func Decode(key sealer, s string) (Position, error) {
 	bad := fault.New(fault.BadUserInput, "cursor_malformed")
-	if len(s) > 64 {
+	if len(s) > 64 || strings.ContainsAny(s, "\r\n") { // which base64 would leave out
 		return Position{}, bad
 	}
 	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
