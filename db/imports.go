@@ -27,12 +27,12 @@ var (
 
 const importColumns = `i.id, i.kind, i.state, i.dry_run, i.complete, i.shrink, i.privileged, i.requested_by, i.decision_id, i.file_hash,
 	i.file_size, i.encoding, i.is_stored, i.created_at, i.ended_at, i.error, i.line, i.accepted, i.rejected, i.unchanged, i.in_review,
-	i.waiting, i.attempt`
+	i.waiting, i.attempt, i.workspace_id, i.bulk`
 
 func scanImport(r row) (i im.Import, err error) {
 	err = r.Scan(&i.ID, textOf(&i.Kind), textOf(&i.State), &i.DryRun, &i.Complete, &i.Shrink, &i.Privileged, &i.RequestedBy, &i.DecisionID,
 		blob{&i.FileHash}, &i.FileSize, &i.Encoding, &i.Stored, stamp{&i.CreatedAt}, stamp{&i.EndedAt}, blob{&i.Error}, &i.Line, &i.Accepted,
-		&i.Rejected, &i.Unchanged, &i.InReview, &i.Waiting, &i.Attempt)
+		&i.Rejected, &i.Unchanged, &i.InReview, &i.Waiting, &i.Attempt, &i.WorkspaceID, textOf(&i.Bulk))
 	return i, err
 }
 
@@ -40,10 +40,10 @@ func scanImport(r row) (i im.Import, err error) {
 func importStmts(u ledger.Unit) (ss []stmt) {
 	for _, i := range u.Imports {
 		ss = append(ss, stmt{text: `insert into imports (id, kind, state, dry_run, complete, shrink, privileged, requested_by, decision_id,
-			file_hash, file_size, encoding, is_stored, created_at, line, accepted, rejected, unchanged, in_review, waiting, attempt)
-			values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0, 0)`,
+			file_hash, file_size, encoding, is_stored, created_at, line, accepted, rejected, unchanged, in_review, waiting, attempt, workspace_id, bulk)
+			values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0, 0, ?, ?)`,
 			args: []any{i.ID, string(i.Kind), string(i.State), i.DryRun, i.Complete, i.Shrink, i.Privileged, i.RequestedBy, i.DecisionID, i.FileHash,
-				i.FileSize, i.Encoding, i.Stored, us(i.CreatedAt)}})
+				i.FileSize, i.Encoding, i.Stored, us(i.CreatedAt), i.WorkspaceID, null(i.Bulk)}})
 	}
 	for _, i := range u.ImportSteps {
 		ss = append(ss, stmt{text: "update imports set state = ?, ended_at = ?, error = ?, claimed_until = null where id = ? and attempt = ? and state = 'RUNNING'",
@@ -166,14 +166,17 @@ type note struct {
 
 // PostRows writes a batch.
 func (s *Store) PostRows(ctx context.Context, b intake.Batch) error {
-	w, err := s.companyKey(ctx)
+	i, u := b.Import, b.Unit
+	if i.DryRun {
+		u = ledger.Unit{}
+	}
+	w, ss, err := s.unitStmts(ctx, u, im.Company)
 	if err != nil {
 		return err
 	}
-	i := b.Import
-	ss := slices.Concat(w.inserts, []stmt{{text: `update imports set complete = ?, line = ?, accepted = ?, rejected = ?, unchanged = ?, in_review = ?,
+	ss = append(ss, stmt{text: `update imports set complete = ?, line = ?, accepted = ?, rejected = ?, unchanged = ?, in_review = ?,
 		waiting = ?, claimed_until = ? where id = ? and attempt = ? and state = 'RUNNING'`, want: 1, args: []any{i.Complete, i.Line, i.Accepted,
-		i.Rejected, i.Unchanged, i.InReview, i.Waiting, us(b.Until), i.ID, i.Attempt}}})
+		i.Rejected, i.Unchanged, i.InReview, i.Waiting, us(b.Until), i.ID, i.Attempt}})
 	var loads []load
 	if !i.DryRun {
 		var more []stmt
@@ -214,6 +217,9 @@ func (s *Store) PostRows(ctx context.Context, b intake.Batch) error {
 		return nil
 	}
 	if errors.Is(err, errUnmet) {
+		if u.Counted != nil || len(u.Steps) > 0 { // it may as well be these that have moved on
+			return intake.ErrOthers
+		}
 		return ledger.ErrStale
 	}
 	if c := s.eng.constraint(err); c != "" {

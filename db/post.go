@@ -19,7 +19,27 @@ const writeTimeout = 10 * time.Second
 // Post writes a unit in one transaction, or nothing of it: then it fails with [ledger.ErrAnswered],
 // [ledger.ErrLive], [ledger.ErrStale] or an UNAVAILABLE fault.
 func (s *Store) Post(ctx context.Context, u ledger.Unit) error {
+	w, ss, err := s.unitStmts(ctx, u)
+	if err != nil {
+		return err
+	}
+	err = s.post(ctx, ss)
+	if len(u.CutOffs)+len(u.AccountSteps) > 0 { // also after an error, which does not always mean that nothing was written
+		s.people.Add(1)
+	}
+	if err != nil {
+		return err
+	}
+	w.committed()
+	return nil
+}
+
+// unitStmts are the statements of a unit, sealed with the keys of whom it is about and of others.
+func (s *Store) unitStmts(ctx context.Context, u ledger.Unit, others ...im.ID) (*writing, []stmt, error) {
 	subjects := make(map[im.ID]bool)
+	for _, id := range others {
+		subjects[id] = true
+	}
 	for _, r := range u.Relationships {
 		subjects[r.Target.ID] = true
 	}
@@ -47,7 +67,7 @@ func (s *Store) Post(ctx context.Context, u ledger.Unit) error {
 	}
 	w, err := s.keys.forWriting(ctx, subjects)
 	if err != nil {
-		return unavailable(err, "load data keys")
+		return nil, nil, unavailable(err, "load data keys")
 	}
 	ss := append(s.lockStmts(u), w.inserts...)
 	if a := u.Answer; a != nil {
@@ -142,16 +162,7 @@ func (s *Store) Post(ctx context.Context, u ledger.Unit) error {
 				w.seal(about(e), im.Text(e.SubjectName), placeSubject, e.ID), w.seal(about(e), e.Detail, placeDetail, e.ID),
 				e.WorkspaceID, e.DecisionID, null(e.RequestID), null(e.Prevented)}})
 	}
-	ss = append(ss, insertChanges(u.Changes)...)
-	err = s.post(ctx, ss)
-	if len(u.CutOffs)+len(u.AccountSteps) > 0 { // also after an error, which does not always mean that nothing was written
-		s.people.Add(1)
-	}
-	if err != nil {
-		return err
-	}
-	w.committed()
-	return nil
+	return w, append(ss, insertChanges(u.Changes)...), nil
 }
 
 // changesAtOnce is how many changes one statement inserts.

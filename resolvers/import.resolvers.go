@@ -9,6 +9,8 @@ import (
 	"context"
 
 	"github.com/guanxi-im/guanxi/graph/model"
+	"github.com/guanxi-im/guanxi/internal/fault"
+	"github.com/guanxi-im/guanxi/internal/im"
 	"github.com/guanxi-im/guanxi/internal/intake"
 	"github.com/guanxi-im/guanxi/resolvers/view"
 )
@@ -18,10 +20,27 @@ func (r *mutationResolver) ImportDirectory(ctx context.Context, input model.Impo
 	if err != nil {
 		return nil, err
 	}
-	res, err := r.Sources.Imports.Receive(ctx, intake.Call(c), intake.Input{File: input.File.File, DryRun: value(input.DryRun),
+	res, err := r.Sources.Imports.Receive(ctx, intake.Call(c), intake.Input{Kind: im.DirectoryImport, File: input.File.File, DryRun: value(input.DryRun),
 		Complete: value(input.Complete), Shrink: value(input.AcceptShrink)})
 	if err != nil {
 		return nil, err
 	}
 	return b.ImportDirectoryPayload(res), nil
+}
+
+func (r *mutationResolver) ImportBlacklist(ctx context.Context, input model.ImportBlacklistInput) (*view.ImportBlacklistPayload, error) {
+	b, c, err := r.command(ctx, input.IdempotencyKey)
+	if err != nil {
+		return nil, err
+	}
+	workspace, err := ids{fault.BadUserInput}.optional("workspaceId", &input.WorkspaceID, im.KindWorkspace)
+	if err != nil {
+		return nil, err
+	}
+	res, err := r.Sources.Imports.Receive(ctx, intake.Call(c), intake.Input{Kind: im.BlacklistImport, WorkspaceID: workspace, File: input.File.File,
+		DryRun: value(input.DryRun)})
+	if err != nil {
+		return nil, err
+	}
+	return b.ImportBlacklistPayload(res), nil
 }

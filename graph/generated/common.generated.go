@@ -301,6 +301,11 @@ func (ec *executionContext) _CommandPayload(ctx context.Context, sel ast.Selecti
 			return graphql.Null
 		}
 		return ec._ImportDirectoryPayload(ctx, sel, obj)
+	case *view.ImportBlacklistPayload:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._ImportBlacklistPayload(ctx, sel, obj)
 	case *view.DecideApprovalPayload:
 		if obj == nil {
 			return graphql.Null
@@ -414,6 +419,13 @@ func (ec *executionContext) _Node(ctx context.Context, sel ast.SelectionSet, obj
 			return graphql.Null
 		}
 		return ec._Decision(ctx, sel, obj)
+	case view.BlacklistImport:
+		return ec._BlacklistImport(ctx, sel, &obj)
+	case *view.BlacklistImport:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._BlacklistImport(ctx, sel, obj)
 	case *view.AuditEvent:
 		if obj == nil {
 			return graphql.Null

@@ -27,6 +27,7 @@ type MutationResolver interface {
 	CancelApproval(ctx context.Context, approvalID string, reason *string, idempotencyKey *string) (*view.DecideApprovalPayload, error)
 	AcknowledgeAlert(ctx context.Context, alertID string, comment *string, idempotencyKey *string) (*view.AcknowledgeAlertPayload, error)
 	ImportDirectory(ctx context.Context, input model.ImportDirectoryInput) (*view.ImportDirectoryPayload, error)
+	ImportBlacklist(ctx context.Context, input model.ImportBlacklistInput) (*view.ImportBlacklistPayload, error)
 	SendMessage(ctx context.Context, input model.SendMessageInput) (*view.SendMessagePayload, error)
 	RecallMessage(ctx context.Context, messageID string, idempotencyKey *string) (*view.RecallMessagePayload, error)
 	Block(ctx context.Context, input model.BlockInput) (*view.BlockPayload, error)
@@ -231,6 +232,20 @@ func (ec *executionContext) field_Mutation_decideApproval_args(ctx context.Conte
 		return nil, err
 	}
 	args["idempotencyKey"] = arg3
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_importBlacklist_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.ImportBlacklistInput, error) {
+			return ec.unmarshalNImportBlacklistInput2githubᚗcomᚋguanxiᚑimᚋguanxiᚋgraphᚋmodelᚐImportBlacklistInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
 	return args, nil
 }
 
@@ -1651,6 +1666,50 @@ func (ec *executionContext) fieldContext_Mutation_importDirectory(ctx context.Co
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_importDirectory_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_importBlacklist(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_importBlacklist(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ImportBlacklist(ctx, fc.Args["input"].(model.ImportBlacklistInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *view.ImportBlacklistPayload) graphql.Marshaler {
+			return ec.marshalOImportBlacklistPayload2ᚖgithubᚗcomᚋguanxiᚑimᚋguanxiᚋresolversᚋviewᚐImportBlacklistPayload(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_importBlacklist(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ImportBlacklistPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_importBlacklist_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -3725,6 +3784,13 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		case "importDirectory":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_importDirectory(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "importBlacklist":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_importBlacklist(ctx, field)
 			})
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++

@@ -46,6 +46,7 @@ func (s planned) Exec(ctx context.Context) graphql.ResponseHandler {
 			p.unmarshalInputExternalContactFilter,
 			p.unmarshalInputFactInput,
 			p.unmarshalInputGroupFilter,
+			p.unmarshalInputImportBlacklistInput,
 			p.unmarshalInputImportDirectoryInput,
 			p.unmarshalInputMemberFilter,
 			p.unmarshalInputMessageFilter,
@@ -1183,6 +1184,111 @@ func (p *planner) objectAuditEventEdge(w *plan.Writer, sel *plan.Selection, obj 
 		case 1:
 			v := obj.Node
 			ok = !(v == nil && w.Missing(true)) && p.objectAuditEvent(w, f.Under(w, planAuditEvent), v)
+
+		}
+		if !w.End(f, ok) {
+			w.Cut(from)
+			return false
+		}
+	}
+	w.Close()
+	return true
+}
+
+var planBlacklistImport = &plan.Type{Name: "BlacklistImport", Is: []string{"BlacklistImport", "Node"}, Fields: map[string]plan.Known{
+	"id":          {ID: 0, NonNull: true},
+	"workspace":   {ID: 1, NonNull: true},
+	"state":       {ID: 2, NonNull: true},
+	"total":       {ID: 3, NonNull: true},
+	"accepted":    {ID: 4, NonNull: true},
+	"rejected":    {ID: 5, NonNull: true},
+	"unchanged":   {ID: 6, NonNull: true},
+	"inReview":    {ID: 7, NonNull: true},
+	"dryRun":      {ID: 8, NonNull: true},
+	"requestedBy": {ID: 9, NonNull: false},
+	"createdAt":   {ID: 10, NonNull: true},
+	"endedAt":     {ID: 11, NonNull: false},
+	"lastError":   {ID: 12, NonNull: false},
+	"errorsPath":  {ID: 13, NonNull: false},
+	"rows":        {ID: 14, NonNull: true},
+}}
+
+func (p *planner) objectBlacklistImport(w *plan.Writer, sel *plan.Selection, obj *view.BlacklistImport) bool {
+	from := w.Open()
+	for i := range sel.Fields {
+		f := &sel.Fields[i]
+		w.Begin(f)
+		ok := false
+		switch f.ID {
+		case plan.Typename:
+			ok = w.String("BlacklistImport")
+		case 0:
+			v := obj.ID()
+			ok = w.String(string(v))
+		case 1:
+			if fc, ctx := f.Enter(w, p.fieldContext_BlacklistImport_workspace); fc != nil {
+				v, err := obj.Workspace(ctx)
+				if err != nil {
+					w.Fail(err)
+				} else {
+					ok = !(v == nil && w.Missing(true)) && p.objectWorkspace(w, f.Under(w, planWorkspace), v)
+				}
+			}
+		case 2:
+			v := obj.State()
+			ok = w.Enum(string(v))
+		case 3:
+			v := obj.Total()
+			ok = w.Int(int64(v))
+		case 4:
+			v := obj.Accepted()
+			ok = w.Int(int64(v))
+		case 5:
+			v := obj.Rejected()
+			ok = w.Int(int64(v))
+		case 6:
+			v := obj.Unchanged()
+			ok = w.Int(int64(v))
+		case 7:
+			v := obj.InReview()
+			ok = w.Int(int64(v))
+		case 8:
+			v := obj.DryRun()
+			ok = w.Bool(bool(v))
+		case 9:
+			if fc, ctx := f.Enter(w, p.fieldContext_BlacklistImport_requestedBy); fc != nil {
+				v, err := obj.RequestedBy(ctx)
+				if err != nil {
+					w.Fail(err)
+				} else {
+					ok = !(v == nil && w.Missing(false)) && p.objectMember(w, f.Under(w, planMember), v)
+				}
+			}
+		case 10:
+			v := obj.CreatedAt()
+			ok = w.Time(v)
+		case 11:
+			v := obj.EndedAt()
+			ok = !(v == nil && w.Missing(false)) && w.Time(*v)
+		case 12:
+			v, err := obj.LastError()
+			if err != nil {
+				w.Fail(err)
+			} else {
+				ok = !(v == nil && w.Missing(false)) && w.String(string(*v))
+			}
+		case 13:
+			v := obj.ErrorsPath()
+			ok = !(v == nil && w.Missing(false)) && w.String(string(*v))
+		case 14:
+			if fc, ctx := f.Enter(w, p.fieldContext_BlacklistImport_rows); fc != nil {
+				v, err := obj.Rows(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string), fc.Args["onlyRejected"].(*bool))
+				if err != nil {
+					w.Fail(err)
+				} else {
+					ok = !(v == nil && w.Missing(true)) && p.objectImportRowConnection(w, f.Under(w, planImportRowConnection), v)
+				}
+			}
 
 		}
 		if !w.End(f, ok) {
@@ -2895,6 +3001,47 @@ func (p *planner) objectIdentityLink(w *plan.Writer, sel *plan.Selection, obj *v
 	return true
 }
 
+var planImportBlacklistPayload = &plan.Type{Name: "ImportBlacklistPayload", Is: []string{"ImportBlacklistPayload", "CommandPayload"}, Fields: map[string]plan.Known{
+	"import":     {ID: 0, NonNull: false},
+	"decision":   {ID: 1, NonNull: false},
+	"approval":   {ID: 2, NonNull: false},
+	"userErrors": {ID: 3, NonNull: true},
+}}
+
+func (p *planner) objectImportBlacklistPayload(w *plan.Writer, sel *plan.Selection, obj *view.ImportBlacklistPayload) bool {
+	from := w.Open()
+	for i := range sel.Fields {
+		f := &sel.Fields[i]
+		w.Begin(f)
+		ok := false
+		switch f.ID {
+		case plan.Typename:
+			ok = w.String("ImportBlacklistPayload")
+		case 0:
+			v := obj.Import
+			ok = !(v == nil && w.Missing(false)) && p.objectBlacklistImport(w, f.Under(w, planBlacklistImport), v)
+		case 1:
+			v := obj.Decision
+			ok = !(v == nil && w.Missing(false)) && p.objectDecision(w, f.Under(w, planDecision), v)
+		case 2:
+			v := obj.Approval
+			ok = !(v == nil && w.Missing(false)) && p.objectApproval(w, f.Under(w, planApproval), v)
+		case 3:
+			v := obj.UserErrors
+			ok = plan.List(w, len(v), true, func(i0 int) bool {
+				return !(v[i0] == nil && w.Missing(true)) && p.objectUserError(w, f.Under(w, planUserError), v[i0])
+			})
+
+		}
+		if !w.End(f, ok) {
+			w.Cut(from)
+			return false
+		}
+	}
+	w.Close()
+	return true
+}
+
 var planImportDirectoryPayload = &plan.Type{Name: "ImportDirectoryPayload", Is: []string{"ImportDirectoryPayload", "CommandPayload"}, Fields: map[string]plan.Known{
 	"import":     {ID: 0, NonNull: false},
 	"decision":   {ID: 1, NonNull: false},
@@ -3540,14 +3687,15 @@ var planMutation = &plan.Type{Name: "Mutation", Is: []string{"Mutation"}, Fields
 	"cancelApproval":   {ID: 3, NonNull: false},
 	"acknowledgeAlert": {ID: 4, NonNull: false},
 	"importDirectory":  {ID: 5, NonNull: false},
-	"sendMessage":      {ID: 6, NonNull: false},
-	"recallMessage":    {ID: 7, NonNull: false},
-	"block":            {ID: 8, NonNull: false},
-	"blockMany":        {ID: 9, NonNull: false},
-	"liftRelationship": {ID: 10, NonNull: false},
-	"undoRelationship": {ID: 11, NonNull: false},
-	"createApiKey":     {ID: 12, NonNull: false},
-	"revokeApiKey":     {ID: 13, NonNull: false},
+	"importBlacklist":  {ID: 6, NonNull: false},
+	"sendMessage":      {ID: 7, NonNull: false},
+	"recallMessage":    {ID: 8, NonNull: false},
+	"block":            {ID: 9, NonNull: false},
+	"blockMany":        {ID: 10, NonNull: false},
+	"liftRelationship": {ID: 11, NonNull: false},
+	"undoRelationship": {ID: 12, NonNull: false},
+	"createApiKey":     {ID: 13, NonNull: false},
+	"revokeApiKey":     {ID: 14, NonNull: false},
 }}
 
 func (p *planner) rootMutation(ctx context.Context, w *plan.Writer, f *plan.Field) bool {
@@ -3589,48 +3737,54 @@ func (p *planner) rootMutation(ctx context.Context, w *plan.Writer, f *plan.Fiel
 			return !(v == nil && w.Missing(false)) && p.objectImportDirectoryPayload(w, f.Under(w, planImportDirectoryPayload), v)
 		})
 	case 6:
+		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_importBlacklist, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
+			return p.Resolvers.Mutation().ImportBlacklist(ctx, fc.Args["input"].(model.ImportBlacklistInput))
+		}, func(v *view.ImportBlacklistPayload) bool {
+			return !(v == nil && w.Missing(false)) && p.objectImportBlacklistPayload(w, f.Under(w, planImportBlacklistPayload), v)
+		})
+	case 7:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_sendMessage, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().SendMessage(ctx, fc.Args["input"].(model.SendMessageInput))
 		}, func(v *view.SendMessagePayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectSendMessagePayload(w, f.Under(w, planSendMessagePayload), v)
 		})
-	case 7:
+	case 8:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_recallMessage, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().RecallMessage(ctx, fc.Args["messageId"].(string), fc.Args["idempotencyKey"].(*string))
 		}, func(v *view.RecallMessagePayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectRecallMessagePayload(w, f.Under(w, planRecallMessagePayload), v)
 		})
-	case 8:
+	case 9:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_block, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().Block(ctx, fc.Args["input"].(model.BlockInput))
 		}, func(v *view.BlockPayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectBlockPayload(w, f.Under(w, planBlockPayload), v)
 		})
-	case 9:
+	case 10:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_blockMany, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().BlockMany(ctx, fc.Args["inputs"].([]*model.BlockInput), fc.Args["dryRun"].(*bool), fc.Args["idempotencyKey"].(*string))
 		}, func(v *view.BlockManyPayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectBlockManyPayload(w, f.Under(w, planBlockManyPayload), v)
 		})
-	case 10:
+	case 11:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_liftRelationship, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().LiftRelationship(ctx, fc.Args["relationshipId"].(string), fc.Args["reason"].(string), fc.Args["idempotencyKey"].(*string))
 		}, func(v *view.UndoPayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectUndoPayload(w, f.Under(w, planUndoPayload), v)
 		})
-	case 11:
+	case 12:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_undoRelationship, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().UndoRelationship(ctx, fc.Args["relationshipId"].(string), fc.Args["reason"].(string), fc.Args["idempotencyKey"].(*string))
 		}, func(v *view.UndoPayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectUndoPayload(w, f.Under(w, planUndoPayload), v)
 		})
-	case 12:
+	case 13:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_createApiKey, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().CreateAPIKey(ctx, fc.Args["input"].(model.CreateAPIKeyInput))
 		}, func(v *view.CreateAPIKeyPayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectCreateApiKeyPayload(w, f.Under(w, planCreateApiKeyPayload), v)
 		})
-	case 13:
+	case 14:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_revokeApiKey, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().RevokeAPIKey(ctx, fc.Args["apiKeyId"].(string), fc.Args["reason"].(string), fc.Args["idempotencyKey"].(*string))
 		}, func(v *view.RevokeAPIKeyPayload) bool {
@@ -5652,6 +5806,8 @@ func (p *planner) interfaceCommandPayload(w *plan.Writer, f *plan.Field, obj mod
 		return obj != nil && p.objectRecallMessagePayload(w, f.Under(w, planRecallMessagePayload), obj)
 	case *view.ImportDirectoryPayload:
 		return obj != nil && p.objectImportDirectoryPayload(w, f.Under(w, planImportDirectoryPayload), obj)
+	case *view.ImportBlacklistPayload:
+		return obj != nil && p.objectImportBlacklistPayload(w, f.Under(w, planImportBlacklistPayload), obj)
 	case *view.DecideApprovalPayload:
 		return obj != nil && p.objectDecideApprovalPayload(w, f.Under(w, planDecideApprovalPayload), obj)
 	case *view.CreateAPIKeyPayload:
@@ -5700,6 +5856,10 @@ func (p *planner) interfaceNode(w *plan.Writer, f *plan.Field, obj view.Node, no
 		return obj != nil && p.objectDepartment(w, f.Under(w, planDepartment), obj)
 	case *view.Decision:
 		return obj != nil && p.objectDecision(w, f.Under(w, planDecision), obj)
+	case view.BlacklistImport:
+		return p.objectBlacklistImport(w, f.Under(w, planBlacklistImport), &obj)
+	case *view.BlacklistImport:
+		return obj != nil && p.objectBlacklistImport(w, f.Under(w, planBlacklistImport), obj)
 	case *view.AuditEvent:
 		return obj != nil && p.objectAuditEvent(w, f.Under(w, planAuditEvent), obj)
 	case *view.Approval:

@@ -216,6 +216,24 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	BlacklistImport struct {
+		Accepted    func(childComplexity int) int
+		CreatedAt   func(childComplexity int) int
+		DryRun      func(childComplexity int) int
+		EndedAt     func(childComplexity int) int
+		ErrorsPath  func(childComplexity int) int
+		ID          func(childComplexity int) int
+		InReview    func(childComplexity int) int
+		LastError   func(childComplexity int) int
+		Rejected    func(childComplexity int) int
+		RequestedBy func(childComplexity int) int
+		Rows        func(childComplexity int, first *int, after *string, last *int, before *string, onlyRejected *bool) int
+		State       func(childComplexity int) int
+		Total       func(childComplexity int) int
+		Unchanged   func(childComplexity int) int
+		Workspace   func(childComplexity int) int
+	}
+
 	BlockManyPayload struct {
 		Approval   func(childComplexity int) int
 		Decision   func(childComplexity int) int
@@ -476,6 +494,13 @@ type ComplexityRoot struct {
 		Subject  func(childComplexity int) int
 	}
 
+	ImportBlacklistPayload struct {
+		Approval   func(childComplexity int) int
+		Decision   func(childComplexity int) int
+		Import     func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
 	ImportDirectoryPayload struct {
 		Approval   func(childComplexity int) int
 		Decision   func(childComplexity int) int
@@ -578,6 +603,7 @@ type ComplexityRoot struct {
 		CancelApproval   func(childComplexity int, approvalID string, reason *string, idempotencyKey *string) int
 		CreateAPIKey     func(childComplexity int, input model.CreateAPIKeyInput) int
 		DecideApproval   func(childComplexity int, approvalID string, approve bool, comment *string, idempotencyKey *string) int
+		ImportBlacklist  func(childComplexity int, input model.ImportBlacklistInput) int
 		ImportDirectory  func(childComplexity int, input model.ImportDirectoryInput) int
 		LiftRelationship func(childComplexity int, relationshipID string, reason string, idempotencyKey *string) int
 		RecallMessage    func(childComplexity int, messageID string, idempotencyKey *string) int
@@ -1594,6 +1620,102 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AuditEventEdge.Node(childComplexity), true
+
+	case "BlacklistImport.accepted":
+		if e.ComplexityRoot.BlacklistImport.Accepted == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BlacklistImport.Accepted(childComplexity), true
+	case "BlacklistImport.createdAt":
+		if e.ComplexityRoot.BlacklistImport.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BlacklistImport.CreatedAt(childComplexity), true
+	case "BlacklistImport.dryRun":
+		if e.ComplexityRoot.BlacklistImport.DryRun == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BlacklistImport.DryRun(childComplexity), true
+	case "BlacklistImport.endedAt":
+		if e.ComplexityRoot.BlacklistImport.EndedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BlacklistImport.EndedAt(childComplexity), true
+	case "BlacklistImport.errorsPath":
+		if e.ComplexityRoot.BlacklistImport.ErrorsPath == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BlacklistImport.ErrorsPath(childComplexity), true
+	case "BlacklistImport.id":
+		if e.ComplexityRoot.BlacklistImport.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BlacklistImport.ID(childComplexity), true
+	case "BlacklistImport.inReview":
+		if e.ComplexityRoot.BlacklistImport.InReview == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BlacklistImport.InReview(childComplexity), true
+	case "BlacklistImport.lastError":
+		if e.ComplexityRoot.BlacklistImport.LastError == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BlacklistImport.LastError(childComplexity), true
+	case "BlacklistImport.rejected":
+		if e.ComplexityRoot.BlacklistImport.Rejected == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BlacklistImport.Rejected(childComplexity), true
+	case "BlacklistImport.requestedBy":
+		if e.ComplexityRoot.BlacklistImport.RequestedBy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BlacklistImport.RequestedBy(childComplexity), true
+	case "BlacklistImport.rows":
+		if e.ComplexityRoot.BlacklistImport.Rows == nil {
+			break
+		}
+
+		args, err := ec.field_BlacklistImport_rows_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.BlacklistImport.Rows(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["onlyRejected"].(*bool)), true
+	case "BlacklistImport.state":
+		if e.ComplexityRoot.BlacklistImport.State == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BlacklistImport.State(childComplexity), true
+	case "BlacklistImport.total":
+		if e.ComplexityRoot.BlacklistImport.Total == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BlacklistImport.Total(childComplexity), true
+	case "BlacklistImport.unchanged":
+		if e.ComplexityRoot.BlacklistImport.Unchanged == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BlacklistImport.Unchanged(childComplexity), true
+	case "BlacklistImport.workspace":
+		if e.ComplexityRoot.BlacklistImport.Workspace == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BlacklistImport.Workspace(childComplexity), true
 
 	case "BlockManyPayload.approval":
 		if e.ComplexityRoot.BlockManyPayload.Approval == nil {
@@ -2682,6 +2804,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.IdentityLink.Subject(childComplexity), true
 
+	case "ImportBlacklistPayload.approval":
+		if e.ComplexityRoot.ImportBlacklistPayload.Approval == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ImportBlacklistPayload.Approval(childComplexity), true
+	case "ImportBlacklistPayload.decision":
+		if e.ComplexityRoot.ImportBlacklistPayload.Decision == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ImportBlacklistPayload.Decision(childComplexity), true
+	case "ImportBlacklistPayload.import":
+		if e.ComplexityRoot.ImportBlacklistPayload.Import == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ImportBlacklistPayload.Import(childComplexity), true
+	case "ImportBlacklistPayload.userErrors":
+		if e.ComplexityRoot.ImportBlacklistPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ImportBlacklistPayload.UserErrors(childComplexity), true
+
 	case "ImportDirectoryPayload.approval":
 		if e.ComplexityRoot.ImportDirectoryPayload.Approval == nil {
 			break
@@ -3178,6 +3325,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DecideApproval(childComplexity, args["approvalId"].(string), args["approve"].(bool), args["comment"].(*string), args["idempotencyKey"].(*string)), true
+	case "Mutation.importBlacklist":
+		if e.ComplexityRoot.Mutation.ImportBlacklist == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_importBlacklist_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ImportBlacklist(childComplexity, args["input"].(model.ImportBlacklistInput)), true
 	case "Mutation.importDirectory":
 		if e.ComplexityRoot.Mutation.ImportDirectory == nil {
 			break
@@ -4583,6 +4741,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputExternalContactFilter,
 		ec.unmarshalInputFactInput,
 		ec.unmarshalInputGroupFilter,
+		ec.unmarshalInputImportBlacklistInput,
 		ec.unmarshalInputImportDirectoryInput,
 		ec.unmarshalInputMemberFilter,
 		ec.unmarshalInputMessageFilter,
@@ -5622,6 +5781,64 @@ type ImportDirectoryPayload implements CommandPayload {
   userErrors: [UserError!]!
 }
 
+"A blacklist (黑名单) of one workspace. docs/operators.md says what its rows look like."
+input ImportBlacklistInput {
+  "Where its contacts are."
+  workspaceId: ID!
+  "UTF-8 or GB18030 CSV with a header: platform_id, reason, expires_at."
+  file: Upload!
+  "Judge the rows and change nothing."
+  dryRun: Boolean = false
+  "The same key and the same input get the first answer again."
+  idempotencyKey: String
+}
+
+"What came of a wished import."
+type ImportBlacklistPayload implements CommandPayload {
+  "The import, which goes on by itself."
+  import: BlacklistImport
+  "The decision of policy on the file as a whole."
+  decision: Decision
+  "The approval that the command waits for."
+  approval: Approval
+  "What went wrong."
+  userErrors: [UserError!]!
+}
+
+"A blacklist that is taken in. Its counts grow while it runs."
+type BlacklistImport implements Node @authorize(action: "read") {
+  "Prefix imp_."
+  id: ID!
+  "Where its contacts are."
+  workspace: Workspace!
+  "Where it stands."
+  state: JobState!
+  "How many rows have been read."
+  total: Int!
+  "How many of them made something; of a dry run, would have."
+  accepted: Int!
+  "How many were refused."
+  rejected: Int!
+  "How many name a contact who is on the list already."
+  unchanged: Int!
+  "How many wait for approval, each alone."
+  inReview: Int!
+  "Whether it only judges."
+  dryRun: Boolean!
+  "Who asked for it. Null where the caller may not see the person."
+  requestedBy: Member
+  "When it was asked for."
+  createdAt: DateTime!
+  "When it ended."
+  endedAt: DateTime
+  "Why it failed."
+  lastError: String
+  "Where to get the refused rows as CSV that a spreadsheet opens without running anything. Null where there is none."
+  errorsPath: String
+  "The verdict on each row, in the order of the file."
+  rows(first: Int, after: String, last: Int, before: String, onlyRejected: Boolean = false): ImportRowConnection!
+}
+
 "A file of the organisation that is taken in. Its counts grow while it runs."
 type DirectoryImport implements Node @authorize(action: "read") {
   "Prefix imp_."
@@ -5721,6 +5938,8 @@ type ImportRowEdge {
 extend type Mutation {
   "Takes in a file of the organisation, by an admin. It answers at once; the import goes on by itself, also on another replica or after a restart."
   importDirectory(input: ImportDirectoryInput!): ImportDirectoryPayload @authorize(action: "import_directory")
+  "Blacklists the contacts that a file names; refused where a platform allows no bulk. It answers at once; the import goes on by itself, also on another replica or after a restart."
+  importBlacklist(input: ImportBlacklistInput!): ImportBlacklistPayload @authorize(action: "bulk")
 }
 `, BuiltIn: false},
 	{Name: "../schema/member.graphqls", Input: `"A person with an account in the organisation (成员)."
@@ -7219,6 +7438,42 @@ func (ec *executionContext) childFields_AuditEventEdge(ctx context.Context, fiel
 	return nil, fmt.Errorf("no field named %q was found under type AuditEventEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_BlacklistImport(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_BlacklistImport_id(ctx, field)
+	case "workspace":
+		return ec.fieldContext_BlacklistImport_workspace(ctx, field)
+	case "state":
+		return ec.fieldContext_BlacklistImport_state(ctx, field)
+	case "total":
+		return ec.fieldContext_BlacklistImport_total(ctx, field)
+	case "accepted":
+		return ec.fieldContext_BlacklistImport_accepted(ctx, field)
+	case "rejected":
+		return ec.fieldContext_BlacklistImport_rejected(ctx, field)
+	case "unchanged":
+		return ec.fieldContext_BlacklistImport_unchanged(ctx, field)
+	case "inReview":
+		return ec.fieldContext_BlacklistImport_inReview(ctx, field)
+	case "dryRun":
+		return ec.fieldContext_BlacklistImport_dryRun(ctx, field)
+	case "requestedBy":
+		return ec.fieldContext_BlacklistImport_requestedBy(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_BlacklistImport_createdAt(ctx, field)
+	case "endedAt":
+		return ec.fieldContext_BlacklistImport_endedAt(ctx, field)
+	case "lastError":
+		return ec.fieldContext_BlacklistImport_lastError(ctx, field)
+	case "errorsPath":
+		return ec.fieldContext_BlacklistImport_errorsPath(ctx, field)
+	case "rows":
+		return ec.fieldContext_BlacklistImport_rows(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type BlacklistImport", field.Name)
+}
+
 func (ec *executionContext) childFields_BlockManyPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "results":
@@ -7737,6 +7992,20 @@ func (ec *executionContext) childFields_IdentityLink(ctx context.Context, field 
 		return ec.fieldContext_IdentityLink_linkedAt(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type IdentityLink", field.Name)
+}
+
+func (ec *executionContext) childFields_ImportBlacklistPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "import":
+		return ec.fieldContext_ImportBlacklistPayload_import(ctx, field)
+	case "decision":
+		return ec.fieldContext_ImportBlacklistPayload_decision(ctx, field)
+	case "approval":
+		return ec.fieldContext_ImportBlacklistPayload_approval(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ImportBlacklistPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ImportBlacklistPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_ImportDirectoryPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -204,6 +204,18 @@ type GroupFilter struct {
 	MemberID *string `json:"memberId,omitempty"`
 }
 
+// A blacklist (黑名单) of one workspace. docs/operators.md says what its rows look like.
+type ImportBlacklistInput struct {
+	// Where its contacts are.
+	WorkspaceID string `json:"workspaceId"`
+	// UTF-8 or GB18030 CSV with a header: platform_id, reason, expires_at.
+	File graphql.Upload `json:"file"`
+	// Judge the rows and change nothing.
+	DryRun *bool `json:"dryRun,omitempty"`
+	// The same key and the same input get the first answer again.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+}
+
 // A file of the organisation: members, departments, workspaces, accounts, contacts and groups. docs/operators.md says what its rows look like.
 type ImportDirectoryInput struct {
 	// JSON Lines or CSV, in UTF-8 or GB18030.

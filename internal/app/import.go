@@ -203,7 +203,11 @@ func newIntake(s *db.Store, e *authz.Engine, cfg config.Config, now func() time.
 		platforms = append(platforms, a.Name)
 	}
 	org := &intake.Directory{Store: s, Now: now, IDs: ids, Currency: cfg.Currency, Platforms: platforms, Roles: e.RoleNames()}
-	o.Kinds, o.Now, o.IDs, o.VanishMax = map[im.ImportKind]intake.Kind{im.DirectoryImport: org}, now, ids, cfg.Import.VanishMax
+	o.Now, o.IDs, o.VanishMax = now, ids, cfg.Import.VanishMax
+	if o.Kinds == nil {
+		o.Kinds = map[im.ImportKind]intake.Kind{}
+	}
+	o.Kinds[im.DirectoryImport] = org
 	return intake.New(s, o)
 }
 

@@ -27,7 +27,8 @@ type BlockInput struct {
 	DelegateID   im.ID // who takes over the approvals that it cuts
 	Declared     bool  // only write down what a person did in the platform's own client
 
-	bulk string // it is part of a bulk (authz.BulkPlain …)
+	bulk  string // it is part of a bulk (authz.BulkPlain …)
+	ahead int    // so many others of the bulk are written with it
 }
 
 // Block makes a relationship on each workspace, as far as policy allows it there: ACTIVE at once, STAGED for a cool-down, or
@@ -217,7 +218,7 @@ func (s *Service) wishQuestion(v im.Viewer, in BlockInput, f BlockFacts, p Place
 	case in.Kind == im.Block && in.Target.Kind == im.KindContact && in.bulk == "":
 		q.recentBlocks++
 	case in.Kind == im.Blacklist:
-		q.lastHour = f.Blacklistings + 1
+		q.lastHour = f.Blacklistings + in.ahead + 1
 	}
 	switch {
 	case f.Contact != nil:
@@ -227,6 +228,9 @@ func (s *Service) wishQuestion(v im.Viewer, in BlockInput, f BlockFacts, p Place
 	}
 	return q
 }
+
+// conflictLive is the fault of a wish for what stands there already.
+const conflictLive = "conflict_live"
 
 // atOnce is more than one person has commands under way at the same time.
 const atOnce = 100
@@ -306,7 +310,7 @@ func (s *Service) wishAt(ctx context.Context, u *ledger.Unit, c Call, in BlockIn
 		live := im.Ref{Kind: im.KindRelationship, ID: p.Live.ID}
 		if p.Live.StateAt(s.o.Now()) != im.Expired {
 			note(live)
-			f := on(p.Workspace.ID, d, inTheWay("conflict_live", live))
+			f := on(p.Workspace.ID, d, inTheWay(conflictLive, live))
 			u.Events[len(u.Events)-1].Prevented = string(f.Code)
 			return part, f, nil
 		}

@@ -41,6 +41,9 @@ type ImportKind string
 // DirectoryImport takes in the organisation itself.
 const DirectoryImport ImportKind = "DIRECTORY"
 
+// BlacklistImport blacklists contacts of one workspace.
+const BlacklistImport ImportKind = "BLACKLIST"
+
 // Import is a file that is taken in, and how far that is.
 type Import struct {
 	ID         ID         `json:"id"`
@@ -51,15 +54,18 @@ type Import struct {
 	Shrink     bool       `json:"shrink,omitempty"`   // that many are gone is known and right
 	Privileged bool       `json:"privileged,omitempty"`
 	// RequestedBy is zero where it was done on the database itself.
-	RequestedBy ID        `json:"requestedBy,omitzero"`
-	DecisionID  ID        `json:"decision,omitzero"`
-	FileHash    []byte    `json:"fileHash"` // SHA-256
-	FileSize    int64     `json:"fileSize"`
-	Encoding    string    `json:"encoding"`
-	Stored      bool      `json:"stored,omitempty"` // the file is kept in the store until the import has ended
-	CreatedAt   time.Time `json:"createdAt"`
-	EndedAt     time.Time `json:"endedAt,omitzero"`
-	Error       []byte    `json:"-"` // JSON of the fault that it failed with
+	RequestedBy ID `json:"requestedBy,omitzero"`
+	DecisionID  ID `json:"decision,omitzero"`
+	WorkspaceID ID `json:"workspace,omitzero"` // of a blacklist
+	// Bulk is what policy said of its rows as a whole (authz.BulkPlain …); empty where nobody asked.
+	Bulk      string    `json:"bulk,omitempty"`
+	FileHash  []byte    `json:"fileHash"` // SHA-256
+	FileSize  int64     `json:"fileSize"`
+	Encoding  string    `json:"encoding"`
+	Stored    bool      `json:"stored,omitempty"` // the file is kept in the store until the import has ended
+	CreatedAt time.Time `json:"createdAt"`
+	EndedAt   time.Time `json:"endedAt,omitzero"`
+	Error     []byte    `json:"-"` // JSON of the fault that it failed with
 
 	Line    int `json:"line"` // rows that begin up to here are done
 	Tally       // of the rows up to there

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/guanxi-im/guanxi/authz"
@@ -27,10 +28,12 @@ type Call struct {
 
 // Input is a file with what is to be done with it.
 type Input struct {
-	File     io.ReadSeeker
-	DryRun   bool
-	Complete bool
-	Shrink   bool
+	Kind        im.ImportKind
+	WorkspaceID im.ID // of a blacklist
+	File        io.ReadSeeker
+	DryRun      bool
+	Complete    bool
+	Shrink      bool
 }
 
 // Result is what came of the wish to have a file taken in.
@@ -43,15 +46,15 @@ type Result struct {
 // chunkSize is how large the pieces are in which a file is kept.
 const chunkSize = 256 << 10
 
-// Receive keeps a file of the directory and opens an import of it, which a runner of any replica works off. Faults, in
-// this order: INVALID_INPUT, POLICY_DENIED.
+// Receive keeps a file and opens an import of it, which a runner of any replica works off. Faults, in
+// this order: INVALID_INPUT, NOT_FOUND, UNSUPPORTED_BY_PLATFORM, POLICY_DENIED.
 func (s *Service) Receive(ctx context.Context, c Call, in Input) (Result, error) {
 	if c.Key != "" {
 		if f := fault.CheckKey(c.Key); f != nil {
 			return Result{Faults: []*fault.Error{f}}, nil
 		}
 	}
-	i := im.Import{ID: s.o.IDs.New(), Kind: im.DirectoryImport, State: im.JobRunning, DryRun: in.DryRun, Complete: in.Complete, Shrink: in.Shrink,
+	i := im.Import{ID: s.o.IDs.New(), Kind: in.Kind, WorkspaceID: in.WorkspaceID, State: im.JobRunning, DryRun: in.DryRun, Complete: in.Complete, Shrink: in.Shrink,
 		Privileged: c.Viewer.Is(superAdmin), RequestedBy: c.Viewer.ID(), Stored: true, CreatedAt: s.o.Now()}
 	var enc Encoding
 	var err error
@@ -63,16 +66,23 @@ func (s *Service) Receive(ctx context.Context, c Call, in Input) (Result, error)
 		return Result{}, fault.Wrap(err, "read file")
 	}
 	i.Encoding = string(enc)
-	print := s.Fingerprint(fmt.Appendf(nil, "%s %x %t %t %t", authz.ActionImportDirectory, i.FileHash, in.DryRun, in.Complete, in.Shrink))
+	of := ""
+	if !in.WorkspaceID.IsZero() {
+		of = " " + in.WorkspaceID.String()
+	}
+	print := s.Fingerprint(fmt.Appendf(nil, "%s %x %t %t %t%s", operation(in.Kind), i.FileHash, in.DryRun, in.Complete, in.Shrink, of))
 	if c.Key != "" {
 		a, err := s.Answer(ctx, c.Viewer.ID(), c.Key)
 		if a != nil || err != nil {
-			return s.replay(ctx, a, print, err)
+			return s.replay(ctx, a, operation(in.Kind), print, err)
 		}
 	}
-	d, err := s.decide(ctx, c, i)
+	d, f, err := s.decide(ctx, c, &i, in.File)
 	if err != nil {
 		return Result{}, err
+	}
+	if f != nil {
+		return Result{Faults: []*fault.Error{f}}, nil
 	}
 	i.DecisionID = d.ID
 	res := Result{Decision: &d}
@@ -104,12 +114,12 @@ func (s *Service) Receive(ctx context.Context, c Call, in Input) (Result, error)
 		if err != nil {
 			return Result{}, fault.Wrap(err, "encode result")
 		}
-		u.Answer = &ledger.Answer{ActorID: c.Viewer.ID(), Key: c.Key, Operation: authz.ActionImportDirectory, RequestHash: print, Result: b, At: s.o.Now()}
+		u.Answer = &ledger.Answer{ActorID: c.Viewer.ID(), Key: c.Key, Operation: operation(in.Kind), RequestHash: print, Result: b, At: s.o.Now()}
 	}
 	err = s.Post(ctx, u)
 	if errors.Is(err, ledger.ErrAnswered) {
 		a, err := s.Answer(ctx, c.Viewer.ID(), c.Key)
-		return s.replay(ctx, a, print, err)
+		return s.replay(ctx, a, operation(in.Kind), print, err)
 	}
 	if err != nil {
 		return Result{}, err
@@ -142,12 +152,12 @@ func (s *Service) keep(ctx context.Context, imp im.ID, file io.ReadSeeker) error
 }
 
 // replay gives the answer that an idempotency key got, with the import as it stands now.
-func (s *Service) replay(ctx context.Context, a *ledger.Answer, print []byte, err error) (Result, error) {
+func (s *Service) replay(ctx context.Context, a *ledger.Answer, operation string, print []byte, err error) (Result, error) {
 	var res Result
 	if err != nil || a == nil {
 		return res, err
 	}
-	if a.Operation != authz.ActionImportDirectory || string(a.RequestHash) != string(print) {
+	if a.Operation != operation || string(a.RequestHash) != string(print) {
 		f := fault.New(fault.IdempotencyKeyReused, "key_reused")
 		f.Path = []string{"idempotencyKey"}
 		return Result{Faults: []*fault.Error{f}}, nil
@@ -165,8 +175,27 @@ func (s *Service) replay(ctx context.Context, a *ledger.Answer, print []byte, er
 	return res, nil
 }
 
+// operation is what the idempotency key of a kind of import is for.
+func operation(k im.ImportKind) string {
+	if k == im.DirectoryImport {
+		return authz.ActionImportDirectory
+	}
+	return "import_" + strings.ToLower(string(k))
+}
+
+// Asker is a kind of which policy is asked about a file as a whole, by what is in it; it may note in the import what was said.
+type Asker interface {
+	Ask(ctx context.Context, v im.Viewer, i *im.Import, file io.Reader) (im.Decision, *fault.Error, error)
+}
+
 // decide asks policy whether the caller may have a file taken in.
-func (s *Service) decide(ctx context.Context, c Call, i im.Import) (im.Decision, error) {
+func (s *Service) decide(ctx context.Context, c Call, i *im.Import, file io.ReadSeeker) (im.Decision, *fault.Error, error) {
+	if k, ok := s.o.Kinds[i.Kind].(Asker); ok {
+		if _, err := file.Seek(0, io.SeekStart); err != nil {
+			return im.Decision{}, nil, fault.Wrap(err, "read file")
+		}
+		return k.Ask(ctx, c.Viewer, i, file)
+	}
 	m := c.Viewer.Member
 	r := authz.Request{Action: authz.ActionImportDirectory, Object: authz.Object{Type: authz.TypeDirectory, ID: i.ID.String()},
 		Actor: authz.Actor{ID: m.ID.String(), Roles: m.Roles, Rank: m.Rank, JobFunction: string(m.JobFunction), Status: string(im.AccountActive),
@@ -176,14 +205,14 @@ func (s *Service) decide(ctx context.Context, c Call, i im.Import) (im.Decision,
 	}
 	d, err := s.o.Policy.Engine().Decide(ctx, r)
 	if err != nil {
-		return im.Decision{}, err
+		return im.Decision{}, nil, err
 	}
 	out := im.Decision{ID: s.o.IDs.New(), At: s.o.Now(), Action: r.Action, ActorID: c.Viewer.ID(), Target: im.Ref{Kind: im.KindImport, ID: i.ID},
 		Outcome: d.Outcome, Needs: d.Needs, Obligations: d.Obligations, PolicyVersion: d.Version, Facts: r.Facts(), Times: 1}
 	for _, rule := range d.Rules {
 		out.Rules = append(out.Rules, rule.Ref())
 	}
-	return out, nil
+	return out, nil, nil
 }
 
 // Run works off what was received, here or by another replica, until ctx ends.

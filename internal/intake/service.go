@@ -20,7 +20,7 @@ import (
 type Kind interface {
 	// Begin readies the kind for an import.
 	Begin(ctx context.Context, i im.Import) (Judge, error)
-	// Check says whether a CSV file with this header is one of the kind.
+	// Check says whether a CSV file with this header is one of the kind; none is of a file of JSON Lines.
 	Check(header []string) *fault.Error
 	// Key names what a row is about, "" where it cannot be told: two rows with one key must not differ.
 	Key(r *Row) string
@@ -124,10 +124,8 @@ func (s *Service) work(ctx context.Context, i *im.Import, open func() (io.ReadCl
 	if err != nil {
 		return err
 	}
-	if r.Header != nil {
-		if f := kind.Check(r.Header); f != nil {
-			return at(1, f)
-		}
+	if f := kind.Check(r.Header); f != nil {
+		return at(1, f)
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()

@@ -66,6 +66,7 @@ type Batch struct {
 	Waiting []Row     // rows that wait from now on
 	Until   time.Time // the import is held
 	Writes  Writes
+	Unit    ledger.Unit       // what the rows come to beside that, each with its decision; a dry run writes none of it
 	Scratch map[string][]byte // what a dry run would have written, for its later rows
 }
 

@@ -136,3 +136,21 @@ var (
 	// ErrStale: a row was changed since it was read; read again and decide again.
 	ErrStale = errors.New("ledger: changed by somebody else meanwhile")
 )
+
+// Add puts what one more command of the same transaction writes into the unit. It is for commands about relationships; what
+// they hang on is held against what stood before the first of them.
+func (u *Unit) Add(o Unit) {
+	u.Decisions = append(u.Decisions, o.Decisions...)
+	u.Relationships = append(u.Relationships, o.Relationships...)
+	if u.Counted == nil {
+		u.Counted = o.Counted
+	}
+	u.Steps = append(u.Steps, o.Steps...)
+	u.Approvals = append(u.Approvals, o.Approvals...)
+	u.ApprovalSteps = append(u.ApprovalSteps, o.ApprovalSteps...)
+	u.Candidates = append(u.Candidates, o.Candidates...)
+	u.Events = append(u.Events, o.Events...)
+	u.Changes = append(u.Changes, o.Changes...)
+	u.Intents = append(u.Intents, o.Intents...)
+	u.Alerts = append(u.Alerts, o.Alerts...)
+}

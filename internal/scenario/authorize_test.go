@@ -128,8 +128,8 @@ func TestEveryRootFieldWantsAToken(t *testing.T) {
 	for operation, fields := range g.roots {
 		for _, f := range fields {
 			asked++
-			if f.Name == "importDirectory" { // it takes a file, which comes in a form
-				r := c.person("linyue002").form(`mutation($in:ImportDirectoryInput!){importDirectory(input:$in){__typename}}`, "x", "")
+			if strings.HasPrefix(f.Name, "import") { // it takes a file, which comes in a form
+				r := c.person("linyue002").form(`mutation($in:I`+f.Name[1:]+`Input!){`+f.Name+`(input:$in){__typename}}`, "x", "")
 				if r.Status != http.StatusUnauthorized || r.Code() != "UNAUTHENTICATED" {
 					t.Errorf("%s: %d %s", f.Name, r.Status, r.Body)
 				}
@@ -187,6 +187,7 @@ func TestPolicyGuardsEveryField(t *testing.T) {
 			"Workspace":       c.workspace("native"),
 			"ApiKey":          one("apiKeys.nodes.0.id", `{apiKeys(first:1){nodes{id}}}`),
 			"DirectoryImport": imported,
+			"BlacklistImport": lin.blacklists(unwanted, "wecom-hq", `,"dryRun":true`).Import.ID,
 			"ImportRow":       row,
 			"Message":         m.Message.ID,
 		}
@@ -261,6 +262,7 @@ func TestPolicyGuardsEveryField(t *testing.T) {
 			"blockMany": lin.command(`mutation($i:[BlockInput!]!){blockMany(inputs:$i){`+commandFields+`}}`,
 				vars{"i": []vars{{"targetId": c.contact("wm_lanhai"), "kind": "BLOCK", "reason": "x"}}}),
 			"importDirectory": lin.imports(),
+			"importBlacklist": lin.importsBlacklist(),
 			"sendMessage":     {UserErrors: said.UserErrors, answer: said.answer},
 			"recallMessage":   {UserErrors: recalled.UserErrors, answer: recalled.answer},
 			"createApiKey": lin.command(`mutation($i:CreateApiKeyInput!){createApiKey(input:$i){`+commandFields+`}}`,

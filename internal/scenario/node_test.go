@@ -40,6 +40,7 @@ func TestEveryNodeIsHiddenFromStrangers(t *testing.T) {
 			"AuditEvent":      {wang.trail("block")[0].ID, []string{"wangfang004", "guping012", "chenguang001"}, []string{"liqiang005", "sunli006", "linyue002", "zhaomin003"}},
 			"ApiKey":          {lin.Do(`{apiKeys(first:1){nodes{id}}}`, nil).Text("apiKeys.nodes.0.id"), []string{"linyue002", "guping012", "chenguang001"}, []string{"sunli006", "zhaomin003", "fengtao010"}},
 			"DirectoryImport": {imported, []string{"linyue002", "guping012", "chenguang001"}, []string{"sunli006", "fengtao010", "zhaomin003"}},
+			"BlacklistImport": {lin.blacklists(unwanted, "wecom-hq", `,"dryRun":true`).Import.ID, []string{"linyue002", "guping012", "chenguang001"}, []string{"sunli006", "fengtao010"}},
 			"ImportRow":       {row, []string{"linyue002", "guping012", "chenguang001"}, []string{"sunli006", "fengtao010", "zhaomin003"}},
 			"Message":         {wang.writes("liqiang005", "x").Message.ID, []string{"wangfang004", "liqiang005", "guping012"}, []string{"sunli006", "linyue002", "chenguang001", "heyun011"}},
 			"Alert":           {a.Text("alerts.nodes.0.id"), []string{"wangfang004", "zhaomin003", "guping012"}, []string{"sunli006", "liqiang005", "heyun011"}},

@@ -169,3 +169,31 @@ func (b *Batch) ImportDirectoryPayload(r intake.Result) *ImportDirectoryPayload 
 	}
 	return out
 }
+
+// BlacklistImport is a blacklist that is taken in.
+type BlacklistImport struct{ *DirectoryImport }
+
+// The methods of BlacklistImport are the fields of the schema that a file of the directory has not.
+func (i *BlacklistImport) InReview() int { return i.row.InReview }
+func (i *BlacklistImport) Workspace(ctx context.Context) (*Workspace, error) {
+	return i.b.workspace(ctx, i.row.WorkspaceID)
+}
+
+// ImportBlacklistPayload is what came of a wished import.
+type ImportBlacklistPayload struct {
+	Command
+	Import *BlacklistImport
+}
+
+// IsCommandPayload: it has a payload's fields.
+func (*ImportBlacklistPayload) IsCommandPayload() {}
+
+// ImportBlacklistPayload presents what came of a wished import.
+func (b *Batch) ImportBlacklistPayload(r intake.Result) *ImportBlacklistPayload {
+	p := b.ImportDirectoryPayload(r)
+	out := &ImportBlacklistPayload{Command: p.Command}
+	if p.Import != nil {
+		out.Import = &BlacklistImport{p.Import}
+	}
+	return out
+}

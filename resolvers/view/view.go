@@ -380,7 +380,11 @@ func (b *Batch) Node(ctx context.Context, r im.Ref) (Node, error) {
 		}
 		return d, nil
 	case im.KindImport:
-		return node(b.imports.get(ctx, r.ID))
+		i, err := b.imports.get(ctx, r.ID)
+		if i != nil && i.row.Kind == im.BlacklistImport {
+			return &BlacklistImport{i}, err
+		}
+		return node(i, err)
 	case im.KindImportRow:
 		return node(b.importRows.get(ctx, r.ID))
 	case im.KindRule:

@@ -1,0 +1,3 @@
+-- A blacklist is one of a workspace, and policy was asked about its rows as a whole.
+alter table imports add column workspace_id uuid;
+alter table imports add column bulk text;

@@ -1,0 +1,202 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/guanxi-im/guanxi/authz"
+	"github.com/guanxi-im/guanxi/internal/blocking"
+	"github.com/guanxi-im/guanxi/internal/fault"
+	"github.com/guanxi-im/guanxi/internal/im"
+)
+
+// Blacklist is the kind of import whose rows blacklist contacts of one workspace. A row is decided as a blacklisting that its
+// requester asks for himself, once the file as a whole is let in.
+type Blacklist struct {
+	Store    Stands
+	Blocking *blocking.Service
+	// Viewer reads a member with the rights of this moment.
+	Viewer func(ctx context.Context, id im.ID) (im.Viewer, error)
+}
+
+// The columns of a blacklist.
+const (
+	columnContact = "platform_id"
+	columnReason  = "reason"
+	columnExpires = "expires_at"
+)
+
+var blacklistColumns = []string{columnContact, columnReason, columnExpires}
+
+// Check refuses a file without a header, with a column that no row has, or without one that each has.
+func (k *Blacklist) Check(header []string) *fault.Error {
+	for _, h := range header {
+		if !slices.Contains(blacklistColumns, h) {
+			f := form{row: &Row{Type: "blacklist", Fields: []Field{{Name: h}}}, asked: blacklistColumns}
+			return f.done()
+		}
+	}
+	for _, c := range []string{columnContact, columnReason} {
+		if !slices.Contains(header, c) {
+			return fault.Input("file", "import_required", c)
+		}
+	}
+	return nil
+}
+
+// Key: a contact that is named again stands there by then.
+func (k *Blacklist) Key(*Row) string { return "" }
+
+// Person: none of the rows shows that somebody is there.
+func (k *Blacklist) Person(*Row) string { return "" }
+
+// Ask asks policy about the file as a whole. Faults, in this order: INVALID_INPUT, NOT_FOUND, UNSUPPORTED_BY_PLATFORM.
+func (k *Blacklist) Ask(ctx context.Context, v im.Viewer, i *im.Import, file io.Reader) (d im.Decision, _ *fault.Error, err error) {
+	rows, f, err := k.count(file, Encoding(i.Encoding))
+	if f != nil || err != nil {
+		return d, f, err
+	}
+	w, err := workspaceOf(ctx, k.Store, i.WorkspaceID)
+	if err != nil {
+		return d, nil, err
+	}
+	if w == nil {
+		f := fault.New(fault.NotFound, "not_found_workspace")
+		f.Path = []string{"workspaceId"}
+		return d, f, nil
+	}
+	i.Bulk = authz.BulkPlain
+	return k.Blocking.DecideBlacklist(ctx, v, *w, rows)
+}
+
+// count counts the rows of a file.
+func (k *Blacklist) count(file io.Reader, e Encoding) (n int, _ *fault.Error, err error) {
+	r, err := NewReader(file, e)
+	if f := (*fault.Error)(nil); errors.As(err, &f) && f.Code == fault.InvalidInput {
+		return 0, f, nil
+	}
+	if err != nil {
+		return 0, nil, err
+	}
+	if f := k.Check(r.Header); f != nil {
+		return 0, at(1, f), nil
+	}
+	for {
+		if _, err := r.Next(); errors.Is(err, io.EOF) {
+			return n, nil, nil
+		} else if err != nil {
+			return 0, nil, err
+		}
+		n++
+	}
+}
+
+func workspaceOf(ctx context.Context, s Stands, id im.ID) (*im.Workspace, error) {
+	all, err := s.Workspaces(ctx)
+	for i := range all {
+		if all[i].ID == id {
+			return &all[i], err
+		}
+	}
+	return nil, err
+}
+
+// Begin readies the kind for an import.
+func (k *Blacklist) Begin(ctx context.Context, i im.Import) (Judge, error) {
+	v, err := k.Viewer(ctx, i.RequestedBy)
+	return &blacklistJudge{Blacklist: k, imp: i, viewer: v, made: map[im.ID]im.ID{}}, err
+}
+
+// blacklistJudge judges the rows of one blacklist.
+type blacklistJudge struct {
+	*Blacklist
+	imp    im.Import
+	viewer im.Viewer
+	made   map[im.ID]im.ID // the relationship of a contact, where a row before made it
+}
+
+// Forget drops what is remembered: what was written stands in the store.
+func (j *blacklistJudge) Forget() { clear(j.made) }
+
+// Batch judges rows.
+func (j *blacklistJudge) Batch(ctx context.Context, rows []Row, _ bool, b *Batch) error {
+	stand := NewAnswer()
+	q := Question{Accounts: map[Place]bool{}, ContactIDs: map[Place]bool{}}
+	for i := range rows {
+		at := Place{j.imp.WorkspaceID, strings.TrimSpace(rows[i].Get(columnContact))}
+		q.Accounts[at], q.ContactIDs[at] = true, true
+	}
+	if err := j.Store.Look(ctx, q, &stand); err != nil {
+		return err
+	}
+	for i := range rows {
+		o, err := j.row(ctx, &rows[i], stand, b)
+		if err != nil {
+			return err
+		}
+		v := Verdict{ID: rows[i].ID, Line: rows[i].Line, Verdict: o.verdict, Subject: o.subject, Note: o.note}
+		if v.Verdict == im.RowRejected {
+			v.Text = rows[i].Text
+		}
+		b.Rows = append(b.Rows, v)
+	}
+	return nil
+}
+
+// row judges one row.
+func (j *blacklistJudge) row(ctx context.Context, r *Row, stand Answer, b *Batch) (outcome, error) {
+	if r.Fault != nil {
+		return refused(r.Fault), nil
+	}
+	const idMax, reasonMax = 128, 1000
+	var reason string
+	var expires time.Time
+	f := form{row: r}
+	at := Place{j.imp.WorkspaceID, f.need(columnContact, idMax)}
+	f.text(columnReason, &reason, reasonMax)
+	f.moment(columnExpires, &expires)
+	if bad := f.done(); bad != nil {
+		return refused(bad), nil
+	}
+	contact, found := stand.ContactIDs[at]
+	if !found {
+		if _, ours := stand.Accounts[at]; ours {
+			return refused(fault.Input(columnContact, "blacklist_contact")), nil
+		}
+		miss := fault.New(fault.NotFound, "not_found_target")
+		miss.Path = []string{columnContact}
+		return refused(miss), nil
+	}
+	if id, again := j.made[contact]; again {
+		o := outcome{verdict: im.RowUnchanged}
+		if !j.imp.DryRun { // else it does not stand there
+			o.subject = im.Ref{Kind: im.KindRelationship, ID: id}
+		}
+		return o, nil
+	}
+	out, err := j.Blocking.Blacklist(ctx, j.viewer, blocking.BlacklistRow{Workspace: j.imp.WorkspaceID, Contact: contact, Reason: im.Text(reason),
+		ExpiresAt: expires, Bulk: j.imp.Bulk, Ahead: len(b.Unit.Relationships)})
+	if err != nil {
+		return outcome{}, err
+	}
+	b.Unit.Add(out.Unit)
+	switch {
+	case out.Fault != nil:
+		return refused(out.Fault), nil
+	case out.Stands:
+		return outcome{verdict: im.RowUnchanged, subject: out.Relationship}, nil
+	}
+	j.made[contact] = out.Relationship.ID
+	o := outcome{verdict: im.RowAccepted}
+	if out.InReview {
+		o.verdict = im.RowInReview
+	}
+	if !j.imp.DryRun {
+		o.subject = out.Relationship
+	}
+	return o, nil
+}
