@@ -32,6 +32,7 @@ var rowsOf = map[string]string{
 	"PolicyLayer":     "relationships(first: $n) { nodes { decision { layers { § } } } }",
 	"ContactCheck":    "contactChecks(inputs: $pairs) { § }",
 	"Workspace":       "accounts(first: $n) { nodes { workspace { § } } }",
+	"WorkspaceHealth": "accounts(first: $n) { nodes { workspace { health { § } } } }",
 	"Platform":        "accounts(first: $n) { nodes { workspace { platform { § } } } }",
 }
 
@@ -54,10 +55,11 @@ var apart = map[string]string{
 	"BlockResult.warnings":    "of one question",
 	"Risk.signals":            "of one question",
 	"DirectoryImport.rows":    "of one import",
+	"BlacklistImport.rows":    "of one import",
 }
 
 // empty are the lists of which nothing stands in the company that is filled in.
-var empty = map[string]bool{"Decision.facts": true, "Decision.layers": true, "PolicyLayer.rules": true, "Workspace.capabilities": true}
+var empty = map[string]bool{"Decision.facts": true, "Decision.layers": true, "PolicyLayer.rules": true, "Workspace.capabilities": true, "WorkspaceHealth.quota": true}
 
 // listFields are the lists that a query may lead to: connections, and plain lists of what has fields.
 func listFields(s *ast.Schema) (out []string) {

@@ -19,7 +19,7 @@ import (
 var views = map[string]any{"Member": view.Member{}, "Department": view.Department{}, "Account": view.Account{}, "ExternalContact": view.ExternalContact{},
 	"Opportunity": view.Opportunity{}, "Group": view.Group{}, "Workspace": view.Workspace{}, "Relationship": view.Relationship{},
 	"Approval": view.Approval{}, "AuditEvent": view.AuditEvent{}, "Alert": view.Alert{}, "Decision": view.Decision{}, "Policy": view.Policy{}, "Viewer": view.Viewer{}, "ApiKey": view.APIKey{},
-	"DirectoryImport": view.DirectoryImport{}, "ImportRow": view.ImportRow{}, "Message": view.Message{}}
+	"DirectoryImport": view.DirectoryImport{}, "BlacklistImport": view.BlacklistImport{}, "ImportRow": view.ImportRow{}, "Message": view.Message{}}
 
 // schema is the one that is served.
 func schema(t *testing.T) *ast.Schema {

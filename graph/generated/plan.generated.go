@@ -5444,7 +5444,7 @@ var planWorkspaceHealth = &plan.Type{Name: "WorkspaceHealth", Is: []string{"Work
 	"quota":             {ID: 3, NonNull: true},
 }}
 
-func (p *planner) objectWorkspaceHealth(w *plan.Writer, sel *plan.Selection, obj *model.WorkspaceHealth) bool {
+func (p *planner) objectWorkspaceHealth(w *plan.Writer, sel *plan.Selection, obj *view.WorkspaceHealth) bool {
 	from := w.Open()
 	for i := range sel.Fields {
 		f := &sel.Fields[i]
@@ -5463,10 +5463,16 @@ func (p *planner) objectWorkspaceHealth(w *plan.Writer, sel *plan.Selection, obj
 			v := obj.LastError
 			ok = !(v == nil && w.Missing(false)) && w.String(string(*v))
 		case 3:
-			v := obj.Quota
-			ok = plan.List(w, len(v), true, func(i0 int) bool {
-				return !(v[i0] == nil && w.Missing(true)) && p.objectQuotaState(w, f.Under(w, planQuotaState), v[i0])
-			})
+			if fc, ctx := f.Enter(w, p.fieldContext_WorkspaceHealth_quota); fc != nil {
+				v, err := obj.Quota(ctx)
+				if err != nil {
+					w.Fail(err)
+				} else {
+					ok = plan.List(w, len(v), true, func(i0 int) bool {
+						return !(v[i0] == nil && w.Missing(true)) && p.objectQuotaState(w, f.Under(w, planQuotaState), v[i0])
+					})
+				}
+			}
 
 		}
 		if !w.End(f, ok) {

@@ -457,8 +457,8 @@ func (ec *executionContext) _Workspace_health(ctx context.Context, field graphql
 			return obj.Health(ctx)
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.WorkspaceHealth) graphql.Marshaler {
-			return ec.marshalOWorkspaceHealth2ᚖgithubᚗcomᚋguanxiᚑimᚋguanxiᚋgraphᚋmodelᚐWorkspaceHealth(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *view.WorkspaceHealth) graphql.Marshaler {
+			return ec.marshalOWorkspaceHealth2ᚖgithubᚗcomᚋguanxiᚑimᚋguanxiᚋresolversᚋviewᚐWorkspaceHealth(ctx, selections, v)
 		},
 		true,
 		false,
@@ -477,7 +477,7 @@ func (ec *executionContext) fieldContext_Workspace_health(_ context.Context, fie
 	return fc, nil
 }
 
-func (ec *executionContext) _WorkspaceHealth_reachable(ctx context.Context, field graphql.CollectedField, obj *model.WorkspaceHealth) (ret graphql.Marshaler) {
+func (ec *executionContext) _WorkspaceHealth_reachable(ctx context.Context, field graphql.CollectedField, obj *view.WorkspaceHealth) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -500,7 +500,7 @@ func (ec *executionContext) fieldContext_WorkspaceHealth_reachable(_ context.Con
 	return graphql.NewScalarFieldContext("WorkspaceHealth", field, false, false, errors.New("field of type Boolean does not have child fields"))
 }
 
-func (ec *executionContext) _WorkspaceHealth_pendingDeliveries(ctx context.Context, field graphql.CollectedField, obj *model.WorkspaceHealth) (ret graphql.Marshaler) {
+func (ec *executionContext) _WorkspaceHealth_pendingDeliveries(ctx context.Context, field graphql.CollectedField, obj *view.WorkspaceHealth) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -523,7 +523,7 @@ func (ec *executionContext) fieldContext_WorkspaceHealth_pendingDeliveries(_ con
 	return graphql.NewScalarFieldContext("WorkspaceHealth", field, false, false, errors.New("field of type Int does not have child fields"))
 }
 
-func (ec *executionContext) _WorkspaceHealth_lastError(ctx context.Context, field graphql.CollectedField, obj *model.WorkspaceHealth) (ret graphql.Marshaler) {
+func (ec *executionContext) _WorkspaceHealth_lastError(ctx context.Context, field graphql.CollectedField, obj *view.WorkspaceHealth) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -546,7 +546,7 @@ func (ec *executionContext) fieldContext_WorkspaceHealth_lastError(_ context.Con
 	return graphql.NewScalarFieldContext("WorkspaceHealth", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _WorkspaceHealth_quota(ctx context.Context, field graphql.CollectedField, obj *model.WorkspaceHealth) (ret graphql.Marshaler) {
+func (ec *executionContext) _WorkspaceHealth_quota(ctx context.Context, field graphql.CollectedField, obj *view.WorkspaceHealth) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -555,7 +555,7 @@ func (ec *executionContext) _WorkspaceHealth_quota(ctx context.Context, field gr
 			return ec.fieldContext_WorkspaceHealth_quota(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Quota, nil
+			return obj.Quota(ctx)
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v []*model.QuotaState) graphql.Marshaler {
@@ -569,7 +569,7 @@ func (ec *executionContext) fieldContext_WorkspaceHealth_quota(_ context.Context
 	fc = &graphql.FieldContext{
 		Object:     "WorkspaceHealth",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_QuotaState(ctx, field)
@@ -847,7 +847,7 @@ func (ec *executionContext) _Workspace(ctx context.Context, sel ast.SelectionSet
 
 var workspaceHealthImplementors = []string{"WorkspaceHealth"}
 
-func (ec *executionContext) _WorkspaceHealth(ctx context.Context, sel ast.SelectionSet, obj *model.WorkspaceHealth) graphql.Marshaler {
+func (ec *executionContext) _WorkspaceHealth(ctx context.Context, sel ast.SelectionSet, obj *view.WorkspaceHealth) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, workspaceHealthImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -860,23 +860,56 @@ func (ec *executionContext) _WorkspaceHealth(ctx context.Context, sel ast.Select
 		case "reachable":
 			out.Values[i] = ec._WorkspaceHealth_reachable(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "pendingDeliveries":
 			out.Values[i] = ec._WorkspaceHealth_pendingDeliveries(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "lastError":
 			out.Values[i] = ec._WorkspaceHealth_lastError(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "quota":
-			out.Values[i] = ec._WorkspaceHealth_quota(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._WorkspaceHealth_quota(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
 			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -1013,7 +1046,7 @@ func (ec *executionContext) marshalOWorkspace2ᚖgithubᚗcomᚋguanxiᚑimᚋgu
 	return ec._Workspace(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalOWorkspaceHealth2ᚖgithubᚗcomᚋguanxiᚑimᚋguanxiᚋgraphᚋmodelᚐWorkspaceHealth(ctx context.Context, sel ast.SelectionSet, v *model.WorkspaceHealth) graphql.Marshaler {
+func (ec *executionContext) marshalOWorkspaceHealth2ᚖgithubᚗcomᚋguanxiᚑimᚋguanxiᚋresolversᚋviewᚐWorkspaceHealth(ctx context.Context, sel ast.SelectionSet, v *view.WorkspaceHealth) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}

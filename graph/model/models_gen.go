@@ -382,18 +382,6 @@ type UndoTerms struct {
 	LeavesTrace bool `json:"leavesTrace"`
 }
 
-// How the connection of a workspace does.
-type WorkspaceHealth struct {
-	// Whether anything can be carried out there. Where no adapter is connected: false, and everything is recorded.
-	Reachable bool `json:"reachable"`
-	// How much is still to be carried out there.
-	PendingDeliveries int `json:"pendingDeliveries"`
-	// Why the last call failed, while it lasts: an error category of the adapters, such as RateLimited.
-	LastError *string `json:"lastError,omitempty"`
-	// What is left of the limits that the platform publishes. Empty where it publishes none, or where no adapter is connected.
-	Quota []*QuotaState `json:"quota"`
-}
-
 // Who is behind an account.
 type AccountKind string
 

@@ -42,7 +42,7 @@ func busy(t *testing.T) string {
 	dir := t.TempDir()
 	s := testkit.Demo(t, testkit.SQLite(t), "--policies", dir)
 	lin := s.As("linyue002")
-	lin.Do(`{members(first:2){nodes{manager{name}}}}`, nil)
+	lin.Do(`{members(first:2){nodes{accounts{status}}}}`, nil)
 	lin.Do(`mutation($t:ID!){block(input:{targetId:$t,kind:BLACKLIST,reason:"seen"}){userErrors{code}}}`,
 		map[string]any{"t": lin.Do(`{externalContacts(filter:{query:"蓝海"}){nodes{id}}}`, nil).Text("externalContacts.nodes.0.id")})
 	if err := os.WriteFile(filepath.Join(dir, "broken.csv"), []byte("x\n"), 0o600); err != nil {

@@ -474,17 +474,27 @@ func (w *Workspace) Capabilities() []*model.Capability {
 	return capabilities(w.b.src.Platforms.Capabilities(w.row))
 }
 
-func (w *Workspace) Health(ctx context.Context) (*model.WorkspaceHealth, error) {
+func (w *Workspace) Health(ctx context.Context) (*WorkspaceHealth, error) {
 	waiting, err := w.b.waiting.get(ctx, true)
-	if err != nil {
-		return nil, err
-	}
-	quotas, err := w.b.quotas.get(ctx, true)
 	h := w.b.src.Platforms.Health(w.row.ID)
-	return &model.WorkspaceHealth{Reachable: h.Reachable, LastError: some(h.LastError), PendingDeliveries: waiting[w.row.ID],
-		Quota: All(quotas[w.row.ID], func(q platform.Quota) *model.QuotaState {
-			return &model.QuotaState{Scope: q.Scope, Limit: q.Limit, Remaining: q.Remaining, ResetsAt: at(q.ResetsAt)}
-		})}, err
+	return &WorkspaceHealth{h.Reachable, waiting[w.row.ID], some(h.LastError), w}, err
+}
+
+// WorkspaceHealth is how the connection of a workspace does.
+type WorkspaceHealth struct {
+	Reachable         bool
+	PendingDeliveries int
+	LastError         *string
+
+	of *Workspace
+}
+
+// Quota is what is left of the limits that the platform publishes.
+func (h *WorkspaceHealth) Quota(ctx context.Context) ([]*model.QuotaState, error) {
+	all, err := h.of.b.quotas.get(ctx, true)
+	return All(all[h.of.row.ID], func(q platform.Quota) *model.QuotaState {
+		return &model.QuotaState{Scope: q.Scope, Limit: q.Limit, Remaining: q.Remaining, ResetsAt: at(q.ResetsAt)}
+	}), err
 }
 
 // PlatformOf presents a platform.
