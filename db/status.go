@@ -22,10 +22,15 @@ const shutAt = `(exists (select 1 from accounts x where x.member_id = m.id and x
 // accountsLock is the advisory lock under which accounts are written whose steps hang on other accounts.
 const accountsLock = 0x6163636f756e7473
 
-// stops counts the accounts that somebody has frozen or disabled in some time. Ids are in the order of time.
+// stops counts the accounts that somebody has frozen or disabled since a moment, up to another or (zero) all that are written: by
+// the clocks of several writers, what is written first need not be what happened first. Ids are in the order of time.
 func stops(q *builder, by im.ID, since, until time.Time) *builder {
-	return q.add(`(select count(*) from account_steps t where t.by_id = ? and t.id >= ? and t.at > ? and t.at <= ? and t.status in ('FROZEN', 'DISABLED'))`,
-		by, im.IDAt(since), us(since), us(until))
+	q.add(`(select count(*) from account_steps t where t.by_id = ? and t.id >= ? and t.at > ? and t.status in ('FROZEN', 'DISABLED')`,
+		by, im.IDAt(since), us(since))
+	if !until.IsZero() {
+		q.add(" and t.at <= ?", us(until))
+	}
+	return q.add(")")
 }
 
 // otherSuperAdmin says that somebody else than the person of account a can act with one of some roles on its workspace.
@@ -46,7 +51,7 @@ func (s *Store) AccountFacts(ctx context.Context, q accounts.Query) (*accounts.F
 		account.add(" and ").visibleTo(q.Viewer, im.KindAccount)
 	}
 	around := new(builder).add("select "+workspaceColumns+", ").account(q.Viewer.ID(), q.Now).add(", ")
-	stops(around, q.Viewer.ID(), q.Since(), q.At).add(", ")
+	stops(around, q.Viewer.ID(), q.Since(), q.Before).add(", ")
 	otherSuperAdmin(around, q.SuperAdmins, q.Now).add(" from accounts a join workspaces w on w.id = a.workspace_id where a.id = ?", q.AccountID)
 	var version int
 	var mine im.Account
@@ -95,7 +100,7 @@ func accountStmts(w *writing, u ledger.Unit) (ss []stmt) {
 		q := new(builder).add("update accounts as a set status = ?, status_until = ?, status_scope = ?, status_reason = ?, version = ? where a.id = ? and a.version = ?",
 			a.Status, us(a.StatusUntil), a.StatusScope, w.seal(t.About, a.StatusReason, placeStatus, a.ID), a.Version, a.ID, a.Version-1)
 		if c := t.Counted; c != nil {
-			stops(q.add(" and "), c.InitiatorID, c.Since, t.At).add(" = ?", c.N)
+			stops(q.add(" and "), c.InitiatorID, c.Since, time.Time{}).add(" = ?", c.N)
 		}
 		if t.SuperAdmins != nil {
 			otherSuperAdmin(q.add(" and "), t.SuperAdmins, t.At)

@@ -36,7 +36,7 @@ type Query struct {
 	Viewer      im.Viewer
 	AccountID   im.ID
 	Now         time.Time
-	At          time.Time // what the viewer did of late is of late before this moment
+	Before      time.Time // what the viewer did of late is of late before this moment; zero: all that he did, an hour back from Now
 	SuperAdmins []string  // the directory roles that imply super_admin
 }
 
@@ -163,7 +163,7 @@ func (s *Service) carry(ctx context.Context, c command.Call, r Request) (Result,
 		if f := s.check(r); f != nil {
 			return failed(f), u, nil
 		}
-		f, err := s.facts(ctx, c.Viewer, r.AccountID, s.o.Now())
+		f, err := s.facts(ctx, c.Viewer, r.AccountID, time.Time{})
 		if err != nil {
 			return res, u, err
 		}
@@ -271,8 +271,8 @@ func (s *Service) check(r Request) *fault.Error {
 }
 
 // facts reads what a command of a viewer is decided on.
-func (s *Service) facts(ctx context.Context, v im.Viewer, account im.ID, at time.Time) (*Facts, error) {
-	return s.store.AccountFacts(ctx, Query{Viewer: v, AccountID: account, Now: s.o.Now(), At: at, SuperAdmins: s.o.Policy.Engine().Implying(superAdmin)})
+func (s *Service) facts(ctx context.Context, v im.Viewer, account im.ID, before time.Time) (*Facts, error) {
+	return s.store.AccountFacts(ctx, Query{Viewer: v, AccountID: account, Now: s.o.Now(), Before: before, SuperAdmins: s.o.Policy.Engine().Implying(superAdmin)})
 }
 
 // superAdmin is the role of whom the company must not be left without.
@@ -383,7 +383,12 @@ func (s *Service) stopsWith(v im.Viewer, f Facts, r Request) ledger.AccountStep 
 const lately = time.Hour
 
 // Since is from when on what the viewer did is of late.
-func (q Query) Since() time.Time { return q.At.Add(-lately) }
+func (q Query) Since() time.Time {
+	if q.Before.IsZero() {
+		return q.Now.Add(-lately)
+	}
+	return q.Before.Add(-lately)
+}
 
 // carryOut puts what was requested into the unit. held is what must hold when it is written.
 func (s *Service) carryOut(u *ledger.Unit, f Facts, r Request, by, decision im.ID, held ledger.AccountStep) im.Account {
@@ -437,7 +442,7 @@ func (s *Service) Matter(ctx context.Context, v im.Viewer, a im.Approval) (appro
 	// Whoever may see the approval may see what of its subject is needed to decide it.
 	seeing := v
 	seeing.Scopes = map[im.Kind]im.Scope{im.KindAccount: {im.ScopeAll}}
-	f, err := s.facts(ctx, seeing, a.Subject.ID, s.o.Now())
+	f, err := s.facts(ctx, seeing, a.Subject.ID, time.Time{})
 	if err != nil || f == nil {
 		return nil, err
 	}
@@ -516,7 +521,7 @@ func (s *Service) RunDue(ctx context.Context) (int, error) {
 }
 
 func (s *Service) refreeze(ctx context.Context, u *ledger.Unit, id im.ID) error {
-	f, err := s.facts(ctx, im.Viewer{}, id, s.o.Now())
+	f, err := s.facts(ctx, im.Viewer{}, id, time.Time{})
 	if err != nil || f == nil || !f.Lapsed {
 		return err
 	}
