@@ -15,7 +15,7 @@ import (
 	"github.com/guanxi-im/guanxi/internal/im"
 )
 
-var duties = []string{DutyUndo, DutyUndoReview, DutyAlert, DutyExpire, DutyCooldown, DutyUndoTrace, DutyCuts, DutyCloses, DutyRisk, DutyRiskLevel}
+var duties = []string{DutyUndo, DutyUndoReview, DutyAlert, DutyNotify, DutyExpire, DutyCooldown, DutyUndoTrace, DutyCuts, DutyCloses, DutyRisk, DutyRiskLevel}
 
 // chat is a platform without an organisation, with a rule of its own.
 const chatRules = "p, chat.block.anyone, chat, anyone, block, *, true, allow, , undo:8760h\n"

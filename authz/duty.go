@@ -58,12 +58,36 @@ var arguments = map[string]func(arg string, roles []string) string{
 		}
 		return ""
 	},
+	DutyNotify: func(arg string, roles []string) string {
+		who, purpose := Notified(arg)
+		unknown := slices.ContainsFunc(who, func(one string) bool {
+			return !slices.Contains(notified, one) && (OfService(one) || !slices.Contains(roles, one))
+		})
+		if unknown || strings.Contains(arg, "=") && !isCode(purpose) {
+			return fmt.Sprintf("a role of people or %s, + between several, and after an = what it is about, such as %s+admin=OPPORTUNITY_LOSS",
+				strings.Join(notified, ", "), NotifyOwner)
+		}
+		return ""
+	},
 	DutyAlert: func(arg string, _ []string) string {
 		if !isCode(arg) {
 			return "a kind of alert such as KEY_CONTACT_BLOCKED"
 		}
 		return ""
 	},
+}
+
+// notified are who can be notified beside the roles.
+var notified = []string{im.ManagerOfActor, NotifyOwner, im.OwnerDeptManager, im.GroupOwner}
+
+// Notified reads whom a duty notify names, WHO{+WHO}[=PURPOSE], and the purpose; empty where it names none. The roles are not
+// looked up: the files may be of a version that is no longer in force.
+func Notified(arg string) (who []string, purpose string) {
+	list, purpose, _ := strings.Cut(arg, "=")
+	for one := range strings.SplitSeq(list, "+") {
+		who = append(who, strings.TrimSpace(one))
+	}
+	return who, strings.TrimSpace(purpose)
 }
 
 // riskLevels are what a risk may be called, from the least on.

@@ -15,7 +15,7 @@ func ExampleEngine_Decide() {
 	e, err := authz.Build(authz.Sources{
 		Platforms: []authz.Platform{{Name: "wecom", Organisation: true}},
 		Layers:    authz.Shipped(authz.Layer{Name: "platform:wecom", Domain: "wecom", Files: os.DirFS("../adapters/wecom")}),
-		Duties:    []string{authz.DutyUndo, authz.DutyUndoReview, authz.DutyAlert, authz.DutyExpire, authz.DutyCooldown, authz.DutyUndoTrace, authz.DutyCuts, authz.DutyCloses, authz.DutyRisk, authz.DutyRiskLevel},
+		Duties:    []string{authz.DutyUndo, authz.DutyUndoReview, authz.DutyAlert, authz.DutyNotify, authz.DutyExpire, authz.DutyCooldown, authz.DutyUndoTrace, authz.DutyCuts, authz.DutyCloses, authz.DutyRisk, authz.DutyRiskLevel},
 	})
 	if err != nil {
 		fmt.Println(err)
@@ -52,7 +52,7 @@ func ExampleBuild() {
 			"p, acme.key, *, employee, block, contact, r.obj.Importence == 'KEY', Deny, ,\n" +
 				"p, C-01, *, anyone, block, *, false, deny, ,\n",
 		)}}}),
-		Duties: []string{authz.DutyUndo, authz.DutyUndoReview, authz.DutyAlert, authz.DutyExpire, authz.DutyCooldown, authz.DutyUndoTrace, authz.DutyCuts, authz.DutyCloses, authz.DutyRisk, authz.DutyRiskLevel},
+		Duties: []string{authz.DutyUndo, authz.DutyUndoReview, authz.DutyAlert, authz.DutyNotify, authz.DutyExpire, authz.DutyCooldown, authz.DutyUndoTrace, authz.DutyCuts, authz.DutyCloses, authz.DutyRisk, authz.DutyRiskLevel},
 	})
 	fmt.Println(err)
 	// Output:

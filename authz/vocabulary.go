@@ -175,6 +175,8 @@ const (
 	DutyUndoTrace = "undo_trace"
 	// DutyAlert raises an alert of the kind named.
 	DutyAlert = "alert"
+	// DutyNotify has people told of what was done: notify:manager_of_actor, notify:owner+admin=OPPORTUNITY_LOSS.
+	DutyNotify = "notify"
 	// DutyExpire is how long an approval waits.
 	DutyExpire = "expire"
 	// DutyCooldown holds back what is made: it takes effect so much later, and can be cancelled until then.
@@ -189,13 +191,16 @@ const (
 	DutyRisk      = "risk"
 	DutyRiskLevel = "risk_level"
 
+	// NotifyOwner is the owner of the contact in question, who is notified beside roles and those who may be approvers.
+	NotifyOwner = "owner"
+
 	dutyScope  = "scope"
 	dutyUnmask = "unmask"
 )
 
 // tightening is the duties for whose sake a line that only narrows may have the effect allow: whatever they are added to
 // comes later, or is seen by more people, and nobody may do more for them.
-var tightening = []string{DutyAlert, DutyCooldown}
+var tightening = []string{DutyAlert, DutyNotify, DutyCooldown}
 
 // departmentsFact is the name of the actor's departments.
 const departmentsFact = "r.sub.Departments"

@@ -149,6 +149,7 @@ func (s *Store) unitStmts(ctx context.Context, u ledger.Unit, others ...im.ID) (
 			stmt{text: "insert into changes (id, at, kind, subject_id, what) select l.id, l.at, ?, l.id, ? from alerts l where l.id = ?",
 				args: []any{im.KindAlert, im.Created, a.ID}})
 	}
+	ss = append(ss, noticeStmts(u)...)
 	for _, a := range u.Acknowledged {
 		ss = append(ss, stmt{text: "update alerts set acknowledged_by = ?, acknowledged_at = ? where id = ? and acknowledged_at is null", want: 1,
 			args: []any{a.AcknowledgedBy, us(a.AcknowledgedAt), a.ID}})

@@ -175,7 +175,7 @@ var paths = map[string]string{
 	"departments":      "children { name }|members(includeDescendants: true) { totalCount nodes { name } }|parent { manager { name } }",
 	"externalContacts": "followers { member { name } }|relationships { totalCount }|platformId phone|workspace { name }|owner { department { name } }|opportunities { owner { name } }",
 	"groups":           "members(includeLeft: true) { totalCount nodes { party { ... on Member { name } } } }|owner { name }|admins { name }|workspace { name }",
-	"relationships": "reason|state|initiator { name }|target { ... on Member { name } ... on ExternalContact { name } }|delivery { state }|workspace { name }|" +
+	"relationships": "reason|state|initiator { name }|target { ... on Member { name } ... on ExternalContact { name } }|delivery { state }|notices { to purpose delivery { state } }|workspace { name }|" +
 		"effects { from { ... on Member { name } ... on ExternalContact { name } } }|decision { outcome needs { candidates { name } } }|approvals { reason }|history(first: 2) { totalCount nodes { subjectName } }",
 	"approvals": "summary|reason|requestedBy { name }|needs { given candidates { name } }|decision { actor { name } }|finalDecision { target { id } }|" +
 		"verdicts { comment by { name } }|subject { ... on Relationship { target { ... on Member { name } } } }",
@@ -308,6 +308,7 @@ func fillWith(t testing.TB, a *api, n int, co directory.Snapshot) made {
 		u.Verdicts = append(u.Verdicts, im.Verdict{ID: ids.New(), ApprovalID: ap.ID, ByID: by.ID, Approved: true, Comment: "c", About: target.ID, At: now})
 		u.Events = append(u.Events, e)
 		u.Alerts = append(u.Alerts, l)
+		u.Notices = append(u.Notices, im.Notice{ID: ids.New(), At: now, Purpose: "BLOCK_OVERUSE", Subject: ref, MemberID: by.ID})
 		u.Intents = append(u.Intents, im.Intent{ID: ids.New(), Key: r.ID.String(), Kind: "block", WorkspaceID: r.WorkspaceID, Subject: ref,
 			State: im.DeliveryNotNeeded, CreatedAt: now})
 		m.relationships, m.approvals, m.ds = append(m.relationships, r.ID), append(m.approvals, ap.ID), append(m.ds, d.ID)

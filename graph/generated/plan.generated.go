@@ -3829,6 +3829,49 @@ func (p *planner) objectNearMiss(w *plan.Writer, sel *plan.Selection, obj *view.
 	return true
 }
 
+var planNotice = &plan.Type{Name: "Notice", Is: []string{"Notice"}, Fields: map[string]plan.Known{
+	"to":       {ID: 0, NonNull: true},
+	"channel":  {ID: 1, NonNull: true},
+	"purpose":  {ID: 2, NonNull: true},
+	"at":       {ID: 3, NonNull: true},
+	"delivery": {ID: 4, NonNull: true},
+}}
+
+func (p *planner) objectNotice(w *plan.Writer, sel *plan.Selection, obj *model.Notice) bool {
+	from := w.Open()
+	for i := range sel.Fields {
+		f := &sel.Fields[i]
+		w.Begin(f)
+		ok := false
+		switch f.ID {
+		case plan.Typename:
+			ok = w.String("Notice")
+		case 0:
+			v := obj.To
+			ok = w.String(string(v))
+		case 1:
+			v := obj.Channel
+			ok = w.String(string(v))
+		case 2:
+			v := obj.Purpose
+			ok = w.String(string(v))
+		case 3:
+			v := obj.At
+			ok = w.Time(v)
+		case 4:
+			v := obj.Delivery
+			ok = !(v == nil && w.Missing(true)) && p.objectDelivery(w, f.Under(w, planDelivery), v)
+
+		}
+		if !w.End(f, ok) {
+			w.Cut(from)
+			return false
+		}
+	}
+	w.Close()
+	return true
+}
+
 var planOpportunity = &plan.Type{Name: "Opportunity", Is: []string{"Opportunity", "Node"}, Fields: map[string]plan.Known{
 	"id":       {ID: 0, NonNull: true},
 	"title":    {ID: 1, NonNull: true},
@@ -4597,9 +4640,10 @@ var planRelationship = &plan.Type{Name: "Relationship", Is: []string{"Relationsh
 	"effects":          {ID: 20, NonNull: true},
 	"undo":             {ID: 21, NonNull: true},
 	"notRestored":      {ID: 22, NonNull: true},
-	"decision":         {ID: 23, NonNull: false},
-	"approvals":        {ID: 24, NonNull: true},
-	"history":          {ID: 25, NonNull: true},
+	"notices":          {ID: 23, NonNull: true},
+	"decision":         {ID: 24, NonNull: false},
+	"approvals":        {ID: 25, NonNull: true},
+	"history":          {ID: 26, NonNull: true},
 }}
 
 func (p *planner) objectRelationship(w *plan.Writer, sel *plan.Selection, obj *view.Relationship) bool {
@@ -4747,6 +4791,17 @@ func (p *planner) objectRelationship(w *plan.Writer, sel *plan.Selection, obj *v
 				}
 			}
 		case 23:
+			if fc, ctx := f.Enter(w, p.fieldContext_Relationship_notices); fc != nil {
+				v, err := obj.Notices(ctx)
+				if err != nil {
+					w.Fail(err)
+				} else {
+					ok = plan.List(w, len(v), true, func(i0 int) bool {
+						return !(v[i0] == nil && w.Missing(true)) && p.objectNotice(w, f.Under(w, planNotice), v[i0])
+					})
+				}
+			}
+		case 24:
 			if fc, ctx := f.Enter(w, p.fieldContext_Relationship_decision); fc != nil {
 				v, err := obj.Decision(ctx)
 				if err != nil {
@@ -4755,7 +4810,7 @@ func (p *planner) objectRelationship(w *plan.Writer, sel *plan.Selection, obj *v
 					ok = !(v == nil && w.Missing(false)) && p.objectDecision(w, f.Under(w, planDecision), v)
 				}
 			}
-		case 24:
+		case 25:
 			if fc, ctx := f.Enter(w, p.fieldContext_Relationship_approvals); fc != nil {
 				v, err := obj.Approvals(ctx)
 				if err != nil {
@@ -4766,7 +4821,7 @@ func (p *planner) objectRelationship(w *plan.Writer, sel *plan.Selection, obj *v
 					})
 				}
 			}
-		case 25:
+		case 26:
 			if fc, ctx := f.Enter(w, p.fieldContext_Relationship_history); fc != nil {
 				v, err := p.Resolvers.Relationship().History(ctx, obj, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
 				if err != nil {

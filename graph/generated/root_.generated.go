@@ -620,6 +620,14 @@ type ComplexityRoot struct {
 		Rule       func(childComplexity int) int
 	}
 
+	Notice struct {
+		At       func(childComplexity int) int
+		Channel  func(childComplexity int) int
+		Delivery func(childComplexity int) int
+		Purpose  func(childComplexity int) int
+		To       func(childComplexity int) int
+	}
+
 	Opportunity struct {
 		Amount   func(childComplexity int) int
 		Currency func(childComplexity int) int
@@ -761,6 +769,7 @@ type ComplexityRoot struct {
 		Initiator        func(childComplexity int) int
 		Kind             func(childComplexity int) int
 		NotRestored      func(childComplexity int) int
+		Notices          func(childComplexity int) int
 		Reason           func(childComplexity int) int
 		RequestedBy      func(childComplexity int) int
 		Scope            func(childComplexity int) int
@@ -3444,6 +3453,37 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.NearMiss.Rule(childComplexity), true
 
+	case "Notice.at":
+		if e.ComplexityRoot.Notice.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Notice.At(childComplexity), true
+	case "Notice.channel":
+		if e.ComplexityRoot.Notice.Channel == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Notice.Channel(childComplexity), true
+	case "Notice.delivery":
+		if e.ComplexityRoot.Notice.Delivery == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Notice.Delivery(childComplexity), true
+	case "Notice.purpose":
+		if e.ComplexityRoot.Notice.Purpose == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Notice.Purpose(childComplexity), true
+	case "Notice.to":
+		if e.ComplexityRoot.Notice.To == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Notice.To(childComplexity), true
+
 	case "Opportunity.amount":
 		if e.ComplexityRoot.Opportunity.Amount == nil {
 			break
@@ -4194,6 +4234,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Relationship.NotRestored(childComplexity), true
+	case "Relationship.notices":
+		if e.ComplexityRoot.Relationship.Notices == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Relationship.Notices(childComplexity), true
 	case "Relationship.reason":
 		if e.ComplexityRoot.Relationship.Reason == nil {
 			break
@@ -6594,6 +6640,8 @@ type Relationship implements Node @authorize(action: "read") {
   undo: UndoTerms!
   "After an undo: what could not be put back, in the caller's language. Empty: all of it was."
   notRestored: [String!]!
+  "Who was told of it (a manager, the owner of a contact), oldest first, and whether it arrived. People whom the caller may not see are left out."
+  notices: [Notice!]!
   "What it rests on."
   decision: Decision
   "The reviews that it went through, newest first."
@@ -6704,6 +6752,20 @@ enum DeliveryState {
   DELIVERED
   "Given up."
   FAILED
+}
+
+"Word to a person about something, and whether it arrived."
+type Notice {
+  "The person's name."
+  to: String!
+  "How it goes: ` + "`" + `guanxi` + "`" + `, to be read here. Clients must bear values that they do not know yet."
+  channel: String!
+  "What it is about: OPPORTUNITY_LOSS, BLOCK_OVERUSE …; companies have their own."
+  purpose: String!
+  "When it was written down."
+  at: DateTime!
+  "Whether it arrived. What is read here has nothing to deliver."
+  delivery: Delivery!
 }
 
 "What a relationship does on one channel in one direction."
@@ -8210,6 +8272,22 @@ func (ec *executionContext) childFields_NearMiss(ctx context.Context, field grap
 	return nil, fmt.Errorf("no field named %q was found under type NearMiss", field.Name)
 }
 
+func (ec *executionContext) childFields_Notice(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "to":
+		return ec.fieldContext_Notice_to(ctx, field)
+	case "channel":
+		return ec.fieldContext_Notice_channel(ctx, field)
+	case "purpose":
+		return ec.fieldContext_Notice_purpose(ctx, field)
+	case "at":
+		return ec.fieldContext_Notice_at(ctx, field)
+	case "delivery":
+		return ec.fieldContext_Notice_delivery(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Notice", field.Name)
+}
+
 func (ec *executionContext) childFields_Opportunity(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -8440,6 +8518,8 @@ func (ec *executionContext) childFields_Relationship(ctx context.Context, field 
 		return ec.fieldContext_Relationship_undo(ctx, field)
 	case "notRestored":
 		return ec.fieldContext_Relationship_notRestored(ctx, field)
+	case "notices":
+		return ec.fieldContext_Relationship_notices(ctx, field)
 	case "decision":
 		return ec.fieldContext_Relationship_decision(ctx, field)
 	case "approvals":

@@ -270,6 +270,20 @@ type MessageFilter struct {
 	IncludeRecalled *bool `json:"includeRecalled,omitempty"`
 }
 
+// Word to a person about something, and whether it arrived.
+type Notice struct {
+	// The person's name.
+	To string `json:"to"`
+	// How it goes: `guanxi`, to be read here. Clients must bear values that they do not know yet.
+	Channel string `json:"channel"`
+	// What it is about: OPPORTUNITY_LOSS, BLOCK_OVERUSE …; companies have their own.
+	Purpose string `json:"purpose"`
+	// When it was written down.
+	At time.Time `json:"at"`
+	// Whether it arrived. What is read here has nothing to deliver.
+	Delivery *Delivery `json:"delivery"`
+}
+
 // Where a page stands in its list.
 type PageInfo struct {
 	// Whether rows follow this page.

@@ -322,8 +322,12 @@ func (s *Service) wishAt(ctx context.Context, u *ledger.Unit, c Call, in BlockIn
 		r.State = im.PendingApproval
 		part.Approval = s.ask(u, c, action, r, d, candidates)
 	} else {
+		told, err := s.tell(ctx, r, facts.owner(), c.Viewer.ID(), d.Obligations)
+		if err != nil {
+			return nil, nil, err
+		}
 		start(&r, d.Obligations, r.CreatedAt)
-		s.carryOut(u, r, d.Obligations)
+		s.carryOut(u, r, d.Obligations, told)
 	}
 	u.Counted = counted
 	u.Relationships = append(u.Relationships, r)
@@ -404,9 +408,18 @@ func start(r *im.Relationship, o im.Obligations, now time.Time) {
 	}
 }
 
+// tell works out whom policy wants to have told of a relationship.
+func (s *Service) tell(ctx context.Context, r im.Relationship, owner, requester im.ID, o im.Obligations) ([]im.Notice, error) {
+	return s.desk.Tell(ctx, o, string(r.Kind), approvers(r, owner, requester))
+}
+
 // carryOut adds what follows from a relationship that takes effect, or will after its cool-down: its intent once it does,
-// and the alerts that policy wants, while something can still be done.
-func (s *Service) carryOut(u *ledger.Unit, r im.Relationship, o im.Obligations) {
+// and the alerts and notices that policy wants, while something can still be done.
+func (s *Service) carryOut(u *ledger.Unit, r im.Relationship, o im.Obligations, told []im.Notice) {
+	for _, n := range told {
+		n.ID, n.At, n.Subject = s.o.IDs.New(), s.o.Now(), im.Ref{Kind: im.KindRelationship, ID: r.ID}
+		u.Notices = append(u.Notices, n)
+	}
 	if r.State.InEffect() {
 		s.intend(u, actionOf(r.Kind), r)
 	}
@@ -422,7 +435,7 @@ func (s *Service) carryOut(u *ledger.Unit, r im.Relationship, o im.Obligations) 
 
 // Duties are what this use-case fulfils of what policy may oblige to.
 func Duties() []string {
-	return []string{authz.DutyUndo, authz.DutyUndoReview, authz.DutyUndoTrace, authz.DutyAlert, authz.DutyExpire, authz.DutyCooldown, authz.DutyCuts,
+	return []string{authz.DutyUndo, authz.DutyUndoReview, authz.DutyUndoTrace, authz.DutyAlert, authz.DutyNotify, authz.DutyExpire, authz.DutyCooldown, authz.DutyCuts,
 		authz.DutyCloses, authz.DutyRisk, authz.DutyRiskLevel}
 }
 

@@ -294,8 +294,9 @@ func (s *Service) takeEffect(ctx context.Context, u *ledger.Unit, id im.ID) erro
 		}
 		r.f = *given
 	}
-	r.m = &tie{s: s, f: r.f.Subject, a: r.f.Approval}
-	again, err := r.m.Again(ctx)
+	m := &tie{s: s, f: r.f.Subject, a: r.f.Approval}
+	r.m = m
+	again, err := m.Again(ctx)
 	if err != nil {
 		return err
 	}
@@ -313,7 +314,7 @@ func (s *Service) takeEffect(ctx context.Context, u *ledger.Unit, id im.ID) erro
 		s.ask(u, Call{Viewer: im.Viewer{Member: im.Member{ID: rel.Requester()}}}, r.f.Approval.Action, rel, again, candidates)
 	default:
 		f.Relationship.EffectiveAt = s.o.Now()
-		s.carryOut(u, s.move(u, *f, im.Active, again), again.Obligations)
+		s.carryOut(u, s.move(u, *f, im.Active, again), again.Obligations, m.told)
 	}
 	return nil
 }

@@ -266,10 +266,11 @@ func (r *review) agree(v im.Verdict) (Result, ledger.Unit, error) {
 
 // tie is a relationship that an approval is about: one that waits to be made, or that is to be ended.
 type tie struct {
-	s *Service
-	c Call
-	f RelationshipFacts
-	a im.Approval
+	s    *Service
+	c    Call
+	f    RelationshipFacts
+	a    im.Approval
+	told []im.Notice // whom policy wants to have told, as of the last time that it was asked
 }
 
 // Place is where the relationship is.
@@ -315,7 +316,7 @@ func (t *tie) CarryOut(u *ledger.Unit, a im.Approval, again im.Decision) {
 		start(&begun, again.Obligations, t.s.o.Now())
 		t.f.Relationship.EffectiveAt = begun.EffectiveAt
 		t.move(u, a, begun.State)
-		t.s.carryOut(u, t.f.Relationship, again.Obligations)
+		t.s.carryOut(u, t.f.Relationship, again.Obligations, t.told)
 	}
 }
 
@@ -369,7 +370,11 @@ func (t *tie) Again(ctx context.Context) (im.Decision, error) {
 	if gone {
 		at.Standing = ""
 	}
-	return t.s.decide(ctx, t.s.wishQuestion(requester, in, facts, at))
+	d, err := t.s.decide(ctx, t.s.wishQuestion(requester, in, facts, at))
+	if err == nil && d.Outcome != im.Deny {
+		t.told, err = t.s.tell(ctx, rel, facts.owner(), t.a.RequestedBy, d.Obligations)
+	}
+	return d, err
 }
 
 // wishOf is the wish that a relationship was made by.

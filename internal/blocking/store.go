@@ -73,6 +73,8 @@ type Reads interface {
 	AskedBy(ctx context.Context, decisions []im.ID) (map[im.ID]im.ID, error)
 	// Shortfalls is what the undos of relationships could not put back.
 	Shortfalls(ctx context.Context, relationships []im.ID) (map[im.ID][]im.Shortfall, error)
+	// Notices is who was told of relationships, oldest first; people whom the viewer may not see are left out.
+	Notices(ctx context.Context, v im.Viewer, relationships []im.ID) (map[im.ID][]im.Notice, error)
 	Alerts(ctx context.Context, v im.Viewer, ids []im.ID) (map[im.ID]im.Alert, error)
 	ListAlerts(ctx context.Context, v im.Viewer, f AlertFilter, r page.Request) (page.Result[im.Alert], error)
 }

@@ -31,6 +31,9 @@ type Unit struct {
 	Intents []im.Intent
 	Alerts  []im.Alert // of a kind once about one thing that a person did; one that is raised is a change by itself
 
+	// Notices are word to people, in the transaction of what they are about. A person is told the same of a thing once.
+	Notices []im.Notice
+
 	Sent     []Sending    // new messages
 	Recalled []im.Message // existing ones that their senders take back, as they shall be
 
@@ -153,4 +156,5 @@ func (u *Unit) Add(o Unit) {
 	u.Changes = append(u.Changes, o.Changes...)
 	u.Intents = append(u.Intents, o.Intents...)
 	u.Alerts = append(u.Alerts, o.Alerts...)
+	u.Notices = append(u.Notices, o.Notices...)
 }

@@ -149,6 +149,15 @@ func (r *Relationship) Delivery(ctx context.Context) (*model.Delivery, error) {
 	return out, err
 }
 
+// Notices says who was told of it.
+func (r *Relationship) Notices(ctx context.Context) ([]*model.Notice, error) {
+	ns, err := r.b.notices.get(ctx, r.row.ID)
+	return All(ns, func(n im.Notice) *model.Notice {
+		return &model.Notice{To: n.To, Channel: im.NoticeChannel, Purpose: n.Purpose, At: n.At,
+			Delivery: &model.Delivery{State: model.DeliveryStateNotNeeded, SettledAt: at(n.At)}}
+	}), err
+}
+
 func (r *Relationship) Effects(ctx context.Context) ([]*Effect, error) {
 	failed, err := r.failed(ctx)
 	if err != nil {

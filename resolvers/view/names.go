@@ -26,6 +26,7 @@ func (b *Batch) name() {
 	b.followed.of(b, "followed")
 	b.deliveries.of(b, "deliveries")
 	b.shortfalls.of(b, "shortfalls")
+	b.notices.of(b, "notices")
 	b.approvalsOf.of(b, "approvalsOf")
 	b.services.of(b, "services")
 	b.identities.of(b, "identities")

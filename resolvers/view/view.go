@@ -87,6 +87,7 @@ type Batch struct {
 	followed        lazy[im.ID, bool]
 	deliveries      lazy[im.ID, im.Delivery]
 	shortfalls      lazy[im.ID, []im.Shortfall]
+	notices         lazy[im.ID, []im.Notice]
 	approvalsOf     lazy[im.ID, []*Approval]
 	verdicts        lazy[im.ID, []im.Verdict]
 	candidates      lazy[im.ID, []im.Candidate]
@@ -268,12 +269,14 @@ func (b *Batch) prepare() {
 	}
 	b.deliveries.fetch = k.Deliveries
 	b.shortfalls.fetch = k.Shortfalls
+	b.notices.fetch = seenBy(v, k.Notices)
 	b.approvalsOf.fetch = lists(k.ApprovalsOf, b.Approval)
 	b.verdicts.fetch = k.Verdicts
 	b.candidates.fetch = k.Candidates
 	b.services.fetch = r.src.Services
 	b.deliveries.also = keysOf(b, &b.shown.relationships)
 	b.shortfalls.also = keysOf(b, &b.shown.relationships)
+	b.notices.also = keysOf(b, &b.shown.relationships)
 	b.followed.also = keysOf(b, &b.shown.contacts)
 	b.adminsOf.also = keysOf(b, &b.shown.groups)
 	b.asked.fetch = func(ctx context.Context, ids []im.ID) (map[im.ID]im.ID, error) {
