@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/guanxi-im/guanxi/internal/im"
+	"github.com/guanxi-im/guanxi/internal/intake"
 )
 
 // load is many new rows of one table.
@@ -123,4 +124,30 @@ func (s *Store) amongIDs(q *builder, column string, ids []im.ID) *builder {
 	}
 	t, args := in(ids)
 	return q.add(column+" in "+t, args...)
+}
+
+// ties begins a query with the pairs of ids as a table, tie (a, b). It is joined by "cross join", as SQLite takes no other
+// order of a join written so: it would look each a up with each b of a condition "a in … and b in …".
+func (s *Store) ties(all []intake.Tie) *builder {
+	q := new(builder).add("with tie (a, b) as (")
+	if s.eng.postgres() {
+		var a, b [][16]byte
+		for _, t := range all {
+			a, b = append(a, t[0]), append(b, t[1])
+		}
+		return q.add("select * from unnest(?::uuid[], ?::uuid[])) ", a, b)
+	}
+	n := 1
+	for n < len(all) {
+		n *= 2
+	}
+	args := make([]any, 0, 2*n)
+	for i := range n { // few lengths, few texts; null ties nobody
+		var t intake.Tie
+		if i < len(all) {
+			t = all[i]
+		}
+		args = append(args, t[0], t[1])
+	}
+	return q.add("values "+strings.Repeat("(?, ?), ", n-1)+"(?, ?)) ", args...)
 }

@@ -142,10 +142,10 @@ func (s *Store) Look(ctx context.Context, q intake.Question, a *intake.Answer) e
 		a.Opportunities[intake.Chance{Contact: x.ContactID, Title: x.Title}] = x
 		return err
 	})
-	if len(q.MembersOf) > 0 {
-		b := s.amongIDs(new(builder).add(`select p.id, p.group_id, p.party_kind, p.party_id, p.is_admin, p.joined_at, p.invited_by
-			from group_members p where p.left_at is null and `), "p.group_id", q.MembersOf)
-		ss = append(ss, s.amongIDs(b.add(" and "), "p.party_id", q.Parties).stmt(func(r row) error {
+	if len(q.Memberships) > 0 {
+		b := s.ties(q.Memberships).add(`select p.id, p.group_id, p.party_kind, p.party_id, p.is_admin, p.joined_at, p.invited_by
+			from tie t cross join group_members p where p.group_id = t.a and p.party_id = t.b and p.left_at is null`)
+		ss = append(ss, b.stmt(func(r row) error {
 			var x im.Membership
 			err := r.Scan(&x.ID, &x.GroupID, textOf(&x.Party.Kind), &x.Party.ID, &x.Admin, stamp{&x.JoinedAt}, &x.InvitedBy)
 			a.Memberships[intake.Tie{x.GroupID, x.Party.ID}] = x
@@ -232,7 +232,11 @@ func directoryWrites(w intake.Writes) (loads []load, ss []stmt) {
 		do("update accounts set member_id = ?, kind = ? where id = ?", x.MemberID, string(x.Kind), x.ID)
 	}
 
-	for _, x := range w.Bindings {
+	bindings := load{table: "account_bindings", columns: []string{"id", "account_id", "member_id", "from_at"}}
+	for _, x := range w.Bindings.Made {
+		bindings.rows = append(bindings.rows, []any{x.ID, x.AccountID, x.MemberID, us(x.From)})
+	}
+	for _, x := range w.Bindings.Changed {
 		do("update account_bindings set until_at = ? where account_id = ? and until_at is null", us(x.From), x.AccountID)
 		do("insert into account_bindings (id, account_id, member_id, from_at) values (?, ?, ?, ?)", x.ID, x.AccountID, x.MemberID, us(x.From))
 	}
@@ -294,7 +298,7 @@ func directoryWrites(w intake.Writes) (loads []load, ss []stmt) {
 	for _, x := range w.Changes {
 		changes.rows = append(changes.rows, []any{x.ID, us(x.At), string(x.About.Kind), x.About.ID, string(x.What), x.WorkspaceID})
 	}
-	return []load{changes, workspaces, departments, members, roles, places, accounts, contacts, tags, follows, opportunities, groups, memberships}, ss
+	return []load{changes, workspaces, departments, members, roles, places, accounts, bindings, contacts, tags, follows, opportunities, groups, memberships}, ss
 }
 
 // MembersByNumber reads members in the order of their employee numbers.

@@ -20,7 +20,12 @@ func (j *judge) account(f *form) outcome {
 	if wrote {
 		j.stand.Accounts[key] = a
 		if a.MemberID != old.MemberID {
-			j.out.Writes.Bindings = append(j.out.Writes.Bindings, im.AccountBinding{ID: j.IDs.New(), AccountID: a.ID, MemberID: a.MemberID, From: j.Now()})
+			b, set := im.AccountBinding{ID: j.IDs.New(), AccountID: a.ID, MemberID: a.MemberID, From: j.Now()}, &j.out.Writes.Bindings
+			if there {
+				set.Changed = append(set.Changed, b)
+			} else {
+				set.Made = append(set.Made, b)
+			}
 		}
 		j.tell(o.subject, w.ID, !there)
 		j.keep("a/"+w.ID.String()+key.PlatformID, a)

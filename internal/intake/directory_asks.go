@@ -79,7 +79,8 @@ func (j *judge) ask(ctx context.Context, rows []Row) error {
 
 // askTies reads what ties those that have been found.
 func (j *judge) askTies(ctx context.Context, rows []Row) error {
-	follows, chances, groups, parties := map[im.ID]bool{}, map[im.ID]bool{}, map[im.ID]bool{}, map[im.ID]bool{}
+	var q Question
+	follows, chances, ties := map[im.ID]bool{}, map[im.ID]bool{}, map[Tie]bool{}
 	for i := range rows {
 		r := &rows[i]
 		t := typeOf(r)
@@ -95,15 +96,20 @@ func (j *judge) askTies(ctx context.Context, rows []Row) error {
 		case typeOpportunity:
 			chances[contact] = true
 		case typeMembership:
-			groups[j.stand.GroupIDs[Place{w.ID, strings.TrimSpace(r.Get("group"))}]] = true
-			parties[contact], parties[member] = true, true
+			group, party := j.stand.GroupIDs[Place{w.ID, strings.TrimSpace(r.Get("group"))}], member
+			if party.IsZero() {
+				party = contact
+			}
+			if !group.IsZero() && !party.IsZero() {
+				ties[Tie{group, party}] = true
+			}
 		}
 	}
-	var q Question
+	q.Memberships = slices.Collect(maps.Keys(ties))
 	for _, x := range []struct {
 		from map[im.ID]bool
 		into *[]im.ID
-	}{{follows, &q.FollowsOf}, {chances, &q.OpportunitiesOf}, {groups, &q.MembersOf}, {parties, &q.Parties}} {
+	}{{follows, &q.FollowsOf}, {chances, &q.OpportunitiesOf}} {
 		delete(x.from, im.ID{})
 		*x.into = slices.Collect(maps.Keys(x.from))
 	}

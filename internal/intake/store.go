@@ -79,7 +79,7 @@ type Writes struct {
 	Departments   Set[im.Department]
 	Members       Set[im.Member]
 	Accounts      Set[im.Account]
-	Bindings      []im.AccountBinding // whose an account is from now on; what held before ends
+	Bindings      Set[im.AccountBinding] // whose an account is from now on: of a new one, and of one whose binding until now ends
 	Contacts      Set[im.ExternalContact]
 	Follows       Set[im.Follow]
 	Opportunities Set[im.Opportunity]
@@ -105,13 +105,13 @@ type Chance struct {
 
 // Question is what a batch asks about: all of a row, or its id alone.
 type Question struct {
-	Members                             []string // by employee number
-	People                              []string
-	AccountNames                        []string
-	Accounts, Contacts, Groups          map[Place]bool
-	ContactIDs, GroupIDs                map[Place]bool
-	FollowsOf, OpportunitiesOf, Parties []im.ID // contacts; Parties are of MembersOf
-	MembersOf                           []im.ID // groups
+	Members                    []string // by employee number
+	People                     []string
+	AccountNames               []string
+	Accounts, Contacts, Groups map[Place]bool
+	ContactIDs, GroupIDs       map[Place]bool
+	FollowsOf, OpportunitiesOf []im.ID // contacts
+	Memberships                []Tie   // groups, each with a party
 }
 
 // Answer is what stands there of it.

@@ -9,6 +9,7 @@ package pinyin
 import (
 	"regexp"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -144,10 +145,10 @@ func spell(s string) []string {
 		}
 	}
 	for _, r := range s {
-		switch syllable := pinyin.SinglePinyin(r, toneless); {
-		case len(syllable) > 0:
+		switch syllable := spellOne(r); {
+		case syllable != "":
 			end()
-			tokens = append(tokens, syllable[0])
+			tokens = append(tokens, syllable)
 		case unicode.IsSpace(r):
 			end()
 		default:
@@ -157,5 +158,22 @@ func spell(s string) []string {
 	end()
 	return tokens
 }
+
+// spellOne is the syllable of a Han character; "" of any other. The table has tones and takes them off by a regular
+// expression each time, a microsecond or more a character, so that what was asked for is remembered: there are some
+// 40,000 at most.
+func spellOne(r rune) string {
+	if s, ok := syllables.Load(r); ok {
+		return s.(string)
+	}
+	s := pinyin.SinglePinyin(r, toneless)
+	if len(s) == 0 {
+		return ""
+	}
+	syllables.Store(r, s[0])
+	return s[0]
+}
+
+var syllables sync.Map // of rune to string
 
 var toneless = pinyin.NewArgs()

@@ -324,3 +324,42 @@ func TestImportComplete(t *testing.T) {
 		}
 	})
 }
+
+// Whose an account was is told over time: what a file gives to somebody else, or to nobody, was its owner's until then, and
+// what it says again changes nothing.
+func TestImportBindsAccounts(t *testing.T) {
+	testkit.OnEach(t, func(t *testing.T, dsn string) {
+		s := newStore(t, dsn)
+		account := func(id, member string) string {
+			return fmt.Sprintf("{\"type\":\"account\",\"workspace\":\"wecom-hq\",\"platformId\":%q,\"member\":%s}\n", id, member)
+		}
+		for _, text := range []string{org + account("robot", "null") + account("shared", `"004"`),
+			account("wangfang004", `"016"`) + account("robot", `"003"`) + account("shared", `"004"`),
+			account("wangfang004", `"016"`) + account("robot", "null") + account("shared", `"001"`)} {
+			if got, stderr, code := s.take(write(t, text)); code != 0 {
+				t.Fatal(got.lines(), stderr)
+			}
+		}
+		rows, err := testkit.Database(t, dsn).Query(`select a.platform_id, coalesce(m.employee_no, 'nobody'), b.until_at is null,
+			coalesce((select min(n.from_at) from account_bindings n where n.account_id = b.account_id and n.from_at > b.from_at), b.until_at, 0) = coalesce(b.until_at, 0)
+			from account_bindings b join accounts a on a.id = b.account_id left join members m on m.id = b.member_id order by a.platform_id, b.from_at`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = rows.Close() }()
+		var got []string
+		for rows.Next() {
+			var id, who string
+			var current, seamless bool
+			if err := rows.Scan(&id, &who, &current, &seamless); err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, fmt.Sprint(id, " ", who, " ", current, " ", seamless))
+		}
+		want := []string{"robot 003 false true", "robot nobody true true", "shared 004 false true", "shared 001 true true",
+			"wangfang004 004 false true", "wangfang004 016 true true"}
+		if diff := cmp.Diff(want, got); diff != "" || rows.Err() != nil {
+			t.Error(diff, rows.Err())
+		}
+	})
+}
