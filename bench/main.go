@@ -63,7 +63,8 @@ func (o options) chosen() []shape {
 }
 
 // measuring are the commands that measure.
-var measuring = map[string]func(context.Context, options) error{"reads": reads, "q4": q4, "check": checks, "lists": lists, "start": starts, "all": all}
+var measuring = map[string]func(context.Context, options) error{"reads": reads, "q4": q4, "check": checks, "lists": lists, "import": imports,
+	"start": starts, "all": all}
 
 // all measures everything: on PostgreSQL where there is one, then on SQLite.
 func all(ctx context.Context, o options) error {
@@ -73,7 +74,7 @@ func all(ctx context.Context, o options) error {
 	}
 	for _, server := range servers {
 		o.postgres = server
-		for _, measure := range []func(context.Context, options) error{reads, lists, checks, q4} {
+		for _, measure := range []func(context.Context, options) error{reads, lists, checks, q4, imports} {
 			if err := measure(ctx, o); err != nil {
 				return err
 			}
@@ -83,8 +84,8 @@ func all(ctx context.Context, o options) error {
 	return starts(ctx, o)
 }
 
-// run does what the first argument says. gateway, ideal and ideal-reads are servers, which the others start as processes
-// of their own, and step is what they measure beside pgbench.
+// run does what the first argument says. gateway, guanxi, ideal and ideal-reads are what the others start as processes of
+// their own, and step is what they measure beside pgbench.
 func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
 		args = []string{""}
@@ -100,12 +101,9 @@ func run(ctx context.Context, args []string) error {
 	case "generate":
 		return generate(args[1:])
 	case "gateway":
-		return profiled(os.Getenv(profileVariable), func() error {
-			if code := app.Run(ctx, append([]string{"serve"}, args[1:]...), nil, os.Stdout, os.Stderr); code != 0 {
-				return fmt.Errorf("the gateway ended with code %d", code)
-			}
-			return nil
-		})
+		return guanxi(ctx, append([]string{"serve"}, args[1:]...))
+	case "guanxi":
+		return guanxi(ctx, args[1:])
 	case "ideal":
 		return ideal(ctx, args[1:])
 	case "ideal-reads":
@@ -113,10 +111,20 @@ func run(ctx context.Context, args []string) error {
 	case "step":
 		return step(ctx, args[1:])
 	}
-	return errors.New("usage: go run ./bench all|reads|lists|check|q4|start [flags], or generate --members N; --help lists the flags")
+	return errors.New("usage: go run ./bench all|reads|lists|check|q4|import|start [flags], or generate --members N; --help lists the flags")
 }
 
-// profileVariable names the file into which the gateway's process profiles its CPU time; empty: it does not.
+// guanxi is the program itself, which profiles itself where it is told so.
+func guanxi(ctx context.Context, args []string) error {
+	return profiled(os.Getenv(profileVariable), func() error {
+		if code := app.Run(ctx, args, nil, os.Stdout, os.Stderr); code != 0 {
+			return fmt.Errorf("guanxi %s ended with code %d", args[0], code)
+		}
+		return nil
+	})
+}
+
+// profileVariable names the file into which guanxi profiles its CPU time; empty: it does not.
 const profileVariable = "BENCH_PROFILE"
 
 func profiled(file string, work func() error) error {
