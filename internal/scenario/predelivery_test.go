@@ -90,21 +90,30 @@ func TestPreDelivery(t *testing.T) {
 	})
 }
 
-// While many ask, a block and a lift are seen by every question that is asked after they are answered.
+// While many ask, a block, a lift and a change of policy are seen by every question that is asked after they are answered: whichever
+// way it is asked, and at whichever replica.
 func TestChecksUnderLoad(t *testing.T) {
-	onEach(t, func(t *testing.T, c company) {
-		wang, li := c.person("wangfang004"), c.person("liqiang005")
-		in := vars{"in": vars{"fromId": c.member("liqiang005"), "toId": c.member("wangfang004"), "channel": "DIRECT_MESSAGE", "workspaceId": c.workspace("native")}}
+	t.Parallel()
+	testkit.OnEach(t, func(t *testing.T, dsn string) {
+		dir := t.TempDir()
+		replicas := []company{open(t, dsn, "--policies", dir)}
+		if strings.HasPrefix(dsn, "postgres") {
+			replicas = append(replicas, open(t, dsn, "--policies", dir))
+		}
+		c := replicas[0]
+		key := c.key("service:check")
+		in := vars{"fromId": c.member("liqiang005"), "toId": c.member("wangfang004"), "channel": "DIRECT_MESSAGE", "workspaceId": c.workspace("native")}
 		stop, asked := make(chan struct{}), atomic.Int64{}
 		var all sync.WaitGroup
-		for range 8 {
+		for i := range 8 {
+			li := replicas[i%len(replicas)].person("liqiang005")
 			all.Go(func() {
 				for {
 					select {
 					case <-stop:
 						return
 					default:
-						if _, err := li.Ask(checkDocument, in); err != nil {
+						if _, err := li.Ask(checkDocument, vars{"in": in}); err != nil {
 							t.Error(err)
 							return
 						}
@@ -113,24 +122,57 @@ func TestChecksUnderLoad(t *testing.T) {
 				}
 			})
 		}
-		for i := range 25 {
-			r := wang.blocks("liqiang005", on("native"))
-			for range 4 {
-				if a, err := li.Ask(checkDocument, in); err != nil || a.Get("contactCheck.allowed") != any(false) {
-					t.Fatalf("round %d: after the block: %v %s", i, err, a.Body)
-				}
+		defer func() {
+			close(stop)
+			all.Wait()
+			if asked.Load() < 25 {
+				t.Errorf("nobody asked meanwhile: %d", asked.Load())
 			}
-			must(t, "lift", wang.lift(r.ID, "x").codes(), "")
-			for range 4 {
-				if a, err := li.Ask(checkDocument, in); err != nil || a.Get("contactCheck.allowed") != any(true) {
-					t.Fatalf("round %d: after the lift: %v %s", i, err, a.Body)
+		}()
+		allowed := func(what string, want bool) {
+			t.Helper()
+			for i, c := range replicas {
+				li := c.person("liqiang005")
+				for range 2 {
+					for way, got := range map[string]any{
+						"contactCheck":  li.Do(checkDocument, vars{"in": in}).Get("contactCheck.allowed"),
+						"contactChecks": li.Do(`query($in:[ContactCheckInput!]!){contactChecks(inputs:$in){allowed}}`, vars{"in": []vars{in, in}}).Get("contactChecks.1.allowed"),
+						"/v1/check":     strings.Contains(c.relay(key, "native", "liqiang005", "wangfang004", "DIRECT_MESSAGE").Body, `"allowed":true`),
+					} {
+						if got != any(want) {
+							t.Fatalf("%s: %s at replica %d: %v", what, way, i, got)
+						}
+					}
 				}
 			}
 		}
-		close(stop)
-		all.Wait()
-		if asked.Load() < 25 {
-			t.Errorf("nobody asked meanwhile: %d", asked.Load())
+		for i := range 10 {
+			wang := replicas[i%len(replicas)].person("wangfang004")
+			r := wang.blocks("liqiang005", on("native"))
+			allowed(fmt.Sprintf("round %d, after the block", i), false)
+			must(t, "lift", replicas[(i+1)%len(replicas)].person("wangfang004").lift(r.ID, "x").codes(), "")
+			allowed(fmt.Sprintf("round %d, after the lift", i), true)
+		}
+
+		const question = `query($in:DecisionInput!){decide(input:$in){outcome}}`
+		about := vars{"in": vars{"actorId": c.member("wangfang004"), "action": "block", "targetId": c.contact("wm_spam"), "workspaceId": c.workspace("wecom-hq")}}
+		for i := range 6 {
+			was, want := c.person("linyue002").policy().Version, "REVIEW"
+			if i%2 == 0 {
+				save(t, dir, "acme.csv", careful)
+			} else {
+				want = "ALLOW"
+				save(t, dir, "acme.csv", "")
+			}
+			for at, c := range replicas {
+				lin := c.person("linyue002")
+				within(t, 3*live, "in force", func() bool { return lin.policy().Version != was })
+				for range 20 {
+					if a := lin.Do(question, about); a.Text("decide.outcome") != want {
+						t.Fatalf("change %d is in force at replica %d: %s", i, at, a.Body)
+					}
+				}
+			}
 		}
 	})
 }
