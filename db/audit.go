@@ -290,6 +290,23 @@ func (s *Store) Position(ctx context.Context) (p live.Position, err error) {
 	return p, unavailable(err, "read position")
 }
 
+// Whole reports whether every change after a number is there and no older than [live.Kept].
+func (s *Store) Whole(ctx context.Context, after int64) (whole bool, err error) {
+	whole = true
+	err = s.read(ctx, stmt{text: "select h.number = ? and h.at >= ? from changes h where h.number > ? order by h.number limit 1",
+		args: []any{after + 1, us(s.now().Add(-live.Kept)), after}, scan: func(r row) error { return r.Scan(&whole) }})
+	return whole, unavailable(err, "read what is kept of the changes")
+}
+
+// DropChanges drops the oldest changes, as long as they were made before a moment; at most limit of them, and how many it were. The
+// last of all stays, from whose number the next counts on.
+func (s *Store) DropChanges(ctx context.Context, before time.Time, limit int) (n int, err error) {
+	err = s.write(ctx, []stmt{{text: `delete from changes where number < (select coalesce(min(case when o.at >= ? then o.number end), max(o.number))
+		from (select h.number, h.at from changes h where h.number is not null order by h.number limit ?) o) returning id`,
+		args: []any{us(before), limit + 1}, scan: func(row) error { n++; return nil }}})
+	return n, unavailable(err, "drop changes")
+}
+
 // newEpoch names one life of a database: cursors of another one are too old to resume.
 func newEpoch() string {
 	var b [8]byte

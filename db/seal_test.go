@@ -3,6 +3,7 @@ package db_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"testing"
@@ -71,6 +72,50 @@ func TestSealIsDense(t *testing.T) {
 		if head != n || more {
 			t.Errorf("nothing to seal: head %d, more %t", head, more)
 		}
+	})
+}
+
+// The oldest changes are dropped, a few at a time, up to the first that is to be kept; the last stays whatever its age, so that no number
+// comes twice.
+func TestDropChanges(t *testing.T) {
+	testkit.OnEach(t, func(t *testing.T, dsn string) {
+		w := newWorld(t, dsn)
+		const n, old = 12, 7
+		for i := range n {
+			u := posting(w.block(w.member(i), w.member(i+1)))
+			if i < old || i == old+1 { // one of them has a number above a younger one's
+				u.Changes[0].At = now.Add(-live.Kept - time.Minute)
+			}
+			must(t, w.Post(t.Context(), u))
+			sealAll(t, w.Store)
+		}
+		drop := func(before time.Time, want int) {
+			t.Helper()
+			n, err := w.DropChanges(t.Context(), before, 5)
+			must(t, err)
+			same(t, "dropped", want, n)
+		}
+		whole := func(after int64, want bool) {
+			t.Helper()
+			is, err := w.Whole(t.Context(), after)
+			must(t, err)
+			same(t, fmt.Sprint("whole after ", after), want, is)
+		}
+		whole(old-1, false) // the next is too old
+		whole(old, true)
+		drop(now.Add(-live.Kept-time.Hour), 0)
+		drop(now.Add(-live.Kept), 5)
+		drop(now.Add(-live.Kept), old-5)
+		drop(now.Add(-live.Kept), 0)
+		same(t, "left", upTo(n)[old:], numbers(t, w.Store))
+		whole(old-1, false) // the next is gone
+		whole(old, true)
+		whole(n, true)
+		drop(now.Add(time.Hour), n-old-1)
+		drop(now.Add(time.Hour), 0)
+		must(t, w.Post(t.Context(), posting(w.block(w.member(30), w.member(31)))))
+		sealAll(t, w.Store)
+		same(t, "numbers go on", []int64{n, n + 1}, numbers(t, w.Store))
 	})
 }
 

@@ -457,7 +457,7 @@ func (s *server) background(ctx context.Context, sims *sims, marks *audit.Keeper
 	others.Go(func() { s.send.Run(ctx) })
 	others.Go(func() { s.files.Run(ctx) })
 	others.Go(func() { s.rules.Run(ctx) })
-	others.Go(func() { s.keepLog(ctx) })
+	others.Go(func() { s.tidy(ctx) })
 	if marks != nil {
 		others.Go(func() { s.keepMarks(ctx, marks) })
 	}
@@ -483,17 +483,17 @@ func (s *server) background(ctx context.Context, sims *sims, marks *audit.Keeper
 	}
 }
 
-// What becomes of the decision log: decisions that were only asked for are forgotten after askedKept.
+// What is not kept for ever: decisions that were only asked for, changes that nobody can resume from, files that no import came of.
 const (
 	askedKept  = 30 * 24 * time.Hour
-	logUpkeep  = time.Hour
-	forgetMost = 1000           // in one transaction
-	chunksKept = 24 * time.Hour // of files that no import came of
+	upkeep     = time.Hour
+	forgetMost = 1000 // in one transaction
+	chunksKept = 24 * time.Hour
 )
 
-// keepLog keeps the decision log in shape until ctx ends.
-func (s *server) keepLog(ctx context.Context) {
-	tick := time.NewTicker(logUpkeep)
+// tidy drops what is not kept for ever, and makes room for the decisions of the next days, until ctx ends.
+func (s *server) tidy(ctx context.Context) {
+	tick := time.NewTicker(upkeep)
 	defer tick.Stop()
 	for {
 		now := s.clock.Now()
@@ -501,11 +501,14 @@ func (s *server) keepLog(ctx context.Context) {
 		for n := forgetMost; n == forgetMost && err == nil; {
 			n, err = s.store.DropAsked(ctx, now.Add(-askedKept), forgetMost)
 		}
+		for n := forgetMost; n == forgetMost && err == nil; {
+			n, err = s.store.DropChanges(ctx, now.Add(-live.Kept-upkeep), forgetMost)
+		}
 		if err == nil {
 			err = s.store.DropChunks(ctx, now.Add(-chunksKept))
 		}
 		if err != nil && ctx.Err() == nil {
-			s.log.WarnContext(ctx, "the decision log could not be kept in shape", "error", err)
+			s.log.WarnContext(ctx, "tidying up failed", "error", err)
 		}
 		select {
 		case <-ctx.Done():

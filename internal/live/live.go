@@ -25,11 +25,16 @@ type Store interface {
 	// faster it answers zero, and that more waits.
 	Seal(ctx context.Context) (head int64, more bool, err error)
 	Position(ctx context.Context) (Position, error)
+	// Whole reports whether every change after a number is there and no older than [Kept].
+	Whole(ctx context.Context, after int64) (bool, error)
 	// Changes reads, in order, numbered changes after one number, up to another, of what the viewer may see.
 	Changes(ctx context.Context, v im.Viewer, w Watch, after, until int64, limit int) ([]im.Change, error)
 	// Fingerprint is a keyed hash (HMAC) whose key is the database's own; cursors are sealed with it.
 	Fingerprint(b []byte) []byte
 }
+
+// Kept is how long a change can be heard of. Changes are dropped an hour later: whoever resumes just in time hears all of it.
+const Kept = 7 * 24 * time.Hour
 
 // Watch is what a subscriber wants to hear of.
 type Watch struct {
@@ -182,7 +187,7 @@ func (h *Hub) Subscribe(ctx context.Context, viewer func(context.Context) (im.Vi
 
 // Follow sends the changes that the viewer may see from now on, or after a cursor. The channel is closed when ctx
 // ends, the viewer is no more, or the store fails: whoever listens resumes after the last cursor. A cursor that is
-// none of ours is BAD_USER_INPUT, one of another life of the database CURSOR_EXPIRED.
+// none of ours is BAD_USER_INPUT, one of another life of the database or from before what is kept CURSOR_EXPIRED.
 func Follow[E any](ctx context.Context, h *Hub, viewer func(context.Context) (im.Viewer, error), w Watch, after *string, present func(Event) E) (<-chan E, error) {
 	now, err := h.store.Position(ctx)
 	if err != nil {
@@ -195,6 +200,12 @@ func Follow[E any](ctx context.Context, h *Hub, viewer func(context.Context) (im
 			return nil, err
 		}
 		if p.Epoch != now.Epoch || p.Number > now.Number {
+			return nil, fault.New(fault.CursorExpired, "cursor_expired")
+		}
+		switch whole, err := h.store.Whole(ctx, p.Number); {
+		case err != nil:
+			return nil, err
+		case !whole:
 			return nil, fault.New(fault.CursorExpired, "cursor_expired")
 		}
 		at = p.Number

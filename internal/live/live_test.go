@@ -45,6 +45,8 @@ func (l *line) Position(context.Context) (Position, error) {
 	return Position{Epoch: "0123456789abcdef", Number: int64(len(l.changes))}, l.broken
 }
 
+func (l *line) Whole(context.Context, int64) (bool, error) { return true, nil }
+
 func (l *line) Changes(_ context.Context, _ im.Viewer, _ Watch, after, until int64, limit int) ([]im.Change, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -138,6 +138,25 @@ func TestCursorOfAnotherDatabase(t *testing.T) {
 	})
 }
 
+// What came after a cursor is kept for a week. A cursor that nothing came after is good for as long as one likes.
+func TestCursorOfLastWeek(t *testing.T) {
+	onEach(t, func(t *testing.T, c company) {
+		wang := c.person("wangfang004")
+		cursor := func() string { return wang.Do(`{changeCursor}`, nil).Text("changeCursor") }
+		before := cursor()
+		r := wang.blocks("wm_spam")
+		eventually(t, "it is sealed", func() bool { return cursor() != before })
+		after := cursor()
+		c.Advance(7*24*time.Hour - time.Minute)
+		expect(t, "of the week", stream{wang.Subscribe(watchDocument, vars{"after": before})}.next(t).RelationshipID, r.ID)
+		c.Advance(2 * time.Minute)
+		expect(t, "older", wang.Subscribe(watchDocument, vars{"after": before}).Next(t).Code(0), "CURSOR_EXPIRED")
+		s := stream{wang.Subscribe(watchDocument, vars{"after": after})}
+		must(t, "lift", wang.lift(r.ID, "x").codes(), "")
+		expect(t, "nothing came after it", s.next(t).String(), "ACTIVE→LIFTED")
+	})
+}
+
 // Nobody cuts off the general manager, who is two steps up; the refusal says by which rule, and leaves its trace.
 func TestBlockOfASuperior(t *testing.T) {
 	onEach(t, func(t *testing.T, c company) {
