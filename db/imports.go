@@ -27,26 +27,30 @@ var (
 
 const importColumns = `i.id, i.kind, i.state, i.dry_run, i.complete, i.shrink, i.privileged, i.requested_by, i.decision_id, i.file_hash,
 	i.file_size, i.encoding, i.is_stored, i.created_at, i.ended_at, i.error, i.line, i.accepted, i.rejected, i.unchanged, i.in_review,
-	i.waiting, i.attempt, i.workspace_id, i.bulk`
+	i.waiting, i.attempt, i.workspace_id, i.bulk, coalesce(i.row_count, 0)`
 
 func scanImport(r row) (i im.Import, err error) {
 	err = r.Scan(&i.ID, textOf(&i.Kind), textOf(&i.State), &i.DryRun, &i.Complete, &i.Shrink, &i.Privileged, &i.RequestedBy, &i.DecisionID,
 		blob{&i.FileHash}, &i.FileSize, &i.Encoding, &i.Stored, stamp{&i.CreatedAt}, stamp{&i.EndedAt}, blob{&i.Error}, &i.Line, &i.Accepted,
-		&i.Rejected, &i.Unchanged, &i.InReview, &i.Waiting, &i.Attempt, &i.WorkspaceID, textOf(&i.Bulk))
+		&i.Rejected, &i.Unchanged, &i.InReview, &i.Waiting, &i.Attempt, &i.WorkspaceID, textOf(&i.Bulk), &i.Rows)
 	return i, err
 }
 
-// importStmts open imports and end them. What only an import under way needs goes with its end.
+// importStmts open imports, let those run that waited for people, and end them. What only an import under way needs goes with its
+// end. Nobody has one that waits: its attempt stands at 0.
 func importStmts(u ledger.Unit) (ss []stmt) {
 	for _, i := range u.Imports {
 		ss = append(ss, stmt{text: `insert into imports (id, kind, state, dry_run, complete, shrink, privileged, requested_by, decision_id,
-			file_hash, file_size, encoding, is_stored, created_at, line, accepted, rejected, unchanged, in_review, waiting, attempt, workspace_id, bulk)
-			values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0, 0, ?, ?)`,
+			file_hash, file_size, encoding, is_stored, created_at, line, accepted, rejected, unchanged, in_review, waiting, attempt, workspace_id, bulk, row_count)
+			values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0, 0, ?, ?, ?)`,
 			args: []any{i.ID, string(i.Kind), string(i.State), i.DryRun, i.Complete, i.Shrink, i.Privileged, i.RequestedBy, i.DecisionID, i.FileHash,
-				i.FileSize, i.Encoding, i.Stored, us(i.CreatedAt), i.WorkspaceID, null(i.Bulk)}})
+				i.FileSize, i.Encoding, i.Stored, us(i.CreatedAt), i.WorkspaceID, null(i.Bulk), i.Rows}})
+	}
+	for _, i := range u.Approved {
+		ss = append(ss, stmt{text: "update imports set state = 'RUNNING', bulk = ? where id = ? and state = 'PENDING_APPROVAL'", args: []any{null(i.Bulk), i.ID}, want: 1})
 	}
 	for _, i := range u.ImportSteps {
-		ss = append(ss, stmt{text: "update imports set state = ?, ended_at = ?, error = ?, claimed_until = null where id = ? and attempt = ? and state = 'RUNNING'",
+		ss = append(ss, stmt{text: "update imports set state = ?, ended_at = ?, error = ?, claimed_until = null where id = ? and attempt = ? and state in ('RUNNING', 'PENDING_APPROVAL')",
 			args: []any{string(i.State), us(i.EndedAt), null(string(i.Error)), i.ID, i.Attempt}, want: 1})
 		for _, table := range []string{"import_chunks", "import_waiting", "import_scratch", "import_roster"} {
 			ss = append(ss, stmt{text: "delete from " + table + " where import_id = ?", args: []any{i.ID}})

@@ -5859,7 +5859,7 @@ type BlacklistImport implements Node @authorize(action: "read") {
   workspace: Workspace!
   "Where it stands."
   state: JobState!
-  "How many rows have been read."
+  "How many rows the file has. It shows while people are still to agree."
   total: Int!
   "How many of them made something; of a dry run, would have."
   accepted: Int!

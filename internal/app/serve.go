@@ -149,12 +149,16 @@ func (p *program) run(ctx context.Context, cfg config.Config) error {
 	s.accts = accounts.New(s.store, accounts.Options{Policy: s.rules, Platforms: platforms, Viewer: s.who.Viewer, CutOff: s.who.CutOff, Now: now, IDs: ids,
 		Wake: wake, Deliver: s.send.Deliver})
 	s.block = blocking.New(s.store, blocking.Options{Policy: s.rules, Platforms: platforms, Viewer: s.who.Viewer, Now: now, IDs: ids,
-		Currency: cfg.Currency, Wake: wake, Deliver: s.send.Deliver, Matters: map[im.Kind]approval.Opener{im.KindAccount: s.accts.Matter}})
+		Currency: cfg.Currency, Wake: wake, Deliver: s.send.Deliver, Matters: map[im.Kind]approval.Opener{
+			im.KindAccount: s.accts.Matter,
+			im.KindImport: func(ctx context.Context, v im.Viewer, a im.Approval) (approval.Matter, error) {
+				return s.files.Matter(ctx, v, a)
+			}}})
 	if _, err := s.accts.RunDue(ctx); err != nil { // what was to be frozen while nobody was there is, before anybody is served
 		return err
 	}
 
-	s.files = newIntake(s.store, s.rules.Engine(), cfg, now, ids, intake.Options{Log: s.log, Wake: s.hub.Wake, Policy: s.rules,
+	s.files = newIntake(s.store, s.rules.Engine(), cfg, now, ids, intake.Options{Log: s.log, Wake: s.hub.Wake, Policy: s.rules, Viewer: s.who.Viewer,
 		Kinds: map[im.ImportKind]intake.Kind{im.BlacklistImport: &intake.Blacklist{Store: s.store, Blocking: s.block, Viewer: s.who.Viewer}}})
 	if err := s.store.ReclaimImports(ctx, false); err != nil {
 		return err

@@ -10,31 +10,58 @@ import (
 	"github.com/guanxi-im/guanxi/internal/ledger"
 )
 
-// DecideBlacklist decides on so many blacklistings on a workspace as a whole, as a file asks for them. Faults, in this order:
+// FileQuery asks for a decision on the blacklistings of a file as a whole.
+type FileQuery struct {
+	Viewer    im.Viewer
+	Workspace im.Workspace
+	Rows      int
+	Import    im.ID     // which is made of it
+	At        time.Time // of the request: what the viewer did of late is of late then
+	Gone      bool      // who asked has left meanwhile, and has no standing anywhere (C-04)
+}
+
+// DecideFile decides on so many blacklistings on a workspace as a whole, as a file asks for them. Faults, in this order:
 // INVALID_INPUT, UNSUPPORTED_BY_PLATFORM; what policy says is in the decision, which is not written.
-func (s *Service) DecideBlacklist(ctx context.Context, v im.Viewer, w im.Workspace, rows int) (d im.Decision, _ *fault.Error, err error) {
+func (s *Service) DecideFile(ctx context.Context, f FileQuery) (d im.Decision, _ *fault.Error, err error) {
 	switch {
-	case v.IsService():
+	case f.Viewer.IsService():
 		return d, fault.New(fault.InvalidInput, "persons_only"), nil
-	case s.o.Platforms.NoBulk(w):
-		f := fault.New(fault.Unsupported, "unsupported_bulk")
-		f.Workspace = w.ID
-		return d, f, nil
+	case s.o.Platforms.NoBulk(f.Workspace):
+		miss := fault.New(fault.Unsupported, "unsupported_bulk")
+		miss.Workspace = f.Workspace.ID
+		return d, miss, nil
 	}
-	// Who one is on a workspace is told by what stands between oneself and oneself.
-	f, err := s.store.BlockFacts(ctx, s.query(v, BlockInput{Target: v.Ref(), Kind: im.Blacklist}))
+	facts, standing, err := s.standing(ctx, f.Viewer, f.Workspace.ID, &im.Relationship{ID: f.Import, CreatedAt: f.At})
 	if err != nil {
 		return d, nil, err
 	}
-	q := question{action: authz.ActionBulk, viewer: v, workspace: w, target: im.Ref{Kind: im.KindWorkspace, ID: w.ID},
-		object: authz.Object{Type: authz.TypeBulk, Kind: string(im.Blacklist), Rows: rows}, lastHour: f.Blacklistings + rows, departments: f.Departments}
-	for _, p := range f.Places {
-		if p.Workspace.ID == w.ID {
-			q.standing = p.Standing
-		}
+	q := question{action: authz.ActionBulk, viewer: f.Viewer, workspace: f.Workspace, target: im.Ref{Kind: im.KindWorkspace, ID: f.Workspace.ID},
+		object:   authz.Object{Type: authz.TypeBulk, Kind: string(im.Blacklist), Rows: f.Rows},
+		lastHour: facts.Blacklistings + f.Rows, departments: facts.Departments}
+	if !f.Gone {
+		q.standing = standing
 	}
 	d, err = s.decide(ctx, q)
 	return d, nil, err
+}
+
+// Standing is how a viewer stands on a workspace (im.Account.Standing).
+func (s *Service) Standing(ctx context.Context, v im.Viewer, workspace im.ID) (string, error) {
+	_, standing, err := s.standing(ctx, v, workspace, nil)
+	return standing, err
+}
+
+// standing reads who a viewer is on a workspace: that is told by what stands between oneself and oneself.
+func (s *Service) standing(ctx context.Context, v im.Viewer, workspace im.ID, asked *im.Relationship) (f BlockFacts, standing string, err error) {
+	q := s.query(v, BlockInput{Target: v.Ref(), Kind: im.Blacklist})
+	q.Made = asked
+	f, err = s.store.BlockFacts(ctx, q)
+	for _, p := range f.Places {
+		if p.Workspace.ID == workspace {
+			standing = p.Standing
+		}
+	}
+	return f, standing, err
 }
 
 // BlacklistRow is one blacklisting that a file asks for.

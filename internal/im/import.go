@@ -59,7 +59,8 @@ type Import struct {
 	WorkspaceID ID `json:"workspace,omitzero"` // of a blacklist
 	// Bulk is what policy said of its rows as a whole (authz.BulkPlain …); empty where nobody asked.
 	Bulk      string    `json:"bulk,omitempty"`
-	FileHash  []byte    `json:"fileHash"` // SHA-256
+	Rows      int       `json:"rows,omitempty"` // of the file, where they were counted before it was let in
+	FileHash  []byte    `json:"fileHash"`       // SHA-256
 	FileSize  int64     `json:"fileSize"`
 	Encoding  string    `json:"encoding"`
 	Stored    bool      `json:"stored,omitempty"` // the file is kept in the store until the import has ended

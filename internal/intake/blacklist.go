@@ -55,7 +55,7 @@ func (k *Blacklist) Key(*Row) string { return "" }
 func (k *Blacklist) Person(*Row) string { return "" }
 
 // Ask asks policy about the file as a whole. Faults, in this order: INVALID_INPUT, NOT_FOUND, UNSUPPORTED_BY_PLATFORM.
-func (k *Blacklist) Ask(ctx context.Context, v im.Viewer, i *im.Import, file io.Reader) (d im.Decision, _ *fault.Error, err error) {
+func (k *Blacklist) Ask(ctx context.Context, v im.Viewer, gone bool, i *im.Import, file io.Reader) (d im.Decision, _ *fault.Error, err error) {
 	rows, f, err := k.count(file, Encoding(i.Encoding))
 	if f != nil || err != nil {
 		return d, f, err
@@ -69,8 +69,18 @@ func (k *Blacklist) Ask(ctx context.Context, v im.Viewer, i *im.Import, file io.
 		f.Path = []string{"workspaceId"}
 		return d, f, nil
 	}
-	i.Bulk = authz.BulkPlain
-	return k.Blocking.DecideBlacklist(ctx, v, *w, rows)
+	i.Bulk, i.Rows = authz.BulkPlain, rows
+	return k.Blocking.DecideFile(ctx, blocking.FileQuery{Viewer: v, Workspace: *w, Rows: rows, Import: i.ID, At: i.CreatedAt, Gone: gone})
+}
+
+// Place is where an import is, and how a viewer stands there; nil where that is gone.
+func (k *Blacklist) Place(ctx context.Context, v im.Viewer, i im.Import) (*im.Workspace, string, error) {
+	w, err := workspaceOf(ctx, k.Store, i.WorkspaceID)
+	if err != nil || w == nil || v.ID().IsZero() {
+		return w, "", err
+	}
+	standing, err := k.Blocking.Standing(ctx, v, w.ID)
+	return w, standing, err
 }
 
 // count counts the rows of a file.
@@ -106,9 +116,8 @@ func workspaceOf(ctx context.Context, s Stands, id im.ID) (*im.Workspace, error)
 }
 
 // Begin readies the kind for an import.
-func (k *Blacklist) Begin(ctx context.Context, i im.Import) (Judge, error) {
-	v, err := k.Viewer(ctx, i.RequestedBy)
-	return &blacklistJudge{Blacklist: k, imp: i, viewer: v, made: map[im.ID]im.ID{}}, err
+func (k *Blacklist) Begin(_ context.Context, i im.Import) (Judge, error) {
+	return &blacklistJudge{Blacklist: k, imp: i, made: map[im.ID]im.ID{}}, nil
 }
 
 // blacklistJudge judges the rows of one blacklist.
@@ -122,8 +131,13 @@ type blacklistJudge struct {
 // Forget drops what is remembered: what was written stands in the store.
 func (j *blacklistJudge) Forget() { clear(j.made) }
 
-// Batch judges rows.
-func (j *blacklistJudge) Batch(ctx context.Context, rows []Row, _ bool, b *Batch) error {
+// Batch judges rows, with the rights that who asked for them has at this moment. Fault: POLICY_DENIED, where he has left.
+func (j *blacklistJudge) Batch(ctx context.Context, rows []Row, _ bool, b *Batch) (err error) {
+	if j.viewer, err = j.Viewer(ctx, j.imp.RequestedBy); fault.Is(err, fault.Unauthenticated) {
+		return fault.New(fault.PolicyDenied, "import_requester_gone")
+	} else if err != nil {
+		return err
+	}
 	stand := NewAnswer()
 	q := Question{Accounts: map[Place]bool{}, ContactIDs: map[Place]bool{}}
 	for i := range rows {

@@ -40,14 +40,16 @@ type Input struct {
 type Result struct {
 	Import   *im.Import     `json:"import,omitempty"`
 	Decision *im.Decision   `json:"decision,omitempty"`
+	Approval *im.Approval   `json:"approval,omitempty"` // that the import waits for
 	Faults   []*fault.Error `json:"faults,omitempty"`
 }
 
 // chunkSize is how large the pieces are in which a file is kept.
 const chunkSize = 256 << 10
 
-// Receive keeps a file and opens an import of it, which a runner of any replica works off. Faults, in
-// this order: INVALID_INPUT, NOT_FOUND, UNSUPPORTED_BY_PLATFORM, POLICY_DENIED.
+// Receive keeps a file and opens an import of it, which a runner of any replica works off: at once, or after people have agreed
+// to it. A dry run changes nothing and waits for nobody. Faults, in this order: INVALID_INPUT, NOT_FOUND,
+// UNSUPPORTED_BY_PLATFORM, POLICY_DENIED.
 func (s *Service) Receive(ctx context.Context, c Call, in Input) (Result, error) {
 	if c.Key != "" {
 		if f := fault.CheckKey(c.Key); f != nil {
@@ -85,6 +87,13 @@ func (s *Service) Receive(ctx context.Context, c Call, in Input) (Result, error)
 		return Result{Faults: []*fault.Error{f}}, nil
 	}
 	i.DecisionID = d.ID
+	var candidates []im.Candidate
+	_, waits := s.o.Kinds[i.Kind].(Asker)
+	if d.Outcome == im.Review && waits {
+		if d.Needs, candidates, err = s.desk.Resolve(ctx, d.Needs, approvers(i)); err != nil {
+			return Result{}, err
+		}
+	}
 	res := Result{Decision: &d}
 	detail, err := json.Marshal(map[string]any{"fileHash": fmt.Sprintf("%x", i.FileHash), "bytes": i.FileSize, "dryRun": i.DryRun, "complete": i.Complete, "acceptShrink": i.Shrink})
 	if err != nil {
@@ -93,21 +102,29 @@ func (s *Service) Receive(ctx context.Context, c Call, in Input) (Result, error)
 	e := s.event(i, "import.begin", detail)
 	e.Actor, e.ActorName, e.Outcome, e.RequestID = c.Viewer.Ref(), c.Viewer.Name(), d.Outcome, c.RequestID
 	u := ledger.Unit{Decisions: []im.Decision{d}, Events: []im.AuditEvent{e}}
-	switch d.Outcome {
-	case im.Allow:
-		if err := s.keep(ctx, i.ID, in.File); err != nil {
-			return Result{}, err
-		}
-		res.Import = &i
-		u.Imports = []im.Import{i}
-	case im.Deny:
+	switch {
+	case d.Outcome == im.Deny:
 		f := fault.New(fault.PolicyDenied, "policy_denied")
 		f.DecisionID = d.ID
 		res.Faults = append(res.Faults, f)
-	default: // a company asks for it; there is no way yet to wait for it with the file in hand
+	case d.Outcome == im.Review && !waits: // who would have to agree needs a workspace to stand on, and the directory is of none
 		f := fault.New(fault.ApprovalRequired, "import_review")
 		f.DecisionID = d.ID
 		res.Faults = append(res.Faults, f)
+	default:
+		if err := s.keep(ctx, i.ID, in.File); err != nil {
+			return Result{}, err
+		}
+		if d.Outcome == im.Review {
+			i.Bulk = authz.BulkApproved // what people let through, or what a dry run shows of it
+			if !i.DryRun {
+				i.State = im.JobPending
+				res.Approval = s.desk.Ask(&u, im.Approval{Action: d.Action, Subject: im.Ref{Kind: im.KindImport, ID: i.ID}, WorkspaceID: i.WorkspaceID,
+					RequestedBy: i.RequestedBy, About: im.Company, RequestHash: s.bind(i)}, d, candidates)
+			}
+		}
+		res.Import = &i
+		u.Imports = []im.Import{i}
 	}
 	if c.Key != "" {
 		b, err := json.Marshal(res)
@@ -183,9 +200,12 @@ func operation(k im.ImportKind) string {
 	return "import_" + strings.ToLower(string(k))
 }
 
-// Asker is a kind of which policy is asked about a file as a whole, by what is in it; it may note in the import what was said.
+// Asker is a kind of which policy is asked about a file as a whole, by what is in it. An import of it may wait for people.
 type Asker interface {
-	Ask(ctx context.Context, v im.Viewer, i *im.Import, file io.Reader) (im.Decision, *fault.Error, error)
+	// Ask notes in the import what is in the file, and that its rows are part of a bulk. Gone: who asks for it has left.
+	Ask(ctx context.Context, v im.Viewer, gone bool, i *im.Import, file io.Reader) (im.Decision, *fault.Error, error)
+	// Place is where an import is, and how a viewer stands there; nil where that is gone.
+	Place(ctx context.Context, v im.Viewer, i im.Import) (*im.Workspace, string, error)
 }
 
 // decide asks policy whether the caller may have a file taken in.
@@ -194,7 +214,7 @@ func (s *Service) decide(ctx context.Context, c Call, i *im.Import, file io.Read
 		if _, err := file.Seek(0, io.SeekStart); err != nil {
 			return im.Decision{}, nil, fault.Wrap(err, "read file")
 		}
-		return k.Ask(ctx, c.Viewer, i, file)
+		return k.Ask(ctx, c.Viewer, false, i, file)
 	}
 	m := c.Viewer.Member
 	r := authz.Request{Action: authz.ActionImportDirectory, Object: authz.Object{Type: authz.TypeDirectory, ID: i.ID.String()},
@@ -246,7 +266,7 @@ func (s *Service) runOne(ctx context.Context, kind im.ImportKind) bool {
 	now := s.o.Now()
 	i, found, err := s.ClaimImport(ctx, kind, im.ID{}, now, now.Add(held))
 	if err == nil && found {
-		i, err = s.run(ctx, i, func() (io.ReadCloser, error) { return io.NopCloser(&chunks{ctx: ctx, s: s, imp: i.ID}), nil }, func(im.Import) {})
+		i, err = s.run(ctx, i, func() (io.ReadCloser, error) { return io.NopCloser(s.kept(ctx, i.ID)), nil }, func(im.Import) {})
 		if err != nil && ctx.Err() != nil { // whoever comes next need not wait
 			err = s.ReleaseImport(context.WithoutCancel(ctx), i)
 		}
@@ -260,6 +280,11 @@ func (s *Service) runOne(ctx context.Context, kind im.ImportKind) bool {
 			"unchanged", i.Unchanged)
 	}
 	return found && ctx.Err() == nil
+}
+
+// kept reads a kept file from its begin on.
+func (s *Service) kept(ctx context.Context, imp im.ID) io.Reader {
+	return &chunks{ctx: ctx, s: s, imp: imp}
 }
 
 // chunks reads a kept file.

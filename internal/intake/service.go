@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/guanxi-im/guanxi/authz"
+	"github.com/guanxi-im/guanxi/internal/command"
 	"github.com/guanxi-im/guanxi/internal/fault"
 	"github.com/guanxi-im/guanxi/internal/im"
 	"github.com/guanxi-im/guanxi/internal/ledger"
@@ -46,6 +47,8 @@ type Options struct {
 	Wake  func() // called after each write
 	// Policy says who may have files taken in; nil where only files at hand are.
 	Policy authz.Source
+	// Viewer reads a member or a service afresh, with the rights of this moment: what waited is decided again.
+	Viewer func(ctx context.Context, id im.ID) (im.Viewer, error)
 	// VanishMax is the share of the employed who may be missing from a complete file, in percent.
 	VanishMax int
 }
@@ -54,6 +57,7 @@ type Options struct {
 type Service struct {
 	Store
 	o        Options
+	desk     *command.Desk
 	received chan struct{}
 }
 
@@ -65,7 +69,8 @@ func New(s Store, o Options) *Service {
 	if o.Wake == nil {
 		o.Wake = func() {}
 	}
-	return &Service{s, o, make(chan struct{}, 1)}
+	desk := &command.Desk{Store: s, Policy: o.Policy, Now: o.Now, IDs: o.IDs, Wake: o.Wake}
+	return &Service{s, o, desk, make(chan struct{}, 1)}
 }
 
 // The sizes of batches. A small file has small ones, so that little is done twice when somebody is killed.
@@ -84,7 +89,7 @@ func batchSize(file int64) int {
 const held = 30 * time.Second
 
 // run works a claimed import off, from a file that open gives from its begin on. It answers once the import has ended,
-// with the fault of the file in it if that was why, or fails where it could not go on: then another goes on.
+// with the fault in it if that was why, or fails where it could not go on: then another goes on.
 func (s *Service) run(ctx context.Context, i im.Import, open func() (io.ReadCloser, error), tell func(im.Import)) (im.Import, error) {
 	if i.DryRun && i.Line > 0 { // what it would have written is not kept well enough to go on from
 		if err := s.RestartImport(ctx, i); err != nil {
@@ -94,7 +99,7 @@ func (s *Service) run(ctx context.Context, i im.Import, open func() (io.ReadClos
 	}
 	err := s.work(ctx, &i, open, tell)
 	f := (*fault.Error)(nil)
-	if errors.As(err, &f) && f.Code == fault.InvalidInput {
+	if errors.As(err, &f) && (f.Code == fault.InvalidInput || f.Code == fault.PolicyDenied) { // it would come out so each time
 		return s.end(ctx, i, f)
 	}
 	if err != nil {
@@ -343,18 +348,23 @@ func (s *Service) end(ctx context.Context, i im.Import, f *fault.Error) (im.Impo
 				Subject: im.Ref{Kind: im.KindImport, ID: i.ID}})
 		}
 	}
-	detail, err := json.Marshal(map[string]any{"state": i.State, "total": i.Total(), "accepted": i.Accepted, "rejected": i.Rejected,
-		"unchanged": i.Unchanged, "dryRun": i.DryRun, "complete": i.Complete})
-	if err != nil {
-		return i, err
-	}
 	u.ImportSteps = []im.Import{i}
-	u.Events = []im.AuditEvent{s.event(i, "import.end", detail)}
+	u.Events = []im.AuditEvent{s.ended(i)}
 	if err := s.Post(ctx, u); err != nil {
 		return i, err
 	}
 	s.o.Wake()
 	return i, nil
+}
+
+// ended is the line of the trail that an import has ended.
+func (s *Service) ended(i im.Import) im.AuditEvent {
+	detail, err := json.Marshal(map[string]any{"state": i.State, "total": i.Total(), "accepted": i.Accepted, "rejected": i.Rejected,
+		"unchanged": i.Unchanged, "dryRun": i.DryRun, "complete": i.Complete})
+	if err != nil { // there is nothing in it that could not be written
+		panic(err)
+	}
+	return s.event(i, "import.end", detail)
 }
 
 // event is a line of the trail about an import; about no person but the company.

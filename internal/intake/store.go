@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/guanxi-im/guanxi/internal/command"
 	"github.com/guanxi-im/guanxi/internal/im"
 	"github.com/guanxi-im/guanxi/internal/ledger"
 	"github.com/guanxi-im/guanxi/internal/page"
@@ -17,10 +18,7 @@ type Store interface {
 
 // Jobs are the imports themselves.
 type Jobs interface {
-	Answer(ctx context.Context, actor im.ID, key string) (*ledger.Answer, error)
-	Fingerprint(b []byte) []byte
-	// Post writes what opens an import and what ends one.
-	Post(ctx context.Context, u ledger.Unit) error
+	command.Store
 	// KeepChunk keeps a piece of a file for an import that is about to be opened.
 	KeepChunk(ctx context.Context, imp im.ID, n int, b []byte) error
 	// Chunk reads a piece; nil after the last.

@@ -48,6 +48,7 @@ type Unit struct {
 	SignedOut    []im.ID       // accounts that are signed in on no device any more
 
 	Imports     []im.Import // new ones
+	Approved    []im.Import // that waited for people, and run from now on
 	ImportSteps []im.Import // that have ended: what only an import under way needs is dropped
 
 	Policy *Policy // the version of the policy files that is put in force

@@ -288,13 +288,19 @@ func (a *Approval) CreatedAt() time.Time       { return a.row.CreatedAt }
 func (a *Approval) ExpiresAt() *time.Time      { return at(a.row.ExpiresAt) }
 func (a *Approval) ApproverRoles() []string    { return roles(a.row.Needs) }
 func (a *Approval) Subject(ctx context.Context) (Node, error) {
-	if a.row.Subject.Kind == im.KindAccount {
-		return node(to(ctx, a.b, "Approval.account", &a.b.shown.approvals, accountsByID, a, func(a *Approval) (id im.ID) {
-			if a.row.Subject.Kind == im.KindAccount {
+	of := func(kind im.Kind) func(*Approval) im.ID {
+		return func(a *Approval) (id im.ID) {
+			if a.row.Subject.Kind == kind {
 				id = a.row.Subject.ID
 			}
 			return id
-		}))
+		}
+	}
+	switch a.row.Subject.Kind {
+	case im.KindAccount:
+		return node(to(ctx, a.b, "Approval.account", &a.b.shown.approvals, accountsByID, a, of(im.KindAccount)))
+	case im.KindImport:
+		return importNode(to(ctx, a.b, "Approval.import", &a.b.shown.approvals, importsByID, a, of(im.KindImport)))
 	}
 	return node(to(ctx, a.b, "Approval.subject", &a.b.shown.approvals, subjects, a, func(a *Approval) im.ID { return a.row.Subject.ID }))
 }
@@ -327,6 +333,13 @@ func (a *Approval) Summary(ctx context.Context) (string, error) {
 	}
 	if err != nil {
 		return "", err
+	}
+	if a.row.Subject.Kind == im.KindImport {
+		w, err := a.b.workspace(ctx, a.row.WorkspaceID)
+		if err != nil || w == nil {
+			return "", err
+		}
+		return summary(a.b.lang, a.row.Action, name(who), w.Name()), nil
 	}
 	return summary(a.b.lang, a.row.Action, name(who), name(whom)), nil
 }

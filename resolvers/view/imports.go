@@ -163,6 +163,9 @@ func (*ImportDirectoryPayload) IsCommandPayload() {}
 // ImportDirectoryPayload presents what came of a wished import.
 func (b *Batch) ImportDirectoryPayload(r intake.Result) *ImportDirectoryPayload {
 	c, _ := b.command(blocking.Result{Decision: r.Decision, Faults: r.Faults})
+	if r.Approval != nil {
+		c.Approval = b.Approval(*r.Approval)
+	}
 	out := &ImportDirectoryPayload{Command: c}
 	if r.Import != nil {
 		out.Import = b.DirectoryImport(*r.Import)
@@ -174,6 +177,7 @@ func (b *Batch) ImportDirectoryPayload(r intake.Result) *ImportDirectoryPayload 
 type BlacklistImport struct{ *DirectoryImport }
 
 // The methods of BlacklistImport are the fields of the schema that a file of the directory has not.
+func (i *BlacklistImport) Total() int    { return max(i.row.Rows, i.row.Total()) } // they were counted before it was let in
 func (i *BlacklistImport) InReview() int { return i.row.InReview }
 func (i *BlacklistImport) Workspace(ctx context.Context) (*Workspace, error) {
 	return i.b.workspace(ctx, i.row.WorkspaceID)

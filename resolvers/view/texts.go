@@ -17,6 +17,7 @@ var summaries = map[string][2]string{
 	authz.ActionLift:             {"{who} asks to end what keeps {whom} away.", "{who}申请解除对{whom}的限制。"},
 	authz.ActionUndo:             {"{who} asks to take back what was done about {whom}.", "{who}申请撤销对{whom}的操作。"},
 	authz.ActionSetAccountStatus: {"{who} asks to change the status of an account of {whom}.", "{who}申请变更{whom}的账号状态。"},
+	authz.ActionBulk:             {"{who} asks to blacklist the contacts that a file names, on {whom}.", "{who}申请将文件所列的{whom}联系人加入黑名单。"},
 	authz.ActionSignOutDevices:   {"{who} asks to sign {whom} out everywhere.", "{who}申请将{whom}从所有设备退出登录。"},
 }
 

@@ -178,6 +178,7 @@ func decisions(b *Batch) *lazy[im.ID, *Decision]            { return &b.decision
 func groups(b *Batch) *lazy[im.ID, *Group]                  { return &b.groups }
 func subjects(b *Batch) *lazy[im.ID, *Relationship]         { return &b.subjects }
 func accountsByID(b *Batch) *lazy[im.ID, *Account]          { return &b.accounts }
+func importsByID(b *Batch) *lazy[im.ID, *DirectoryImport]   { return &b.imports }
 func departmentsOf(b *Batch) *lazy[im.ID, []*Department]    { return &b.departmentsOf }
 func accountsOf(b *Batch) *lazy[im.ID, []*Account]          { return &b.accountsOf }
 func opportunitiesOf(b *Batch) *lazy[im.ID, []*Opportunity] { return &b.opportunitiesOf }
@@ -383,11 +384,7 @@ func (b *Batch) Node(ctx context.Context, r im.Ref) (Node, error) {
 		}
 		return d, nil
 	case im.KindImport:
-		i, err := b.imports.get(ctx, r.ID)
-		if i != nil && i.row.Kind == im.BlacklistImport {
-			return &BlacklistImport{i}, err
-		}
-		return node(i, err)
+		return importNode(b.imports.get(ctx, r.ID))
 	case im.KindImportRow:
 		return node(b.importRows.get(ctx, r.ID))
 	case im.KindRule:
@@ -463,6 +460,14 @@ func node[T any, P interface {
 		return nil, err
 	}
 	return p, err
+}
+
+// importNode presents an import as what it is of.
+func importNode(i *DirectoryImport, err error) (Node, error) {
+	if i != nil && i.row.Kind == im.BlacklistImport {
+		return &BlacklistImport{i}, err
+	}
+	return node(i, err)
 }
 
 // Node is whatever has an id.
