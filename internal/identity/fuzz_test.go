@@ -135,7 +135,7 @@ func TestKeySetReadsOnce(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	for range 20 {
-		go func() { _, err := k.find(t.Context(), "d", "EdDSA"); results <- err }()
+		go func() { _, _, err := k.find(t.Context(), "d", "EdDSA"); results <- err }()
 	}
 	hangUp()
 	if err := <-results; !errors.Is(err, context.Canceled) {

@@ -52,8 +52,9 @@ type Service struct {
 	o      Options
 	parser *jwt.Parser
 	live   live
-	people *lru.Cache[string, person] // who asked lately, by account
-	heard  atomic.Uint64              // how often another replica was heard of
+	people *lru.Cache[string, person]   // who asked lately, by account
+	tokens *lru.Cache[tokenHash, named] // that were looked through lately
+	heard  atomic.Uint64                // how often another replica was heard of
 }
 
 // New makes the service.
@@ -72,7 +73,8 @@ func New(s Store, p authz.Source, o Options) *Service {
 		methods = append(methods, keyMethods...)
 	}
 	people, _ := lru.New[string, person](knownMost) // fails only for a size below one
-	return &Service{store: s, policy: p, o: o, live: newLive(), people: people, parser: jwt.NewParser(
+	tokens, _ := lru.New[tokenHash, named](knownMost)
+	return &Service{store: s, policy: p, o: o, live: newLive(), people: people, tokens: tokens, parser: jwt.NewParser(
 		jwt.WithValidMethods(methods), jwt.WithIssuer(o.Issuer), jwt.WithAudience(o.Audience),
 		jwt.WithLeeway(o.Leeway), jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithTimeFunc(o.Now))}
 }
@@ -93,47 +95,20 @@ func (s *Service) Authenticate(ctx context.Context, token string) (im.Session, e
 	if len(token) > tokenMax {
 		return im.Session{}, refuse(errors.New("token too long"))
 	}
-	claims := jwt.MapClaims{}
-	if _, err := s.parser.ParseWithClaims(token, claims, s.keyOf(ctx)); errors.Is(err, errKeysAway) {
-		f := fault.New(fault.Unavailable, "unavailable")
-		f.Cause = err
-		return im.Session{}, f
-	} else if err != nil {
-		return im.Session{}, refuse(err)
-	}
-	account, _ := claims[s.o.Claim].(string)
-	out := im.Session{}
-	if began, err := claims.GetIssuedAt(); err == nil && began != nil {
-		out.Began = began.Time
-	}
-	until, err := claims.GetExpirationTime()
-	if err != nil || until == nil {
-		return im.Session{}, refuse(errors.New("token without an end"))
-	}
-	out.Until = until.Time
-	p, found, err := s.person(ctx, account)
+	n, err := s.nameIn(ctx, token)
 	if err != nil {
 		return im.Session{}, err
 	}
-	if !found || account == "" || p.standing.Ends(out.Began) {
+	out := im.Session{Began: n.began, Until: n.until}
+	p, found, err := s.person(ctx, n.account)
+	if err != nil {
+		return im.Session{}, err
+	}
+	if !found || p.standing.Ends(out.Began) {
 		return im.Session{}, refuse(errors.New("the token names nobody who works here, or is older than the end of all his sessions"))
 	}
 	out.Viewer = p.viewer
 	return out, nil
-}
-
-// keyOf finds the key that a token must be signed with: by its algorithm first, so that no key is ever used for another one.
-func (s *Service) keyOf(ctx context.Context) jwt.Keyfunc {
-	return func(t *jwt.Token) (any, error) {
-		if _, asks := t.Header["crit"]; asks {
-			return nil, errors.New("the token asks for what we do not know")
-		}
-		if t.Method.Alg() == secretMethod {
-			return s.o.Secret, nil
-		}
-		kid, _ := t.Header["kid"].(string)
-		return s.o.Keys.find(ctx, kid, t.Method.Alg())
-	}
 }
 
 func standing(m im.Member) im.Standing {

@@ -29,8 +29,7 @@ type KeySet struct {
 	o KeySetOptions
 
 	mu     sync.Mutex
-	keys   []publicKey
-	at     time.Time // when the keys were read
+	keys   *publicKeys
 	sought time.Time // when a key was last looked for that is not among them
 	flight *reading  // that is under way
 }
@@ -44,6 +43,12 @@ type KeySetOptions struct {
 	Keep time.Duration
 	Now  func() time.Time
 	Log  *slog.Logger
+}
+
+// publicKeys is what one reading of the set gave.
+type publicKeys struct {
+	of []publicKey
+	at time.Time // when it was read
 }
 
 type publicKey struct {
@@ -99,10 +104,16 @@ func (k *KeySet) Ready() error {
 }
 
 // good gives the keys while they are.
-func (k *KeySet) good() ([]publicKey, bool) {
+func (k *KeySet) good() (keys *publicKeys, good bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.keys, !k.at.IsZero() && k.o.Now().Sub(k.at) <= k.o.Keep
+	return k.keys, k.keys != nil && k.o.Now().Sub(k.keys.at) <= k.o.Keep
+}
+
+// still reports whether these keys are the last that were read, and good.
+func (k *KeySet) still(keys *publicKeys) bool {
+	last, good := k.good()
+	return good && last == keys
 }
 
 // reading is one reading of the set; err holds once it is done.
@@ -136,7 +147,7 @@ func (k *KeySet) fly(ctx context.Context, r *reading) {
 	keys, err := k.read(ctx)
 	k.mu.Lock()
 	if err == nil {
-		k.keys, k.at = keys, began
+		k.keys = &publicKeys{keys, began}
 	}
 	k.flight = nil
 	k.mu.Unlock()
@@ -152,26 +163,27 @@ func (k *KeySet) read(ctx context.Context) ([]publicKey, error) {
 	return parseKeys(b)
 }
 
-// find gives the keys that a token may be signed with. Where none is called so, the set may have changed: it is read again, but
-// not more often than so, whoever asks.
-func (k *KeySet) find(ctx context.Context, id, method string) (any, error) {
+// find gives the keys that a token may be signed with, and from among which they are. Where none is called so, the set may have
+// changed: it is read again, but not more often than so, whoever asks.
+func (k *KeySet) find(ctx context.Context, id, method string) (key any, among *publicKeys, err error) {
 	keys, good := k.good()
-	if found := choose(keys, id, method); good && found != nil {
-		return *found, nil
+	if good {
+		if found := choose(keys.of, id, method); found != nil {
+			return *found, keys, nil
+		}
 	}
 	if k.maySeek() {
 		if err := k.Refresh(ctx); err != nil {
 			k.o.Log.WarnContext(ctx, "the keys of the issuer cannot be read", "error", err)
 		}
 	}
-	keys, good = k.good()
-	if !good {
-		return nil, errKeysAway
+	if keys, good = k.good(); !good {
+		return nil, nil, errKeysAway
 	}
-	if found := choose(keys, id, method); found != nil {
-		return *found, nil
+	if found := choose(keys.of, id, method); found != nil {
+		return *found, keys, nil
 	}
-	return nil, errNoKey
+	return nil, nil, errNoKey
 }
 
 func (k *KeySet) maySeek() bool {
