@@ -101,37 +101,34 @@ func (s *Store) BlockFacts(ctx context.Context, q blocking.BlockQuery) (f blocki
 	}
 	switch q.Target.Kind {
 	case im.KindMember:
-		ss = append(ss,
-			seen(&f.Member, q.Target.ID),
-			places("exists (select 1 from accounts a where a.member_id = ? and a.workspace_id = w.id)", q.Target.ID),
-			relation(me, q.Target.ID, &f.Relation),
-			stmt{text: `select 1 from groups g join group_members a on a.group_id = g.id and a.party_id = ? and a.left_at is null
-				join group_members b on b.group_id = g.id and b.party_id = ? and b.left_at is null
-				where g.owner_id = ? and g.owner_id <> a.party_id and g.dissolved_at is null limit 1`,
-				args: []any{me, q.Target.ID, q.Target.ID},
-				scan: func(r row) error { var one int; f.OwnsSharedGroup = true; return r.Scan(&one) }},
-			stmt{text: "select not exists (select 1 from member_departments a join member_departments b on b.department_id = a.department_id " +
-				"where a.member_id = ? and b.member_id = ?)", args: []any{he, q.Target.ID},
-				scan: func(r row) error { return r.Scan(&f.OtherDepartment) }},
-			stmt{text: "select " + isBelow("m.id") + " from members m where m.id = ?", args: []any{me, q.Target.ID},
-				scan: func(r row) error { return r.Scan(&f.Below) }})
+		// What stands between the two is read with the target himself.
+		m := new(builder).add("select ").relation(me, q.Target.ID).add(", ")
 		if he != me {
-			ss = append(ss, relation(he, q.Target.ID, &f.InitiatorRelation))
+			m.relation(he, q.Target.ID)
+		} else {
+			m.add("null")
 		}
+		m.add(`, exists (select 1 from groups g join group_members a on a.group_id = g.id and a.party_id = ? and a.left_at is null
+				join group_members b on b.group_id = g.id and b.party_id = g.owner_id and b.left_at is null
+				where g.owner_id = m.id and g.owner_id <> a.party_id and g.dissolved_at is null),
+			not exists (select 1 from member_departments a join member_departments b on b.department_id = a.department_id
+				where a.member_id = ? and b.member_id = m.id), `, me, he).
+			add(isBelow("m.id")+", "+ownMemberColumns+" from members m where m.id = ? and ", me, q.Target.ID).visibleTo(q.Viewer, im.KindMember)
+		ss = append(ss, m.stmt(func(r row) error {
+			f.Member = &im.Member{}
+			return r.Scan(append([]any{textOf(&f.Relation), textOf(&f.InitiatorRelation), &f.OwnsSharedGroup, &f.OtherDepartment, &f.Below},
+				memberInto(f.Member)...)...)
+		}), places("exists (select 1 from accounts a where a.member_id = ? and a.workspace_id = w.id)", q.Target.ID))
 	case im.KindContact:
 		ss = append(ss,
-			new(builder).add("select "+contactColumns+" from external_contacts c where c.id = ? and ", q.Target.ID).
+			new(builder).add("select "+ownContact+`, coalesce((select sum(o.amount) from opportunities o where o.contact_id = c.id and o.is_open and o.currency = ?), 0),
+				`, me, me, q.Currency).add(contactColumns+" from external_contacts c where c.id = ? and ", q.Target.ID).
 				visibleTo(q.Viewer, im.KindContact).stmt(func(r row) error {
-				c, err := scanContact(r)
+				c, err := scanContact(behind{r, []any{&f.OwnDepartment, &f.OwnPool, &f.OpenValue}})
 				f.Contact = &c
 				return err
 			}),
-			places("w.id = (select c.workspace_id from external_contacts c where c.id = ?)", q.Target.ID),
-			stmt{text: "select " + ownContact + " from external_contacts c where c.id = ?", args: []any{me, me, q.Target.ID},
-				scan: func(r row) error { return r.Scan(&f.OwnDepartment, &f.OwnPool) }},
-			stmt{text: "select coalesce(sum(o.amount), 0) from opportunities o where o.contact_id = ? and o.is_open and o.currency = ?",
-				args: []any{q.Target.ID, q.Currency},
-				scan: func(r row) error { return r.Scan(&f.OpenValue) }})
+			places("w.id = (select c.workspace_id from external_contacts c where c.id = ?)", q.Target.ID))
 	case im.KindGroup:
 		ss = append(ss,
 			new(builder).add("select g.name from groups g where g.id = ? and g.dissolved_at is null and ", q.Target.ID).visibleTo(q.Viewer, im.KindGroup).
@@ -155,7 +152,7 @@ func (s *Store) BlockFacts(ctx context.Context, q blocking.BlockQuery) (f blocki
 		rel, _, err := scanRelationship(r)
 		standing = append(standing, rel)
 		return err
-	}), lately(me, q).stmt(func(r row) error { return r.Scan(&f.Blocks, &f.Blacklistings) }), departmentsOf(me, &f.Departments))
+	}), lately(me, q, &f.Blocks, &f.Blacklistings, &f.Departments))
 	if err := s.read(ctx, ss...); err != nil {
 		return f, unavailable(err, "read facts of a block")
 	}
@@ -187,22 +184,13 @@ func (q *builder) account(member im.ID, now time.Time) *builder {
 	return q.add(strings.Replace(of, "%s", statusAt, 1)+", "+strings.Replace(of, "%s", "a.status_scope", 1), us(now), member, member)
 }
 
-// relation reads where one member stands to another in the reporting line, at any distance.
-func relation(of, to im.ID, relation *string) stmt {
-	return stmt{text: `with recursive line (id, step, from_target) as (
-			select m.manager_id, 1, m.id = ? from members m where m.id in (?, ?)
-			union all select m.manager_id, l.step + 1, l.from_target from line l join members m on m.id = l.id where l.step < ?)
-			select l.from_target from line l where (l.id = ? and not l.from_target) or (l.id = ? and l.from_target) limit 1`,
-		args: []any{to, of, to, lineMax, to, of},
-		scan: func(r row) error {
-			var fromTarget bool
-			err := r.Scan(&fromTarget)
-			*relation = "superior"
-			if fromTarget {
-				*relation = "subordinate"
-			}
-			return err
-		}}
+// relation adds where one member stands to another in the reporting line, at any distance; null where he does not.
+func (q *builder) relation(of, to im.ID) *builder {
+	return q.add(`(with recursive line (id, step, from_target) as (
+			select n.manager_id, 1, n.id = ? from members n where n.id in (?, ?)
+			union all select n.manager_id, l.step + 1, l.from_target from line l join members n on n.id = l.id where l.step < ?)
+			select case when l.from_target then 'subordinate' else 'superior' end from line l
+			where (l.id = ? and not l.from_target) or (l.id = ? and l.from_target) limit 1)`, to, of, to, lineMax, to, of)
 }
 
 // ownContact is of contacts c, whether their owner is in one of the viewer's departments or below, and whether they lie in the
@@ -210,25 +198,22 @@ func relation(of, to im.ID, relation *string) stmt {
 var ownContact = isBelow("c.owner_id") + `, exists (select 1 from member_departments vm
 	where vm.member_id = ? and vm.department_id = c.pool_department_id)`
 
-// departmentsOf reads the names of a member's departments and of all above them.
-func departmentsOf(member im.ID, names *[]string) stmt {
-	return stmt{text: `with recursive up (name, parent_id) as (select d.name, d.parent_id from departments d
-		join member_departments md on md.department_id = d.id and md.member_id = ?
-		union select d.name, d.parent_id from departments d join up on d.id = up.parent_id) select distinct name from up order by name`, args: []any{member},
-		scan: func(r row) error {
-			var name string
-			err := r.Scan(&name)
-			*names = append(*names, name)
-			return err
-		}}
-}
-
-// lately counts what somebody has made of late: blocks of contacts, and blacklistings.
-func lately(initiator im.ID, q blocking.BlockQuery) *builder {
+// lately reads what is known of who acts: how many blocks of contacts and blacklistings he has made of late, and the names of his
+// departments and of all above them.
+func lately(initiator im.ID, q blocking.BlockQuery, blocked, blacklisted *int, departments *[]string) stmt {
 	blocks, blacklistings := q.Counts()
 	b := new(builder).add("select ")
 	made(b, ledger.Counted{InitiatorID: initiator, Kind: im.Block, Since: blocks}, q.Made).add(", ")
-	return made(b, ledger.Counted{InitiatorID: initiator, Kind: im.Blacklist, Since: blacklistings}, q.Made)
+	made(b, ledger.Counted{InitiatorID: initiator, Kind: im.Blacklist, Since: blacklistings}, q.Made)
+	return b.add(`, (with recursive up (name, parent_id) as (select d.name, d.parent_id from departments d
+		join member_departments md on md.department_id = d.id and md.member_id = ?
+		union select d.name, d.parent_id from departments d join up on d.id = up.parent_id)
+		select string_agg(name, '`+separator+"') from up)", initiator).stmt(func(r row) error {
+		err := r.Scan(blocked, blacklisted, words{departments})
+		slices.Sort(*departments)
+		*departments = slices.Compact(*departments)
+		return err
+	})
 }
 
 // made adds how many relationships with contacts somebody has made since a moment; where one of them is decided again,

@@ -104,9 +104,7 @@ func (s *Store) WishFacts(ctx context.Context, q blocking.WishQuery) (map[im.ID]
 	}
 	var blocks, blacklistings int
 	var departments []string
-	ss = append(ss, lately(me, blocking.BlockQuery{Now: q.Now}).stmt(func(r row) error { return r.Scan(&blocks, &blacklistings) }),
-		departmentsOf(me, &departments))
-	err := s.read(ctx, ss...)
+	err := s.read(ctx, append(ss, lately(me, blocking.BlockQuery{Now: q.Now}, &blocks, &blacklistings, &departments))...)
 	for id := range out {
 		change(id, func(f *blocking.BlockFacts) {
 			f.Blocks, f.Blacklistings, f.Departments = blocks, blacklistings, departments

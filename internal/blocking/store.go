@@ -113,7 +113,7 @@ type BlockFacts struct {
 	Group           *im.Group           // of a group block, where the viewer may see it
 	Found           bool                // the target is there, and the viewer may see it
 	Name            string              // of the target
-	Member          *im.Member          // the target, where it is a member
+	Member          *im.Member          // the target, where it is a member; without its department and roles
 	Contact         *im.ExternalContact // the target, where it is a contact
 	Places          []Place             // workspaces that both are on
 	Relation        string              // where the target stands to the viewer: superior, subordinate or neither
