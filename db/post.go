@@ -87,19 +87,22 @@ func (s *Store) unitStmts(ctx context.Context, u ledger.Unit, others ...im.ID) (
 			args: []any{r.State, r.Version, us(r.EffectiveAt), us(r.EndedAt), r.Enforcement, toJSON(r.Needs), r.DecisionID, r.ID, r.Version - 1}})
 	}
 	for i, r := range u.Relationships {
+		const marks = "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
 		q := new(builder).add(`insert into relationships (id, workspace_id, kind, state, version, scope, source, initiator_id,
 			target_kind, target_id, group_id, reason, created_at, effective_at, expires_at, ended_at, enforcement, undo_terms, needs,
-			decision_id, further, delegate_id, requested_by, declared) select ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?`,
-			r.ID, r.WorkspaceID, r.Kind, r.State, r.Version, r.Scope, r.Source, r.InitiatorID,
+			decision_id, further, delegate_id, requested_by, declared) `)
+		row := []any{r.ID, r.WorkspaceID, r.Kind, r.State, r.Version, r.Scope, r.Source, r.InitiatorID,
 			r.Target.Kind, r.Target.ID, r.GroupID, w.seal(r.Target.ID, r.Reason, placeReason, r.ID), us(r.CreatedAt),
 			us(r.EffectiveAt), us(r.ExpiresAt), us(r.EndedAt), r.Enforcement, toJSON(r.Undo), toJSON(r.Needs), r.DecisionID,
-			jsonOrNull(r.Further), r.DelegateID, r.RequestedBy, r.Declared)
-		insert := q.stmt(nil)
+			jsonOrNull(r.Further), r.DelegateID, r.RequestedBy, r.Declared}
 		if c := u.Counted; c != nil && i == 0 { // the others are of the same command
-			insert = made(q.add(" where "), *c, nil).add(" = ?", c.N).stmt(nil)
+			made(q.add("select "+marks+" where ", row...), *c, nil).add(" = ?", c.N)
+			insert := q.stmt(nil)
 			insert.want = 1
+			ss = append(ss, insert)
+			continue
 		}
-		ss = append(ss, insert)
+		ss = append(ss, q.add("values ("+marks+")", row...).stmt(nil)) // which SQLite writes without a journal of the statement's own
 	}
 	for _, a := range u.ApprovalSteps {
 		ss = append(ss, stmt{text: `update approvals set state = ?, version = ?, needs = ?, final_decision_id = ?, ended_at = ?

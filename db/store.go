@@ -651,25 +651,58 @@ func (w *writer) do(s stmt) error {
 // commit writes a group of units in one transaction. A unit that fails is rolled back alone; where the transaction
 // fails, all do.
 func (w *writer) commit(group []*request) {
-	err := w.do(stmt{text: "begin immediate"})
-	if err == nil {
-		for _, r := range group {
-			if err = w.unit(r); err != nil {
-				break
-			}
-		}
-		if err == nil {
-			err = w.do(stmt{text: "commit"})
-		}
-		if err != nil {
-			_ = w.do(stmt{text: "rollback"})
-		}
+	// A savepoint for each unit costs as much as two rows, and hardly a unit fails. So all are written without any, and where one
+	// fails that others would go down with, all once more. What answers with rows is written once.
+	var err error
+	bare := len(group) == 1 || !slices.ContainsFunc(group, (*request).answers)
+	if bare {
+		err = w.transaction(group, w.bare)
+	}
+	if _, failed := errors.AsType[unitFailed](err); !bare || failed && len(group) > 1 {
+		err = w.transaction(group, w.unit)
 	}
 	if err != nil {
 		for _, r := range group {
 			r.err = errors.Join(r.err, err)
 		}
 	}
+}
+
+// answers reports whether the unit reads rows, which are scanned as they come.
+func (r *request) answers() bool {
+	return slices.ContainsFunc(r.ss, func(s stmt) bool { return s.scan != nil })
+}
+
+// unitFailed is the error of a unit that ends the transaction.
+type unitFailed struct{ error }
+
+func (u unitFailed) Unwrap() error { return u.error }
+
+func (w *writer) transaction(group []*request, write func(*request) error) error {
+	if err := w.do(stmt{text: "begin immediate"}); err != nil {
+		return err
+	}
+	for _, r := range group {
+		if err := write(r); err != nil {
+			_ = w.do(stmt{text: "rollback"})
+			return err
+		}
+	}
+	err := w.do(stmt{text: "commit"})
+	if err != nil {
+		_ = w.do(stmt{text: "rollback"})
+	}
+	return err
+}
+
+// bare runs the statements of one unit, whose error is the transaction's.
+func (w *writer) bare(r *request) error {
+	for _, s := range r.ss {
+		if err := w.do(s); err != nil {
+			return unitFailed{err}
+		}
+	}
+	return nil
 }
 
 // unit runs the statements of one unit. Its own error is of the transaction; that of the unit is the request's.
