@@ -160,3 +160,28 @@ func (d *database) describe(ctx context.Context) string {
 	}
 	return fmt.Sprintf("PostgreSQL %s (fsync=%s, synchronous_commit=%s)", version, fsync, commit)
 }
+
+// cpu is the CPU time that all of the server has taken so far, where it is one of its own on this machine; else zero.
+func (d *database) cpu(ctx context.Context) (all time.Duration) {
+	if _, ok := d.sqlite(); ok {
+		return 0
+	}
+	var pid int
+	if err := d.sql.QueryRowContext(ctx, "select pg_backend_pid()").Scan(&pid); err != nil {
+		return 0
+	}
+	_, _, server := cpuOf(pid)
+	if server == 0 {
+		return 0
+	}
+	own, ended, _ := cpuOf(server)
+	all = own + ended
+	processes, _ := filepath.Glob("/proc/[0-9]*")
+	for _, p := range processes {
+		pid, _ := strconv.Atoi(filepath.Base(p))
+		if own, _, parent := cpuOf(pid); parent == server {
+			all += own
+		}
+	}
+	return all
+}

@@ -26,7 +26,12 @@ type sample struct {
 	took []time.Duration // of each answered request
 	all  time.Duration
 	cpu  time.Duration // that the server's process took; not that of PostgreSQL
+
+	database time.Duration // that all of PostgreSQL took meanwhile, whoever asked it
 }
+
+func (s sample) ofServer() time.Duration   { return s.cpu }
+func (s sample) ofDatabase() time.Duration { return s.database }
 
 func (s sample) rate() float64 { return float64(len(s.took)) / s.all.Seconds() }
 
@@ -168,16 +173,24 @@ func build(ctx context.Context, dir string) (string, error) {
 
 // cpu is the CPU time that the process has taken so far, as far as the machine tells (Linux does); else zero.
 func (p *process) cpu() time.Duration {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	own, _, _ := cpuOf(p.cmd.Process.Pid)
+	return own
+}
+
+// cpuOf is the CPU time of a process, that of its children that have ended, and whose child it is itself.
+func cpuOf(pid int) (own, ended time.Duration, parent int) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	_, rest, ok := strings.Cut(string(b), ") ")
 	fields := strings.Fields(rest)
-	if err != nil || !ok || len(fields) < 13 {
-		return 0
+	if err != nil || !ok || len(fields) < 15 {
+		return 0, 0, 0
 	}
-	const tick = 10 * time.Millisecond
-	user, _ := strconv.Atoi(fields[11])
-	system, _ := strconv.Atoi(fields[12])
-	return time.Duration(user+system) * tick
+	n := func(i int) time.Duration {
+		v, _ := strconv.Atoi(fields[i])
+		return time.Duration(v) * 10 * time.Millisecond
+	} // a tick
+	parent, _ = strconv.Atoi(fields[1])
+	return n(11) + n(12), n(13) + n(14), parent
 }
 
 // memory is what the process holds of the machine's memory, and what of that is no file's, in MiB, as far as the machine

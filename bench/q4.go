@@ -139,9 +139,9 @@ func (s *side) warm(ctx context.Context, p people) error {
 
 func (s *side) measure(ctx context.Context, p people, c int, d time.Duration) error {
 	end := time.Now().Add(d)
-	cpu := s.server.cpu()
+	cpu, database := s.server.cpu(), s.db.cpu(ctx)
 	out, err := s.drive(ctx, p, c, func(int) bool { return time.Now().Before(end) })
-	out.cpu = s.server.cpu() - cpu
+	out.cpu, out.database = s.server.cpu()-cpu, s.db.cpu(ctx)-database
 	s.runs[c] = append(s.runs[c], out)
 	s.done += len(out.took)
 	return err
@@ -165,7 +165,7 @@ func (s *side) drive(ctx context.Context, p people, c int, more func(int) bool) 
 // table prints the comparison.
 func table(gateway, ideal *side) {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "\treq/s median (min–max)\tp50\tp99\tCPU/block\tx ideal (rounds, min–max)\t")
+	fmt.Fprintln(w, "\treq/s median (min–max)\tp50\tp99\tCPU/block\tPostgreSQL's\tx ideal (rounds, min–max)\t")
 	for _, c := range concurrencies {
 		limit := rates(ideal.runs[c])
 		for _, s := range []*side{ideal, gateway} {
@@ -180,8 +180,8 @@ func table(gateway, ideal *side) {
 				slices.Sort(each)
 				ratio = fmt.Sprintf("%.2f (%.2f–%.2f)", median(rs)/median(limit), each[0], each[len(each)-1])
 			}
-			fmt.Fprintf(w, "%s c=%d\t%.0f (%.0f–%.0f)\t%s\t%s\t%s\t%s\t\n", s.name, c, median(rs), rs[0], rs[len(rs)-1],
-				millis(took[len(took)/2]), millis(took[len(took)*99/100]), millis(cpuEach(s.runs[c])), ratio)
+			fmt.Fprintf(w, "%s c=%d\t%.0f (%.0f–%.0f)\t%s\t%s\t%s\t%s\t%s\t\n", s.name, c, median(rs), rs[0], rs[len(rs)-1],
+				millis(took[len(took)/2]), millis(took[len(took)*99/100]), millis(cpuEach(s.runs[c], sample.ofServer)), millis(cpuEach(s.runs[c], sample.ofDatabase)), ratio)
 		}
 	}
 	_ = w.Flush()
@@ -196,11 +196,11 @@ func times(runs []sample) (out []time.Duration) {
 	return out
 }
 
-// cpuEach is the server's CPU time for one request.
-func cpuEach(runs []sample) (d time.Duration) {
+// cpuEach is the CPU time of one for one request.
+func cpuEach(runs []sample, of func(sample) time.Duration) (d time.Duration) {
 	n := 0
 	for _, r := range runs {
-		d += r.cpu
+		d += of(r)
 		n += len(r.took)
 	}
 	return d / time.Duration(max(n, 1))

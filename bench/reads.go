@@ -275,7 +275,7 @@ func readsTable(ss []shape, runs map[string]map[int]*measured) {
 			}
 			took := times(r.gateway)
 			fmt.Fprintf(w, "%s c=%d\t%.0f\t%s\t%.0f (%.0f–%.0f)\t%s\t%s\t%s\t%s\t%.2f (%.2f–%.2f)\t\n", s.name, c, median(limit), of, median(rs), rs[0], rs[len(rs)-1],
-				millis(took[len(took)/2]), millis(took[len(took)*99/100]), millis(cpuEach(r.gateway)), millis(cpuEach(r.ideal)), median(each), each[0], each[len(each)-1])
+				millis(took[len(took)/2]), millis(took[len(took)*99/100]), millis(cpuEach(r.gateway, sample.ofServer)), millis(cpuEach(r.ideal, sample.ofServer)), median(each), each[0], each[len(each)-1])
 		}
 	}
 	_ = w.Flush()
