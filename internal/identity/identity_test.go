@@ -76,7 +76,7 @@ var directoryOf = people{
 func service(t testing.TB, o Options) *Service {
 	t.Helper()
 	e, err := authz.Build(authz.Sources{Layers: authz.Shipped(), Platforms: []authz.Platform{{Name: "native", Organisation: true}},
-		Duties: []string{authz.DutyUndo, authz.DutyUndoReview, authz.DutyAlert, authz.DutyExpire, authz.DutyCooldown, authz.DutyUndoTrace, authz.DutyCuts, authz.DutyCloses, authz.DutyRisk, authz.DutyRiskLevel}})
+		Duties: []string{authz.DutyUndo, authz.DutyUndoReview, authz.DutyAlert, authz.DutyNotify, authz.DutyExpire, authz.DutyCooldown, authz.DutyUndoTrace, authz.DutyCuts, authz.DutyCloses, authz.DutyRisk, authz.DutyRiskLevel}})
 	if err != nil {
 		t.Fatal(err)
 	}
