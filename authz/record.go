@@ -89,12 +89,17 @@ func (e *FactError) Error() string {
 	return fmt.Sprintf("%s cannot be %q; expected %s", e.Name, e.Value, e.Expected)
 }
 
-// Set puts one fact, by its name as in conditions; the leading "r." may be left out. Its error is a [*FactError].
-func (r *Request) Set(name, value string) error {
-	full := name
-	if !strings.HasPrefix(full, "r.") {
-		full = "r." + full
+// FactName is the name of a fact as conditions spell it: the leading "r." may be left out.
+func FactName(name string) string {
+	if strings.HasPrefix(name, "r.") {
+		return name
 	}
+	return "r." + name
+}
+
+// Set puts one fact, by its name (see [FactName]). Its error is a [*FactError].
+func (r *Request) Set(name, value string) error {
+	full := FactName(name)
 	if full == platformFact {
 		r.Platform = value
 		return nil

@@ -175,12 +175,13 @@ func (s *Store) BlockFacts(ctx context.Context, q blocking.BlockQuery) (f blocki
 // placeInGroup is which place a party of group g has there, as policy calls it.
 const placeInGroup = "case when gm.party_id = g.owner_id then 'owner' when gm.is_admin then 'admin' else 'member' end"
 
-// account adds a member's status and its scope on workspace w; both are null where he has no account there.
+// account adds a member's status and its scope on workspace w, by the account that is his own where there is one; both are null where
+// he has no account there.
 func (q *builder) account(member im.ID, now time.Time) *builder {
 	if member.IsZero() { // said in the text, as PostgreSQL would else plan anew each time, for a plan without nobody's accounts
 		return q.add("null, null")
 	}
-	const of = "(select %s from accounts a where a.workspace_id = w.id and a.member_id = ? order by a.id limit 1)"
+	const of = "(select %s from accounts a where a.workspace_id = w.id and a.member_id = ? order by a.kind <> 'HUMAN', a.id limit 1)"
 	return q.add(strings.Replace(of, "%s", statusAt, 1)+", "+strings.Replace(of, "%s", "a.status_scope", 1), us(now), member, member)
 }
 
@@ -314,11 +315,16 @@ func (s *Store) ApprovalFacts(ctx context.Context, v im.Viewer, id im.ID) (*bloc
 	return &f, nil
 }
 
-// activePerson is the members m who may take part in a review: employed, and with an account in full use on the
-// workspace in question (C-04).
-const activePerson = `m.employment = 'ACTIVE'
-	and exists (select 1 from accounts x where x.member_id = m.id and x.workspace_id = ? and x.status = 'ACTIVE' and x.status_scope = 'FULL'
-		and (x.status_until is null or x.status_until > ?))`
+// activePerson is the members m who may take part in a review: employed, and with an account in full use on the workspace in
+// question (C-04), or on any where none is.
+func activePerson(workspace im.ID, now time.Time) *builder {
+	q := new(builder).add(`m.employment = 'ACTIVE' and exists (select 1 from accounts x where x.member_id = m.id and x.status = 'ACTIVE'
+		and x.status_scope = 'FULL' and (x.status_until is null or x.status_until > ?)`, us(now))
+	if !workspace.IsZero() {
+		q.add(" and x.workspace_id = ?", workspace)
+	}
+	return q.add(")")
+}
 
 // nobody is the id of nobody: not NULL, which is neither in a list nor not in it.
 var nobody = im.ID{15: 1}
@@ -328,8 +334,9 @@ func (s *Store) Approvers(ctx context.Context, q blocking.ApproverQuery) (map[st
 	out := make(map[string][]im.ID)
 	var ss []stmt
 	for role, implying := range q.Roles {
-		b := new(builder).add("select m.id from members m where "+activePerson, q.WorkspaceID, us(s.now())).
-			add(" and m.id not in ").in(slices.DeleteFunc([]im.ID{q.RequesterID, q.InitiatorID, q.TargetID, nobody}, im.ID.IsZero))
+		active := activePerson(q.WorkspaceID, s.now())
+		b := new(builder).add("select m.id from members m where ").add(active.b.String(), active.args...).
+			add(" and m.id not in ").in(slices.DeleteFunc([]im.ID{q.RequesterID, q.InitiatorID, q.TargetID, q.BesideID, nobody}, im.ID.IsZero))
 		switch role {
 		case im.ManagerOfActor:
 			b.add(" and m.id = (select r.manager_id from members r where r.id = ?)", q.RequesterID)
@@ -346,7 +353,9 @@ func (s *Store) Approvers(ctx context.Context, q blocking.ApproverQuery) (map[st
 				add(roles, args...).add(") order by length(up.path) desc limit 1)")
 		default: // whom no term names is not the one to say how his own people are dealt with
 			roles, args := in(implying)
-			b.add(" and m.id is distinct from (select t.manager_id from members t where t.id = ?)", q.TargetID)
+			for _, about := range []im.ID{q.TargetID, q.BesideID} {
+				b.add(" and m.id is distinct from (select t.manager_id from members t where t.id = ?)", about)
+			}
 			b.add(" and exists (select 1 from member_roles mr where mr.member_id = m.id and mr.role in ").add(roles, args...).add(")")
 		}
 		if len(q.Only) > 0 {

@@ -221,7 +221,7 @@ func (s *Store) PostRows(ctx context.Context, b intake.Batch) error {
 		return nil
 	}
 	if errors.Is(err, errUnmet) {
-		if u.Counted != nil || len(u.Steps) > 0 { // it may as well be these that have moved on
+		if u.Counted != nil || len(u.Steps)+len(b.Writes.Accounts.Changed) > 0 { // it may as well be these that have moved on
 			return intake.ErrOthers
 		}
 		return ledger.ErrStale

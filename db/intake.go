@@ -103,8 +103,10 @@ func (s *Store) Look(ctx context.Context, q intake.Question, a *intake.Answer) e
 		a.AccountNames[name] = true
 		return err
 	})
-	at("select "+accountColumns+" from accounts a", "a", q.Accounts, func(r row) error {
-		x, err := scanAccount(r)
+	at("select a.version, "+accountColumns+" from accounts a", "a", q.Accounts, func(r row) error {
+		var version int
+		x, err := scanAccount(behind{r, []any{&version}})
+		x.Version = version
 		a.Accounts[intake.Place{Workspace: x.WorkspaceID, PlatformID: x.PlatformID}] = x
 		return err
 	})
@@ -228,8 +230,9 @@ func directoryWrites(w intake.Writes) (loads []load, ss []stmt) {
 	for _, x := range w.Accounts.Made {
 		accounts.rows = append(accounts.rows, []any{x.ID, x.MemberID, x.WorkspaceID, string(x.Kind), x.PlatformID, string(x.Status), string(x.StatusScope)})
 	}
-	for _, x := range w.Accounts.Changed {
-		do("update accounts set member_id = ?, kind = ? where id = ?", x.MemberID, string(x.Kind), x.ID)
+	for _, x := range w.Accounts.Changed { // unless somebody else has changed it since it was looked at
+		ss = append(ss, stmt{text: "update accounts set member_id = ?, kind = ?, version = version + 1 where id = ? and version = ?",
+			args: []any{x.MemberID, string(x.Kind), x.ID, x.Version}, want: 1})
 	}
 
 	bindings := load{table: "account_bindings", columns: []string{"id", "account_id", "member_id", "from_at"}}

@@ -297,6 +297,16 @@ func (s *Store) lockStmts(u ledger.Unit) (ss []stmt) {
 			locks[oneAtATime(m)] = true
 		}
 	}
+	for _, b := range u.Bindings {
+		if b.SuperAdmins != nil {
+			locks[accountsLock] = true
+		}
+		for _, m := range []im.ID{b.Account.MemberID, b.Before} {
+			if !m.IsZero() {
+				locks[oneAtATime(m)] = true
+			}
+		}
+	}
 	share := func(lock int64) {
 		if !locks[lock] {
 			locks[lock] = false

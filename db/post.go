@@ -24,7 +24,7 @@ func (s *Store) Post(ctx context.Context, u ledger.Unit) error {
 		return err
 	}
 	err = s.post(ctx, ss)
-	if len(u.CutOffs)+len(u.AccountSteps) > 0 { // also after an error, which does not always mean that nothing was written
+	if len(u.CutOffs)+len(u.AccountSteps)+len(u.Bindings) > 0 { // also after an error, which does not always mean that nothing was written
 		s.people.Add(1)
 	}
 	if err != nil {
@@ -60,6 +60,9 @@ func (s *Store) unitStmts(ctx context.Context, u ledger.Unit, others ...im.ID) (
 	}
 	for _, t := range u.AccountSteps {
 		subjects[t.About] = true
+	}
+	for _, b := range u.Bindings {
+		subjects[b.About] = true
 	}
 	for _, e := range u.Events {
 		subjects[who(e)] = true

@@ -41,6 +41,11 @@ func otherSuperAdmin(q *builder, roles []string, now time.Time) *builder {
 		and exists (select 1 from member_roles mr where mr.member_id = m.id and mr.role in `, us(now)).add(list, args...).add("))")
 }
 
+// hasOwn says that a person has an account of his own, another than this, on the workspace of account a.
+func (q *builder) hasOwn(member, account im.ID) *builder {
+	return q.add("exists (select 1 from accounts x where x.workspace_id = a.workspace_id and x.member_id = ? and x.kind = 'HUMAN' and x.id <> ?)", member, account)
+}
+
 // AccountFacts reads what a command on an account is decided on, in one round trip.
 func (s *Store) AccountFacts(ctx context.Context, q accounts.Query) (*accounts.Facts, error) {
 	var f accounts.Facts
@@ -52,11 +57,17 @@ func (s *Store) AccountFacts(ctx context.Context, q accounts.Query) (*accounts.F
 	}
 	around := new(builder).add("select "+workspaceColumns+", ").account(q.Viewer.ID(), q.Now).add(", ")
 	stops(around, q.Viewer.ID(), q.Since(), q.Before).add(", ")
-	otherSuperAdmin(around, q.SuperAdmins, q.Now).add(" from accounts a join workspaces w on w.id = a.workspace_id where a.id = ?", q.AccountID)
+	otherSuperAdmin(around, q.SuperAdmins, q.Now).add(", ")
+	if q.MemberID.IsZero() {
+		around.add("false")
+	} else {
+		around.hasOwn(q.MemberID, q.AccountID)
+	}
+	around.add(" from accounts a join workspaces w on w.id = a.workspace_id where a.id = ?", q.AccountID)
 	var version int
 	var mine im.Account
 	w := &f.Workspace
-	err := s.read(ctx,
+	ss := []stmt{
 		account.stmt(func(r row) error {
 			raw, err := scanAccount(behind{r, []any{&version}})
 			f.Account = raw.At(q.Now)
@@ -65,20 +76,57 @@ func (s *Store) AccountFacts(ctx context.Context, q accounts.Query) (*accounts.F
 		}),
 		around.stmt(func(r row) error {
 			return r.Scan(&w.ID, &w.Name, &w.Platform, &w.Region, &w.TimeZone, &w.CustomerContact,
-				textOf(&mine.Status), textOf(&mine.StatusScope), &f.Stops, &f.OtherSuperAdmin)
+				textOf(&mine.Status), textOf(&mine.StatusScope), &f.Stops, &f.OtherSuperAdmin, &f.Second)
 		}),
 		stmt{text: "select " + memberColumns + " from members m where m.id = (select a.member_id from accounts a where a.id = ?)", args: []any{q.AccountID},
 			scan: func(r row) (err error) {
 				f.Member, err = scanMember(r)
 				return err
-			}})
+			}},
+	}
+	if !q.MemberID.IsZero() {
+		to := new(builder).add("select "+memberColumns+" from members m where m.id = ?", q.MemberID)
+		if !q.Viewer.ID().IsZero() {
+			to.add(" and ").visibleTo(q.Viewer, im.KindMember)
+		}
+		ss = append(ss, to.stmt(func(r row) (err error) {
+			f.To, err = scanMember(r)
+			return err
+		}))
+	}
+	err := s.read(ctx, ss...)
 	if err != nil || !found {
 		return nil, unavailable(err, "read facts of an account")
 	}
 	f.Account.Version, f.Standing = version, mine.Standing()
-	f.Pending, err = s.approvals(ctx, new(builder).add("select "+approvalColumns+" from approvals a where a.subject_id = ? and a.state = 'PENDING' order by a.id",
-		q.AccountID))
+	f.Pending, err = s.approvals(ctx, pendingOn(q.AccountID))
 	return &f, err
+}
+
+// IdentityFacts reads what a command on a login by another identity provider is decided on.
+func (s *Store) IdentityFacts(ctx context.Context, v im.Viewer, id im.ID) (*accounts.IdentityFacts, error) {
+	var f accounts.IdentityFacts
+	q := new(builder).add("select "+identityColumns+", "+memberColumns+" from identity_links i join members m on m.id = i.member_id where i.id = ?", id)
+	if !v.ID().IsZero() {
+		q.add(" and ").visibleTo(v, im.KindMember)
+	}
+	found := false
+	err := s.read(ctx, q.stmt(func(r row) (err error) {
+		found = true
+		l := &f.Link
+		f.Member, err = scanMember(behind{r, []any{&l.ID, &l.MemberID, &l.Provider, &l.Subject, &l.Personal, stamp{&l.LinkedAt}}})
+		return err
+	}))
+	if err != nil || !found {
+		return nil, unavailable(err, "read facts of a login")
+	}
+	f.Pending, err = s.approvals(ctx, pendingOn(id))
+	return &f, err
+}
+
+// pendingOn asks for the approvals that wait on a subject.
+func pendingOn(subject im.ID) *builder {
+	return new(builder).add("select "+approvalColumns+" from approvals a where a.subject_id = ? and a.state = 'PENDING' order by a.id", subject)
 }
 
 // Lapsed reads the accounts whose temporary unfreeze has run out.
@@ -109,6 +157,31 @@ func accountStmts(w *writing, u ledger.Unit) (ss []stmt) {
 		step.want = 1
 		ss = append(ss, step, stmt{text: "insert into account_steps (id, account_id, by_id, status, at) values (?, ?, ?, ?, ?)",
 			args: []any{t.ID, a.ID, t.ByID, a.Status, us(t.At)}})
+	}
+	for _, b := range u.Bindings {
+		a := b.Account
+		q := new(builder).add("update accounts as a set member_id = ?, kind = ?, version = ? where a.id = ? and a.version = ?", a.MemberID, a.Kind, a.Version, a.ID, a.Version-1)
+		if !a.MemberID.IsZero() {
+			q.add(" and exists (select 1 from members m where m.id = ? and m.employment <> 'DEPARTED')", a.MemberID)
+			if a.Kind == im.HumanAccount {
+				q.add(" and not ").hasOwn(a.MemberID, a.ID)
+			}
+		}
+		if b.SuperAdmins != nil {
+			otherSuperAdmin(q.add(" and "), b.SuperAdmins, b.At)
+		}
+		step := q.stmt(nil)
+		step.want = 1
+		ss = append(ss, step)
+		if a.MemberID == b.Before { // it is another kind of account, and nobody else's
+			continue
+		}
+		ss = append(ss, stmt{text: "update account_bindings set until_at = ? where account_id = ? and until_at is null", args: []any{us(b.At), a.ID}},
+			stmt{text: "insert into account_bindings (id, account_id, member_id, from_at, reason) values (?, ?, ?, ?, ?)",
+				args: []any{b.ID, a.ID, a.MemberID, us(b.At), w.seal(b.About, b.Reason, placeBinding, b.ID)}})
+	}
+	for _, id := range u.Unlinked {
+		ss = append(ss, stmt{text: "delete from identity_links where id = ?", args: []any{id}, want: 1})
 	}
 	for _, id := range u.SignedOut {
 		ss = append(ss, stmt{text: "update devices set signed_in = false where account_id = ? and signed_in", args: []any{id}})

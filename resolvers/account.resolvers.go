@@ -49,3 +49,42 @@ func (r *mutationResolver) SignOutDevices(ctx context.Context, accountID string,
 	}
 	return b.SignOutDevicesPayload(res), nil
 }
+
+func (r *mutationResolver) BindAccount(ctx context.Context, accountID string, memberID *string, kind *model.AccountKind, reason string, idempotencyKey *string) (*view.BindAccountPayload, error) {
+	b, c, err := r.command(ctx, idempotencyKey)
+	if err != nil {
+		return nil, err
+	}
+	to := ids{fault.InvalidInput}
+	account, err := to.one("accountId", accountID, im.KindAccount)
+	var member im.ID
+	if err == nil && memberID != nil {
+		member, err = to.one("memberId", *memberID, im.KindMember)
+	}
+	if err != nil {
+		res, err := bad(err)
+		return b.BindAccountPayload(accounts.Result{Faults: res.Faults}), err
+	}
+	res, err := r.Sources.Accounts.Bind(ctx, c, accounts.Request{AccountID: account, MemberID: member, Kind: im.AccountKind(value(kind)), Reason: im.Text(reason)})
+	if err != nil {
+		return nil, err
+	}
+	return b.BindAccountPayload(res), nil
+}
+
+func (r *mutationResolver) UnlinkIdentity(ctx context.Context, identityID string, reason string, idempotencyKey *string) (*view.UnlinkIdentityPayload, error) {
+	b, c, err := r.command(ctx, idempotencyKey)
+	if err != nil {
+		return nil, err
+	}
+	id, err := ids{fault.InvalidInput}.one("identityId", identityID, im.KindIdentity)
+	if err != nil {
+		res, err := bad(err)
+		return b.UnlinkIdentityPayload(accounts.Unlinked{Faults: res.Faults}), err
+	}
+	res, err := r.Sources.Accounts.Unlink(ctx, c, id, im.Text(reason))
+	if err != nil {
+		return nil, err
+	}
+	return b.UnlinkIdentityPayload(res), nil
+}

@@ -266,6 +266,11 @@ func (ec *executionContext) _CommandPayload(ctx context.Context, sel ast.Selecti
 	switch obj := (obj).(type) {
 	case nil:
 		return graphql.Null
+	case *view.UnlinkIdentityPayload:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._UnlinkIdentityPayload(ctx, sel, obj)
 	case *view.UndoPayload:
 		if obj == nil {
 			return graphql.Null
@@ -326,6 +331,11 @@ func (ec *executionContext) _CommandPayload(ctx context.Context, sel ast.Selecti
 			return graphql.Null
 		}
 		return ec._BlockManyPayload(ctx, sel, obj)
+	case *view.BindAccountPayload:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._BindAccountPayload(ctx, sel, obj)
 	case *view.AcknowledgeAlertPayload:
 		if obj == nil {
 			return graphql.Null

@@ -1195,6 +1195,47 @@ func (p *planner) objectAuditEventEdge(w *plan.Writer, sel *plan.Selection, obj 
 	return true
 }
 
+var planBindAccountPayload = &plan.Type{Name: "BindAccountPayload", Is: []string{"BindAccountPayload", "CommandPayload"}, Fields: map[string]plan.Known{
+	"decision":   {ID: 0, NonNull: false},
+	"approval":   {ID: 1, NonNull: false},
+	"userErrors": {ID: 2, NonNull: true},
+	"account":    {ID: 3, NonNull: false},
+}}
+
+func (p *planner) objectBindAccountPayload(w *plan.Writer, sel *plan.Selection, obj *view.BindAccountPayload) bool {
+	from := w.Open()
+	for i := range sel.Fields {
+		f := &sel.Fields[i]
+		w.Begin(f)
+		ok := false
+		switch f.ID {
+		case plan.Typename:
+			ok = w.String("BindAccountPayload")
+		case 0:
+			v := obj.Decision
+			ok = !(v == nil && w.Missing(false)) && p.objectDecision(w, f.Under(w, planDecision), v)
+		case 1:
+			v := obj.Approval
+			ok = !(v == nil && w.Missing(false)) && p.objectApproval(w, f.Under(w, planApproval), v)
+		case 2:
+			v := obj.UserErrors
+			ok = plan.List(w, len(v), true, func(i0 int) bool {
+				return !(v[i0] == nil && w.Missing(true)) && p.objectUserError(w, f.Under(w, planUserError), v[i0])
+			})
+		case 3:
+			v := obj.Account
+			ok = !(v == nil && w.Missing(false)) && p.objectAccount(w, f.Under(w, planAccount), v)
+
+		}
+		if !w.End(f, ok) {
+			w.Cut(from)
+			return false
+		}
+	}
+	w.Close()
+	return true
+}
+
 var planBlacklistImport = &plan.Type{Name: "BlacklistImport", Is: []string{"BlacklistImport", "Node"}, Fields: map[string]plan.Known{
 	"id":          {ID: 0, NonNull: true},
 	"workspace":   {ID: 1, NonNull: true},
@@ -3683,19 +3724,21 @@ func (p *planner) objectMessageEdge(w *plan.Writer, sel *plan.Selection, obj *vi
 var planMutation = &plan.Type{Name: "Mutation", Is: []string{"Mutation"}, Fields: map[string]plan.Known{
 	"setAccountStatus": {ID: 0, NonNull: false},
 	"signOutDevices":   {ID: 1, NonNull: false},
-	"decideApproval":   {ID: 2, NonNull: false},
-	"cancelApproval":   {ID: 3, NonNull: false},
-	"acknowledgeAlert": {ID: 4, NonNull: false},
-	"importDirectory":  {ID: 5, NonNull: false},
-	"importBlacklist":  {ID: 6, NonNull: false},
-	"sendMessage":      {ID: 7, NonNull: false},
-	"recallMessage":    {ID: 8, NonNull: false},
-	"block":            {ID: 9, NonNull: false},
-	"blockMany":        {ID: 10, NonNull: false},
-	"liftRelationship": {ID: 11, NonNull: false},
-	"undoRelationship": {ID: 12, NonNull: false},
-	"createApiKey":     {ID: 13, NonNull: false},
-	"revokeApiKey":     {ID: 14, NonNull: false},
+	"bindAccount":      {ID: 2, NonNull: false},
+	"unlinkIdentity":   {ID: 3, NonNull: false},
+	"decideApproval":   {ID: 4, NonNull: false},
+	"cancelApproval":   {ID: 5, NonNull: false},
+	"acknowledgeAlert": {ID: 6, NonNull: false},
+	"importDirectory":  {ID: 7, NonNull: false},
+	"importBlacklist":  {ID: 8, NonNull: false},
+	"sendMessage":      {ID: 9, NonNull: false},
+	"recallMessage":    {ID: 10, NonNull: false},
+	"block":            {ID: 11, NonNull: false},
+	"blockMany":        {ID: 12, NonNull: false},
+	"liftRelationship": {ID: 13, NonNull: false},
+	"undoRelationship": {ID: 14, NonNull: false},
+	"createApiKey":     {ID: 15, NonNull: false},
+	"revokeApiKey":     {ID: 16, NonNull: false},
 }}
 
 func (p *planner) rootMutation(ctx context.Context, w *plan.Writer, f *plan.Field) bool {
@@ -3713,78 +3756,90 @@ func (p *planner) rootMutation(ctx context.Context, w *plan.Writer, f *plan.Fiel
 			return !(v == nil && w.Missing(false)) && p.objectSignOutDevicesPayload(w, f.Under(w, planSignOutDevicesPayload), v)
 		})
 	case 2:
+		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_bindAccount, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
+			return p.Resolvers.Mutation().BindAccount(ctx, fc.Args["accountId"].(string), fc.Args["memberId"].(*string), fc.Args["kind"].(*model.AccountKind), fc.Args["reason"].(string), fc.Args["idempotencyKey"].(*string))
+		}, func(v *view.BindAccountPayload) bool {
+			return !(v == nil && w.Missing(false)) && p.objectBindAccountPayload(w, f.Under(w, planBindAccountPayload), v)
+		})
+	case 3:
+		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_unlinkIdentity, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
+			return p.Resolvers.Mutation().UnlinkIdentity(ctx, fc.Args["identityId"].(string), fc.Args["reason"].(string), fc.Args["idempotencyKey"].(*string))
+		}, func(v *view.UnlinkIdentityPayload) bool {
+			return !(v == nil && w.Missing(false)) && p.objectUnlinkIdentityPayload(w, f.Under(w, planUnlinkIdentityPayload), v)
+		})
+	case 4:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_decideApproval, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().DecideApproval(ctx, fc.Args["approvalId"].(string), fc.Args["approve"].(bool), fc.Args["comment"].(*string), fc.Args["idempotencyKey"].(*string))
 		}, func(v *view.DecideApprovalPayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectDecideApprovalPayload(w, f.Under(w, planDecideApprovalPayload), v)
 		})
-	case 3:
+	case 5:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_cancelApproval, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().CancelApproval(ctx, fc.Args["approvalId"].(string), fc.Args["reason"].(*string), fc.Args["idempotencyKey"].(*string))
 		}, func(v *view.DecideApprovalPayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectDecideApprovalPayload(w, f.Under(w, planDecideApprovalPayload), v)
 		})
-	case 4:
+	case 6:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_acknowledgeAlert, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().AcknowledgeAlert(ctx, fc.Args["alertId"].(string), fc.Args["comment"].(*string), fc.Args["idempotencyKey"].(*string))
 		}, func(v *view.AcknowledgeAlertPayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectAcknowledgeAlertPayload(w, f.Under(w, planAcknowledgeAlertPayload), v)
 		})
-	case 5:
+	case 7:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_importDirectory, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().ImportDirectory(ctx, fc.Args["input"].(model.ImportDirectoryInput))
 		}, func(v *view.ImportDirectoryPayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectImportDirectoryPayload(w, f.Under(w, planImportDirectoryPayload), v)
 		})
-	case 6:
+	case 8:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_importBlacklist, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().ImportBlacklist(ctx, fc.Args["input"].(model.ImportBlacklistInput))
 		}, func(v *view.ImportBlacklistPayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectImportBlacklistPayload(w, f.Under(w, planImportBlacklistPayload), v)
 		})
-	case 7:
+	case 9:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_sendMessage, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().SendMessage(ctx, fc.Args["input"].(model.SendMessageInput))
 		}, func(v *view.SendMessagePayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectSendMessagePayload(w, f.Under(w, planSendMessagePayload), v)
 		})
-	case 8:
+	case 10:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_recallMessage, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().RecallMessage(ctx, fc.Args["messageId"].(string), fc.Args["idempotencyKey"].(*string))
 		}, func(v *view.RecallMessagePayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectRecallMessagePayload(w, f.Under(w, planRecallMessagePayload), v)
 		})
-	case 9:
+	case 11:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_block, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().Block(ctx, fc.Args["input"].(model.BlockInput))
 		}, func(v *view.BlockPayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectBlockPayload(w, f.Under(w, planBlockPayload), v)
 		})
-	case 10:
+	case 12:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_blockMany, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().BlockMany(ctx, fc.Args["inputs"].([]*model.BlockInput), fc.Args["dryRun"].(*bool), fc.Args["idempotencyKey"].(*string))
 		}, func(v *view.BlockManyPayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectBlockManyPayload(w, f.Under(w, planBlockManyPayload), v)
 		})
-	case 11:
+	case 13:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_liftRelationship, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().LiftRelationship(ctx, fc.Args["relationshipId"].(string), fc.Args["reason"].(string), fc.Args["idempotencyKey"].(*string))
 		}, func(v *view.UndoPayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectUndoPayload(w, f.Under(w, planUndoPayload), v)
 		})
-	case 12:
+	case 14:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_undoRelationship, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().UndoRelationship(ctx, fc.Args["relationshipId"].(string), fc.Args["reason"].(string), fc.Args["idempotencyKey"].(*string))
 		}, func(v *view.UndoPayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectUndoPayload(w, f.Under(w, planUndoPayload), v)
 		})
-	case 13:
+	case 15:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_createApiKey, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().CreateAPIKey(ctx, fc.Args["input"].(model.CreateAPIKeyInput))
 		}, func(v *view.CreateAPIKeyPayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectCreateApiKeyPayload(w, f.Under(w, planCreateApiKeyPayload), v)
 		})
-	case 14:
+	case 16:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_revokeApiKey, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().RevokeAPIKey(ctx, fc.Args["apiKeyId"].(string), fc.Args["reason"].(string), fc.Args["idempotencyKey"].(*string))
 		}, func(v *view.RevokeAPIKeyPayload) bool {
@@ -5335,6 +5390,53 @@ func (p *planner) objectUndoTerms(w *plan.Writer, sel *plan.Selection, obj *mode
 	return true
 }
 
+var planUnlinkIdentityPayload = &plan.Type{Name: "UnlinkIdentityPayload", Is: []string{"UnlinkIdentityPayload", "CommandPayload"}, Fields: map[string]plan.Known{
+	"decision":   {ID: 0, NonNull: false},
+	"approval":   {ID: 1, NonNull: false},
+	"userErrors": {ID: 2, NonNull: true},
+	"member":     {ID: 3, NonNull: false},
+}}
+
+func (p *planner) objectUnlinkIdentityPayload(w *plan.Writer, sel *plan.Selection, obj *view.UnlinkIdentityPayload) bool {
+	from := w.Open()
+	for i := range sel.Fields {
+		f := &sel.Fields[i]
+		w.Begin(f)
+		ok := false
+		switch f.ID {
+		case plan.Typename:
+			ok = w.String("UnlinkIdentityPayload")
+		case 0:
+			v := obj.Decision
+			ok = !(v == nil && w.Missing(false)) && p.objectDecision(w, f.Under(w, planDecision), v)
+		case 1:
+			v := obj.Approval
+			ok = !(v == nil && w.Missing(false)) && p.objectApproval(w, f.Under(w, planApproval), v)
+		case 2:
+			v := obj.UserErrors
+			ok = plan.List(w, len(v), true, func(i0 int) bool {
+				return !(v[i0] == nil && w.Missing(true)) && p.objectUserError(w, f.Under(w, planUserError), v[i0])
+			})
+		case 3:
+			if fc, ctx := f.Enter(w, p.fieldContext_UnlinkIdentityPayload_member); fc != nil {
+				v, err := obj.Member(ctx)
+				if err != nil {
+					w.Fail(err)
+				} else {
+					ok = !(v == nil && w.Missing(false)) && p.objectMember(w, f.Under(w, planMember), v)
+				}
+			}
+
+		}
+		if !w.End(f, ok) {
+			w.Cut(from)
+			return false
+		}
+	}
+	w.Close()
+	return true
+}
+
 var planUserError = &plan.Type{Name: "UserError", Is: []string{"UserError"}, Fields: map[string]plan.Known{
 	"code":      {ID: 0, NonNull: true},
 	"message":   {ID: 1, NonNull: true},
@@ -5853,6 +5955,8 @@ func (p *planner) interfaceCommandPayload(w *plan.Writer, f *plan.Field, obj mod
 	switch obj := obj.(type) {
 	case nil:
 		return !w.Missing(nonNull)
+	case *view.UnlinkIdentityPayload:
+		return obj != nil && p.objectUnlinkIdentityPayload(w, f.Under(w, planUnlinkIdentityPayload), obj)
 	case *view.UndoPayload:
 		return obj != nil && p.objectUndoPayload(w, f.Under(w, planUndoPayload), obj)
 	case *view.SignOutDevicesPayload:
@@ -5877,6 +5981,8 @@ func (p *planner) interfaceCommandPayload(w *plan.Writer, f *plan.Field, obj mod
 		return obj != nil && p.objectBlockPayload(w, f.Under(w, planBlockPayload), obj)
 	case *view.BlockManyPayload:
 		return obj != nil && p.objectBlockManyPayload(w, f.Under(w, planBlockManyPayload), obj)
+	case *view.BindAccountPayload:
+		return obj != nil && p.objectBindAccountPayload(w, f.Under(w, planBindAccountPayload), obj)
 	case *view.AcknowledgeAlertPayload:
 		return obj != nil && p.objectAcknowledgeAlertPayload(w, f.Under(w, planAcknowledgeAlertPayload), obj)
 	}

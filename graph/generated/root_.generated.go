@@ -216,6 +216,13 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	BindAccountPayload struct {
+		Account    func(childComplexity int) int
+		Approval   func(childComplexity int) int
+		Decision   func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
 	BlacklistImport struct {
 		Accepted    func(childComplexity int) int
 		CreatedAt   func(childComplexity int) int
@@ -598,6 +605,7 @@ type ComplexityRoot struct {
 
 	Mutation struct {
 		AcknowledgeAlert func(childComplexity int, alertID string, comment *string, idempotencyKey *string) int
+		BindAccount      func(childComplexity int, accountID string, memberID *string, kind *model.AccountKind, reason string, idempotencyKey *string) int
 		Block            func(childComplexity int, input model.BlockInput) int
 		BlockMany        func(childComplexity int, inputs []*model.BlockInput, dryRun *bool, idempotencyKey *string) int
 		CancelApproval   func(childComplexity int, approvalID string, reason *string, idempotencyKey *string) int
@@ -612,6 +620,7 @@ type ComplexityRoot struct {
 		SetAccountStatus func(childComplexity int, input model.SetAccountStatusInput) int
 		SignOutDevices   func(childComplexity int, accountID string, reason string, idempotencyKey *string) int
 		UndoRelationship func(childComplexity int, relationshipID string, reason string, idempotencyKey *string) int
+		UnlinkIdentity   func(childComplexity int, identityID string, reason string, idempotencyKey *string) int
 	}
 
 	NearMiss struct {
@@ -870,6 +879,13 @@ type ComplexityRoot struct {
 		ApproverRoles func(childComplexity int) int
 		LeavesTrace   func(childComplexity int) int
 		Until         func(childComplexity int) int
+	}
+
+	UnlinkIdentityPayload struct {
+		Approval   func(childComplexity int) int
+		Decision   func(childComplexity int) int
+		Member     func(childComplexity int) int
+		UserErrors func(childComplexity int) int
 	}
 
 	UserError struct {
@@ -1629,6 +1645,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AuditEventEdge.Node(childComplexity), true
+
+	case "BindAccountPayload.account":
+		if e.ComplexityRoot.BindAccountPayload.Account == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BindAccountPayload.Account(childComplexity), true
+	case "BindAccountPayload.approval":
+		if e.ComplexityRoot.BindAccountPayload.Approval == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BindAccountPayload.Approval(childComplexity), true
+	case "BindAccountPayload.decision":
+		if e.ComplexityRoot.BindAccountPayload.Decision == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BindAccountPayload.Decision(childComplexity), true
+	case "BindAccountPayload.userErrors":
+		if e.ComplexityRoot.BindAccountPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BindAccountPayload.UserErrors(childComplexity), true
 
 	case "BlacklistImport.accepted":
 		if e.ComplexityRoot.BlacklistImport.Accepted == nil {
@@ -3279,6 +3320,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.AcknowledgeAlert(childComplexity, args["alertId"].(string), args["comment"].(*string), args["idempotencyKey"].(*string)), true
+	case "Mutation.bindAccount":
+		if e.ComplexityRoot.Mutation.BindAccount == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_bindAccount_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.BindAccount(childComplexity, args["accountId"].(string), args["memberId"].(*string), args["kind"].(*model.AccountKind), args["reason"].(string), args["idempotencyKey"].(*string)), true
 	case "Mutation.block":
 		if e.ComplexityRoot.Mutation.Block == nil {
 			break
@@ -3433,6 +3485,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.UndoRelationship(childComplexity, args["relationshipId"].(string), args["reason"].(string), args["idempotencyKey"].(*string)), true
+	case "Mutation.unlinkIdentity":
+		if e.ComplexityRoot.Mutation.UnlinkIdentity == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_unlinkIdentity_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UnlinkIdentity(childComplexity, args["identityId"].(string), args["reason"].(string), args["idempotencyKey"].(*string)), true
 
 	case "NearMiss.actual":
 		if e.ComplexityRoot.NearMiss.Actual == nil {
@@ -4640,6 +4703,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.UndoTerms.Until(childComplexity), true
 
+	case "UnlinkIdentityPayload.approval":
+		if e.ComplexityRoot.UnlinkIdentityPayload.Approval == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UnlinkIdentityPayload.Approval(childComplexity), true
+	case "UnlinkIdentityPayload.decision":
+		if e.ComplexityRoot.UnlinkIdentityPayload.Decision == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UnlinkIdentityPayload.Decision(childComplexity), true
+	case "UnlinkIdentityPayload.member":
+		if e.ComplexityRoot.UnlinkIdentityPayload.Member == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UnlinkIdentityPayload.Member(childComplexity), true
+	case "UnlinkIdentityPayload.userErrors":
+		if e.ComplexityRoot.UnlinkIdentityPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UnlinkIdentityPayload.UserErrors(childComplexity), true
+
 	case "UserError.code":
 		if e.ComplexityRoot.UserError.Code == nil {
 			break
@@ -4928,11 +5016,44 @@ type SignOutDevicesPayload implements CommandPayload {
   enforcement: Enforcement
 }
 
+"What came of putting an account on a person."
+type BindAccountPayload implements CommandPayload {
+  "The decision of policy."
+  decision: Decision
+  "The approval that the command waits for."
+  approval: Approval
+  "What went wrong, in the order of the input."
+  userErrors: [UserError!]!
+  "The account as it is now."
+  account: Account
+}
+
+"What came of taking a login off a person."
+type UnlinkIdentityPayload implements CommandPayload {
+  "The decision of policy."
+  decision: Decision
+  "The approval that the command waits for."
+  approval: Approval
+  "What went wrong, in the order of the input."
+  userErrors: [UserError!]!
+  "Whose it was."
+  member: Member
+}
+
 extend type Mutation {
   "Freezes, rests, wakes or disables an account. Freezing and disabling end all sessions of its person, at every replica."
   setAccountStatus(input: SetAccountStatusInput!): SetAccountStatusPayload @authorize(action: "set_account_status")
   "Ends all sessions of the person behind an account, at every replica: tokens that were issued until now, sockets and streams."
   signOutDevices(accountId: ID!, reason: String!, idempotencyKey: String): SignOutDevicesPayload @authorize(action: "sign_out_devices")
+  """
+  Puts the right person on an account: what no rule could bind, or a new custodian. Without memberId it is nobody's; without kind it
+  stays what it is. All sessions of whom his own account is taken from end, at every replica. INVALID_TRANSITION where nothing would
+  change, or the person has left; CONFLICT where the person has another account of their own on the workspace, or the request waits for
+  people already.
+  """
+  bindAccount(accountId: ID!, memberId: ID, kind: AccountKind, reason: String!, idempotencyKey: String): BindAccountPayload @authorize(action: "bind_account")
+  "Takes a login by another identity provider off a person, and ends all sessions of that person, at every replica."
+  unlinkIdentity(identityId: ID!, reason: String!, idempotencyKey: String): UnlinkIdentityPayload @authorize(action: "unlink_identity")
 }
 `, BuiltIn: false},
 	{Name: "../schema/approval.graphqls", Input: `"A request that waits for people to agree (审批)."
@@ -5543,7 +5664,7 @@ input DecisionInput {
   workspaceId: ID
   "As if it were asked then. Default: now."
   at: DateTime
-  "Put in the place of what is known, at most 50. Only for those who may read policy."
+  "Put in the place of what is known, at most 50. Only for those who may read policy; but everybody may give r.obj.To of set_account_status, the wished status."
   facts: [FactInput!]
 }
 
@@ -7500,6 +7621,20 @@ func (ec *executionContext) childFields_AuditEventEdge(ctx context.Context, fiel
 	return nil, fmt.Errorf("no field named %q was found under type AuditEventEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_BindAccountPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "decision":
+		return ec.fieldContext_BindAccountPayload_decision(ctx, field)
+	case "approval":
+		return ec.fieldContext_BindAccountPayload_approval(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_BindAccountPayload_userErrors(ctx, field)
+	case "account":
+		return ec.fieldContext_BindAccountPayload_account(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type BindAccountPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_BlacklistImport(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -8696,6 +8831,20 @@ func (ec *executionContext) childFields_UndoTerms(ctx context.Context, field gra
 		return ec.fieldContext_UndoTerms_leavesTrace(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UndoTerms", field.Name)
+}
+
+func (ec *executionContext) childFields_UnlinkIdentityPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "decision":
+		return ec.fieldContext_UnlinkIdentityPayload_decision(ctx, field)
+	case "approval":
+		return ec.fieldContext_UnlinkIdentityPayload_approval(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_UnlinkIdentityPayload_userErrors(ctx, field)
+	case "member":
+		return ec.fieldContext_UnlinkIdentityPayload_member(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UnlinkIdentityPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_UserError(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

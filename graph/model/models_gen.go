@@ -134,7 +134,7 @@ type DecisionInput struct {
 	WorkspaceID *string `json:"workspaceId,omitempty"`
 	// As if it were asked then. Default: now.
 	At *time.Time `json:"at,omitempty"`
-	// Put in the place of what is known, at most 50. Only for those who may read policy.
+	// Put in the place of what is known, at most 50. Only for those who may read policy; but everybody may give r.obj.To of set_account_status, the wished status.
 	Facts []*FactInput `json:"facts,omitempty"`
 }
 

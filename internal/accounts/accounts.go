@@ -23,6 +23,9 @@ type Store interface {
 	// AccountFacts reads what a command on an account is decided on; nil where the viewer may not see it. The zero viewer is
 	// the gateway itself and sees everything.
 	AccountFacts(ctx context.Context, q Query) (*Facts, error)
+	// IdentityFacts reads what a command on a login by another identity provider is decided on; nil where the viewer may not see
+	// it.
+	IdentityFacts(ctx context.Context, v im.Viewer, id im.ID) (*IdentityFacts, error)
 	// Accounts reads accounts by id.
 	Accounts(ctx context.Context, v im.Viewer, ids []im.ID) (map[im.ID]im.Account, error)
 	// Approvals reads approvals by id.
@@ -35,6 +38,7 @@ type Store interface {
 type Query struct {
 	Viewer      im.Viewer
 	AccountID   im.ID
+	MemberID    im.ID // of a binding: whose it shall be
 	Now         time.Time
 	Before      time.Time // what the viewer did of late is of late before this moment; zero: all that he did, an hour back from Now
 	SuperAdmins []string  // the directory roles that imply super_admin
@@ -46,6 +50,9 @@ type Facts struct {
 	Workspace im.Workspace
 	Standing  string    // of the viewer's account there
 	Member    im.Member // whose it is; zero: nobody's
+	To        im.Member // of a binding: whose it shall be; zero: nobody's, or nobody whom the viewer sees
+	// Second: that person has another account of his own there.
+	Second bool
 	// Lapsed: its temporary unfreeze has run out, and nobody has written that down yet.
 	Lapsed bool
 	// OtherSuperAdmin: somebody else can act there as super_admin.
@@ -55,20 +62,33 @@ type Facts struct {
 	Pending []im.Approval // that wait on it
 }
 
-// name is what the trail calls the account: its person's name.
-func (f Facts) name() string {
-	if f.Member.ID.IsZero() {
-		return f.Account.PlatformID
+// person is whom a command is about: who gets the account, else who has it; zero: nobody.
+func (f Facts) person() im.Member {
+	if !f.To.ID.IsZero() {
+		return f.To
 	}
-	return f.Member.Name
+	return f.Member
+}
+
+// name is what the trail calls the account: the name of whom the command is about.
+func (f Facts) name() string {
+	if p := f.person(); !p.ID.IsZero() {
+		return p.Name
+	}
+	return f.Account.PlatformID
 }
 
 // about is whose data key seals what is written about it.
 func (f Facts) about() im.ID {
-	if f.Member.ID.IsZero() {
-		return im.Company
+	if p := f.person(); !p.ID.IsZero() {
+		return p.ID
 	}
-	return f.Member.ID
+	return im.Company
+}
+
+// asked is what a viewer's question is about.
+func (f Facts) asked(v im.Viewer) command.Asked {
+	return command.Asked{By: v.ID(), Target: f.ref(), WorkspaceID: f.Workspace.ID}
 }
 
 func (f Facts) ref() im.Ref { return im.Ref{Kind: im.KindAccount, ID: f.Account.ID} }
@@ -109,6 +129,9 @@ type Request struct {
 	To    im.AccountStatus
 	Until time.Time // of a temporary unfreeze: when it freezes again by itself
 	Scope im.AccountScope
+	// Of a binding.
+	MemberID im.ID          // whose it shall be; zero: nobody's
+	Kind     im.AccountKind // what it shall be; empty: what it is
 }
 
 // wish is what of a request its approval keeps.
@@ -116,10 +139,13 @@ type wish struct {
 	To    im.AccountStatus `json:"to,omitempty"`
 	Until time.Time        `json:"until,omitzero"`
 	Scope im.AccountScope  `json:"scope,omitempty"`
+
+	MemberID im.ID          `json:"member,omitzero"`
+	Kind     im.AccountKind `json:"kind,omitempty"`
 }
 
 func (r Request) wish() []byte {
-	b, err := json.Marshal(wish{r.To, r.Until.UTC(), r.Scope})
+	b, err := json.Marshal(wish{r.To, r.Until.UTC(), r.Scope, r.MemberID, r.Kind})
 	if err != nil { // there is nothing in it that could not be written
 		panic(err)
 	}
@@ -145,6 +171,13 @@ func (s *Service) SetStatus(ctx context.Context, c command.Call, r Request) (Res
 	return s.carry(ctx, c, r)
 }
 
+// Bind puts an account on another person, or on nobody, and may make another kind of account of it. Faults, in this order:
+// INVALID_INPUT, NOT_FOUND, POLICY_DENIED, INVALID_TRANSITION, CONFLICT.
+func (s *Service) Bind(ctx context.Context, c command.Call, r Request) (Result, error) {
+	r.Action = authz.ActionBindAccount
+	return s.carry(ctx, c, r)
+}
+
 // SignOut ends all sessions of the person behind an account, at every replica. Faults, in this order: INVALID_INPUT, NOT_FOUND,
 // POLICY_DENIED, CONFLICT.
 func (s *Service) SignOut(ctx context.Context, c command.Call, r Request) (Result, error) {
@@ -157,18 +190,25 @@ func failed(f *fault.Error) Result { return Result{Faults: []*fault.Error{f}} }
 func (s *Service) carry(ctx context.Context, c command.Call, r Request) (Result, error) {
 	as := command.Answers[Result]{Failed: failed, Revive: s.revive}
 	if c.Viewer.IsService() {
-		return s.person(ctx, c, r)
+		d, f, err := s.person(ctx, c, r.Action, word(im.Account{}, r), im.Ref{Kind: im.KindAccount, ID: r.AccountID}, r.To)
+		if err != nil {
+			return Result{}, err
+		}
+		return Result{Decision: d, Faults: []*fault.Error{f}}, nil
 	}
 	return command.Run(ctx, s.desk, r.Action, c, r, as, func(ctx context.Context) (res Result, u ledger.Unit, err error) {
 		if f := s.check(r); f != nil {
 			return failed(f), u, nil
 		}
-		f, err := s.facts(ctx, c.Viewer, r.AccountID, time.Time{})
+		f, err := s.facts(ctx, c.Viewer, r, s.o.Now(), time.Time{})
 		if err != nil {
 			return res, u, err
 		}
 		if f == nil {
 			return failed(command.Missing("accountId", "not_found_account")), u, nil
+		}
+		if f.To.ID != r.MemberID {
+			return failed(command.Missing("memberId", "not_found_member")), u, nil
 		}
 		d, err := s.decide(ctx, c.Viewer, *f, r)
 		if err != nil {
@@ -193,7 +233,7 @@ func (s *Service) carry(ctx context.Context, c command.Call, r Request) (Result,
 		if d.Outcome == im.Deny {
 			return refuse(command.Denied(d))
 		}
-		if no := refuses(f.Account, r); no != nil {
+		if no := refuses(*f, r); no != nil {
 			return refuse(no)
 		}
 		if d.Outcome == im.Review {
@@ -201,7 +241,7 @@ func (s *Service) carry(ctx context.Context, c command.Call, r Request) (Result,
 				return refuse(command.InTheWay("conflict_review", im.Ref{Kind: im.KindApproval, ID: f.Pending[i].ID}))
 			}
 			res.Approval = s.desk.Ask(&u, im.Approval{Action: r.Action, Subject: f.ref(), WorkspaceID: f.Workspace.ID, RequestedBy: c.Viewer.ID(),
-				Reason: r.Reason, About: f.about(), Request: r.wish(), RequestHash: s.bind(f.Account, r)}, d, candidates)
+				Reason: r.Reason, About: f.about(), Request: r.wish(), RequestHash: s.bind(*f, r)}, d, candidates)
 			return res, u, nil
 		}
 		done := s.carryOut(&u, *f, r, c.Viewer.ID(), d.ID, s.stopsWith(c.Viewer, *f, r))
@@ -212,7 +252,7 @@ func (s *Service) carry(ctx context.Context, c command.Call, r Request) (Result,
 
 // revive puts what the record of a key does not hold back into a result.
 func (s *Service) revive(ctx context.Context, res *Result) error {
-	all := im.Viewer{Scopes: map[im.Kind]im.Scope{im.KindAccount: {im.ScopeAll}, im.KindApproval: {im.ScopeAll}, im.KindAudit: {im.ScopeAll}}}
+	all := im.Viewer{Scopes: map[im.Kind]im.Scope{im.KindAccount: {im.ScopeAll}}}
 	if a := res.Account; a != nil {
 		found, err := s.store.Accounts(ctx, all, []im.ID{a.ID})
 		if err != nil {
@@ -220,37 +260,43 @@ func (s *Service) revive(ctx context.Context, res *Result) error {
 		}
 		a.PlatformID = found[a.ID].PlatformID
 	}
-	if a := res.Approval; a != nil {
-		found, err := s.store.Approvals(ctx, all, []im.ID{a.ID})
-		if err != nil {
-			return err
-		}
+	return s.reviveApproval(ctx, res.Approval)
+}
+
+// reviveApproval puts back why an approval was asked for; nil: there is none.
+func (s *Service) reviveApproval(ctx context.Context, a *im.Approval) error {
+	if a == nil {
+		return nil
+	}
+	found, err := s.store.Approvals(ctx, im.Viewer{Scopes: map[im.Kind]im.Scope{im.KindApproval: {im.ScopeAll}}}, []im.ID{a.ID})
+	if err == nil {
 		a.Reason = found[a.ID].Reason
 	}
-	return nil
+	return err
 }
 
 // person refuses to a service what is for persons, as policy says and as it is written down. It is asked before any fact is
 // read, so that a service learns nothing of what it may not touch.
-func (s *Service) person(ctx context.Context, c command.Call, r Request) (Result, error) {
-	on := im.Ref{Kind: im.KindAccount, ID: r.AccountID}
-	v := c.Viewer.Service
-	d, err := s.desk.Judge(ctx, command.Asked{By: v.ID, Target: on}, authz.Request{Action: r.Action,
-		Actor:  authz.Actor{ID: v.ID.String(), Roles: v.Scopes, Status: string(im.AccountActive)},
-		Object: authz.Object{Type: authz.TypeAccount, ID: on.ID.String(), To: string(r.To)}})
+func (s *Service) person(ctx context.Context, c command.Call, action, word string, on im.Ref, to im.AccountStatus) (*im.Decision, *fault.Error, error) {
+	d, err := s.desk.Judge(ctx, command.Asked{By: c.Viewer.ID(), Target: on}, ofService(c.Viewer, action, on, to))
 	if err != nil {
-		return Result{}, err
+		return nil, nil, err
 	}
 	if d.Outcome != im.Deny { // a company cannot allow what there is no way to do
-		return failed(fault.New(fault.InvalidInput, "persons_only")), nil
+		return nil, fault.New(fault.InvalidInput, "persons_only"), nil
 	}
-	err = s.store.Post(ctx, ledger.Unit{Decisions: []im.Decision{d},
-		Events: []im.AuditEvent{s.desk.Event(c, word(im.Account{}, r), d, on, "", im.Company, "")}})
+	err = s.store.Post(ctx, ledger.Unit{Decisions: []im.Decision{d}, Events: []im.AuditEvent{s.desk.Event(c, word, d, on, "", im.Company, "")}})
 	if err != nil {
-		return Result{}, err
+		return nil, nil, err
 	}
 	s.o.Wake()
-	return Result{Decision: &d, Faults: []*fault.Error{command.Denied(d)}}, nil
+	return &d, command.Denied(d), nil
+}
+
+// ofService is the question whether a service may do something, of which nothing is known but the scopes of its key.
+func ofService(v im.Viewer, action string, on im.Ref, to im.AccountStatus) authz.Request {
+	return authz.Request{Action: action, Actor: authz.Actor{ID: v.ID().String(), Roles: v.Service.Scopes, Status: string(im.AccountActive)},
+		Object: authz.Object{Type: string(on.Kind), ID: on.ID.String(), To: string(to)}}
 }
 
 // check checks what needs no facts.
@@ -270,9 +316,10 @@ func (s *Service) check(r Request) *fault.Error {
 	return nil
 }
 
-// facts reads what a command of a viewer is decided on.
-func (s *Service) facts(ctx context.Context, v im.Viewer, account im.ID, before time.Time) (*Facts, error) {
-	return s.store.AccountFacts(ctx, Query{Viewer: v, AccountID: account, Now: s.o.Now(), Before: before, SuperAdmins: s.o.Policy.Engine().Implying(superAdmin)})
+// facts reads what a command of a viewer at now is decided on.
+func (s *Service) facts(ctx context.Context, v im.Viewer, r Request, now, before time.Time) (*Facts, error) {
+	return s.store.AccountFacts(ctx, Query{Viewer: v, AccountID: r.AccountID, MemberID: r.MemberID, Now: now, Before: before,
+		SuperAdmins: s.o.Policy.Engine().Implying(superAdmin)})
 }
 
 // superAdmin is the role of whom the company must not be left without.
@@ -284,23 +331,29 @@ func stops(to im.AccountStatus) bool { return to == im.AccountFrozen || to == im
 // leaves reports whether a request takes somebody out who can act there as super_admin.
 func (s *Service) leaves(f Facts, r Request) bool {
 	roles := s.o.Policy.Engine().Implying(superAdmin)
-	return r.Action == authz.ActionSetAccountStatus && r.To != im.AccountActive && f.Account.Standing() == string(im.AccountActive) &&
-		f.Member.Employment == im.Employed && slices.ContainsFunc(f.Member.Roles, func(r string) bool { return slices.Contains(roles, r) })
+	out := r.Action == authz.ActionSetAccountStatus && r.To != im.AccountActive || r.Action == authz.ActionBindAccount && r.MemberID != f.Account.MemberID
+	return out && f.Account.Standing() == string(im.AccountActive) && f.Member.Employment == im.Employed &&
+		slices.ContainsFunc(f.Member.Roles, func(r string) bool { return slices.Contains(roles, r) })
 }
 
-// decide asks policy whether a viewer may have what is requested.
-func (s *Service) decide(ctx context.Context, v im.Viewer, f Facts, r Request) (im.Decision, error) {
+// question is what policy is asked: whether a viewer may have what is requested.
+func (s *Service) question(v im.Viewer, f Facts, r Request) authz.Request {
 	m := v.Member
 	q := authz.Request{Platform: f.Workspace.Platform, Action: r.Action,
 		Actor: authz.Actor{ID: m.ID.String(), Roles: m.Roles, Rank: m.Rank, JobFunction: string(m.JobFunction), Status: f.Standing,
 			Employment: string(m.Employment)},
 		Object: authz.Object{Type: authz.TypeAccount, ID: f.Account.ID.String(), Status: string(f.Account.Status), To: string(r.To),
 			Mine: f.Account.MemberID == m.ID, LastSuperAdmin: s.leaves(f, r) && !f.OtherSuperAdmin},
-		Env: authz.Env{CustomerContact: f.Workspace.CustomerContact, Regions: command.Regions(m.Region, f.Workspace.Region, f.Member.Region)}}
+		Env: authz.Env{CustomerContact: f.Workspace.CustomerContact, Regions: command.Regions(m.Region, f.Workspace.Region, f.Member.Region, f.To.Region)}}
 	if stops(r.To) {
 		q.Actor.LastHour = f.Stops + 1
 	}
-	return s.desk.Judge(ctx, command.Asked{By: v.ID(), Target: f.ref(), WorkspaceID: f.Workspace.ID}, q)
+	return q
+}
+
+// decide asks policy whether a viewer may have what is requested.
+func (s *Service) decide(ctx context.Context, v im.Viewer, f Facts, r Request) (im.Decision, error) {
+	return s.desk.Judge(ctx, f.asked(v), s.question(v, f, r))
 }
 
 // next is the statuses that an account may come to from each (REQUIREMENTS 1.4).
@@ -313,8 +366,13 @@ var next = map[im.AccountStatus][]im.AccountStatus{
 
 // refuses says why an account cannot come to where it is wanted; nil where it can. What is unfrozen for a time can only be frozen
 // again.
-func refuses(a im.Account, r Request) *fault.Error {
-	if r.Action != authz.ActionSetAccountStatus {
+func refuses(f Facts, r Request) *fault.Error {
+	a := f.Account
+	switch r.Action {
+	case authz.ActionSetAccountStatus:
+	case authz.ActionBindAccount:
+		return refusesBinding(f, r)
+	default:
 		return nil
 	}
 	may := next[a.Status]
@@ -333,8 +391,14 @@ func refuses(a im.Account, r Request) *fault.Error {
 
 // word is what the trail calls a request.
 func word(a im.Account, r Request) string {
-	if r.Action != authz.ActionSetAccountStatus {
+	switch r.Action {
+	case authz.ActionSignOutDevices:
 		return "account.sign_out"
+	case authz.ActionBindAccount:
+		if r.MemberID.IsZero() {
+			return "account.unbind"
+		}
+		return "account.bind"
 	}
 	switch r.To {
 	case im.AccountFrozen:
@@ -393,7 +457,9 @@ func (q Query) Since() time.Time {
 // carryOut puts what was requested into the unit. held is what must hold when it is written.
 func (s *Service) carryOut(u *ledger.Unit, f Facts, r Request, by, decision im.ID, held ledger.AccountStep) im.Account {
 	now, a := s.o.Now(), f.Account
-	if r.Action == authz.ActionSetAccountStatus {
+	out := r.takes(a) // whoever is signed in by it is so no more
+	switch r.Action {
+	case authz.ActionSetAccountStatus:
 		a.Status, a.StatusScope, a.StatusUntil = r.To, im.FullScope, time.Time{}
 		if !r.Until.IsZero() {
 			a.StatusScope, a.StatusUntil = r.Scope, r.Until
@@ -402,28 +468,51 @@ func (s *Service) carryOut(u *ledger.Unit, f Facts, r Request, by, decision im.I
 		held.Account, held.ByID, held.At = a, by, now
 		held.ID, held.About, held.Account.StatusReason = s.o.IDs.New(), f.about(), r.Reason
 		u.AccountSteps = append(u.AccountSteps, held)
+	case authz.ActionBindAccount:
+		a = s.bindTo(u, f, r, held.SuperAdmins)
+	case authz.ActionSignOutDevices:
+		out = true
 	}
-	if human := f.Account.Kind == im.HumanAccount && !f.Member.ID.IsZero(); human && (stops(r.To) || r.Action == authz.ActionSignOutDevices) {
+	if human := f.Account.Kind == im.HumanAccount && !f.Member.ID.IsZero(); human && (out || stops(r.To)) {
 		u.CutOffs = append(u.CutOffs, s.o.CutOff(f.Member.ID))
 	}
-	if r.Action == authz.ActionSignOutDevices && s.o.Platforms.Own(f.Workspace.ID) { // what another platform does with its devices is its own to tell
+	if out && s.o.Platforms.Own(f.Workspace.ID) { // what another platform does with its devices is its own to tell
 		u.SignedOut = append(u.SignedOut, f.Account.ID)
 	}
 	u.Changes = append(u.Changes, im.DirectoryChange(s.o.IDs.New(), now, f.ref(), im.Updated, f.Workspace.ID))
+	if r.Action == authz.ActionBindAccount { // whose it is, the gateway alone says
+		return a
+	}
 	u.Intents = append(u.Intents, im.Intent{ID: s.o.IDs.New(), Key: r.Action + ":" + f.Account.ID.String() + ":" + decision.String(), Kind: r.Action,
 		WorkspaceID: f.Workspace.ID, Subject: f.ref(), TargetID: f.Account.ID, State: im.DeliveryNotNeeded, CreatedAt: now, SettledAt: now})
 	return a
 }
 
-// approvers asks who may agree to something about an account. Its own person is never one.
+// approvers asks who may agree. Neither whose it is nor whose it shall be is ever one.
 func approvers(f Facts, requester im.ID) approval.Query {
-	return approval.Query{RequesterID: requester, InitiatorID: requester, TargetID: f.Member.ID, WorkspaceID: f.Workspace.ID}
+	q := approval.Query{RequesterID: requester, InitiatorID: requester, TargetID: f.person().ID, WorkspaceID: f.Workspace.ID}
+	if q.TargetID != f.Member.ID {
+		q.BesideID = f.Member.ID
+	}
+	return q
 }
 
-// bind is what an approval stands for: the request, and the status that the account had.
-func (s *Service) bind(a im.Account, r Request) []byte {
-	return s.store.Fingerprint([]byte(strings.Join([]string{r.Action, a.ID.String(), a.MemberID.String(), string(a.Status), string(r.wish())}, "|")))
+// bind is what an approval stands for: the request, and what the account was; of a binding also who it is that gets the account,
+// and that nothing refuses it to him.
+func (s *Service) bind(f Facts, r Request) []byte {
+	a := f.Account
+	parts := []string{r.Action, a.ID.String(), a.MemberID.String(), string(a.Status), string(r.wish())}
+	if r.Action == authz.ActionBindAccount {
+		parts = append(parts, string(a.Kind), string(f.To.Employment))
+		if no := refusesBinding(f, r); no != nil {
+			parts = append(parts, no.Key)
+		}
+	}
+	return s.store.Fingerprint([]byte(strings.Join(parts, "|")))
 }
+
+// everything is what whoever decides an approval may see of its subject.
+var everything = map[im.Kind]im.Scope{im.KindAccount: {im.ScopeAll}, im.KindMember: {im.ScopeAll}}
 
 // matter is what of an account waits for agreement.
 type matter struct {
@@ -441,12 +530,13 @@ func (s *Service) Matter(ctx context.Context, v im.Viewer, a im.Approval) (appro
 	}
 	// Whoever may see the approval may see what of its subject is needed to decide it.
 	seeing := v
-	seeing.Scopes = map[im.Kind]im.Scope{im.KindAccount: {im.ScopeAll}}
-	f, err := s.facts(ctx, seeing, a.Subject.ID, time.Time{})
+	seeing.Scopes = everything
+	r := Request{Action: a.Action, AccountID: a.Subject.ID, Reason: a.Reason, To: w.To, Until: w.Until, Scope: w.Scope, MemberID: w.MemberID, Kind: w.Kind}
+	f, err := s.facts(ctx, seeing, r, s.o.Now(), time.Time{})
 	if err != nil || f == nil {
 		return nil, err
 	}
-	return &matter{s, *f, Request{Action: a.Action, AccountID: a.Subject.ID, Reason: a.Reason, To: w.To, Until: w.Until, Scope: w.Scope}, a}, nil
+	return &matter{s, *f, r, a}, nil
 }
 
 // Place is where the account is.
@@ -461,7 +551,7 @@ func (m *matter) Approvers() approval.Query { return approvers(m.f, m.a.Requeste
 func (m *matter) Made() []im.Need { return nil }
 
 // Bind is the request on the account as it stands.
-func (m *matter) Bind() []byte { return m.s.bind(m.f.Account, m.r) }
+func (m *matter) Bind() []byte { return m.s.bind(m.f, m.r) }
 
 // Again asks policy anew. What the requester did of late is of late when he asked for it.
 func (m *matter) Again(ctx context.Context) (im.Decision, error) {
@@ -474,8 +564,8 @@ func (m *matter) Again(ctx context.Context) (im.Decision, error) {
 		return im.Decision{}, err
 	}
 	seeing := requester
-	seeing.Scopes = map[im.Kind]im.Scope{im.KindAccount: {im.ScopeAll}}
-	f, err := m.s.facts(ctx, seeing, m.a.Subject.ID, m.a.CreatedAt)
+	seeing.Scopes = everything
+	f, err := m.s.facts(ctx, seeing, m.r, m.s.o.Now(), m.a.CreatedAt)
 	if err != nil || f == nil {
 		return im.Decision{}, err
 	}
@@ -521,11 +611,11 @@ func (s *Service) RunDue(ctx context.Context) (int, error) {
 }
 
 func (s *Service) refreeze(ctx context.Context, u *ledger.Unit, id im.ID) error {
-	f, err := s.facts(ctx, im.Viewer{}, id, time.Time{})
+	r := Request{Action: authz.ActionSetAccountStatus, AccountID: id, To: im.AccountFrozen}
+	f, err := s.facts(ctx, im.Viewer{}, r, s.o.Now(), time.Time{})
 	if err != nil || f == nil || !f.Lapsed {
 		return err
 	}
-	r := Request{Action: authz.ActionSetAccountStatus, AccountID: id, To: im.AccountFrozen}
 	u.Events = append(u.Events, s.desk.Event(command.Call{}, "account.refreeze", im.Decision{WorkspaceID: f.Workspace.ID}, f.ref(), f.name(), f.about(), ""))
 	s.carryOut(u, *f, r, im.ID{}, u.Events[0].ID, ledger.AccountStep{})
 	return nil

@@ -150,10 +150,12 @@ func (p *program) run(ctx context.Context, cfg config.Config) error {
 		Wake: wake, Deliver: s.send.Deliver})
 	s.block = blocking.New(s.store, blocking.Options{Policy: s.rules, Platforms: platforms, Viewer: s.who.Viewer, Now: now, IDs: ids,
 		Currency: cfg.Currency, Wake: wake, Deliver: s.send.Deliver, Matters: map[im.Kind]approval.Opener{
-			im.KindAccount: s.accts.Matter,
+			im.KindAccount:  s.accts.Matter,
+			im.KindIdentity: s.accts.LinkMatter,
 			im.KindImport: func(ctx context.Context, v im.Viewer, a im.Approval) (approval.Matter, error) {
 				return s.files.Matter(ctx, v, a)
-			}}})
+			}},
+		Asks: s.accts.Inquirers()})
 	if _, err := s.accts.RunDue(ctx); err != nil { // what was to be frozen while nobody was there is, before anybody is served
 		return err
 	}

@@ -15,9 +15,10 @@ type Query struct {
 	RequesterID im.ID    // never an approver
 	InitiatorID im.ID    // never an approver
 	TargetID    im.ID    // never an approver; nor is his manager, but where a term names him
+	BesideID    im.ID    // as TargetID, of what concerns two; zero: there is no other
 	OwnerID     im.ID    // of the contact: for owner_dept_manager
 	GroupID     im.ID    // for group_owner
-	WorkspaceID im.ID    // whoever is not active there is no approver
+	WorkspaceID im.ID    // whoever is not active there is no approver; zero: nor is who is active nowhere
 	Managers    []string // the directory roles that imply dept_manager: for owner_dept_manager
 	Only        []im.ID  // not empty: only these people
 	Limit       int      // people for each role

@@ -49,7 +49,7 @@ func (s *Service) Ask(ctx context.Context, c Call, in AskInput) (*Asked, error) 
 	}
 	other := !in.ActorID.IsZero() && in.ActorID != c.Viewer.ID()
 	way, known := s.wayToAsk(in)
-	if other || len(in.Facts) > 0 || !known {
+	if other || !s.wishes(in) || !known {
 		if err := s.mayReadPolicy(ctx, c); err != nil {
 			return nil, err
 		}
@@ -155,6 +155,12 @@ type inquiry struct {
 	made      []im.Need // whom as_made stands for
 }
 
+// wishes reports whether the facts given are all part of what is asked for: those everybody may give.
+func (s *Service) wishes(in AskInput) bool {
+	wish := s.o.Asks[in.Action].Wish
+	return !slices.ContainsFunc(in.Facts, func(f FactInput) bool { return wish == "" || authz.FactName(f.Name) != wish })
+}
+
 // wayToAsk is how the facts of an action come together; it is not known of an action that has no command here yet: of its
 // target nothing is known but what the caller says.
 func (s *Service) wayToAsk(in AskInput) (func(ctx context.Context, actor im.Viewer, in AskInput) (inquiry, error), bool) {
@@ -177,7 +183,26 @@ func (s *Service) wayToAsk(in AskInput) (func(ctx context.Context, actor im.View
 			return s.askVerdict, true
 		}
 	}
+	if a, others := s.o.Asks[in.Action]; others && in.Target.Kind == a.Kind {
+		return s.askOthers, true
+	}
 	return s.askBare, false
+}
+
+// askOthers has another use-case gather what its action is decided on.
+func (s *Service) askOthers(ctx context.Context, actor im.Viewer, in AskInput) (x inquiry, err error) {
+	a, wish := s.o.Asks[in.Action], ""
+	for _, f := range in.Facts {
+		if authz.FactName(f.Name) == a.Wish {
+			wish = f.Value
+		}
+	}
+	asked, err := a.Ask(ctx, actor, in.Target.ID, wish, in.At)
+	if err == nil && asked != nil {
+		x.questions = []question{{action: in.Action, viewer: actor, workspace: asked.Workspace, target: in.Target, made: &asked.Request}}
+		x.approvers = asked.Approvers
+	}
+	return x, err
 }
 
 // askWish gathers what a wish to keep somebody away is decided on.

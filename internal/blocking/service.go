@@ -39,6 +39,8 @@ type Options struct {
 	Deliver func(ctx context.Context, intents []im.Intent)
 	// Matters reads what approvals are about that other use-cases asked for, by the kind of their subject.
 	Matters map[im.Kind]approval.Opener
+	// Asks gathers what the actions of other use-cases would be decided by.
+	Asks map[string]command.Inquirer
 }
 
 // New makes the service.
@@ -151,12 +153,17 @@ type question struct {
 	recentBlocks, lastHour int
 	departments            []string // of the viewer
 	home                   string   // the region of whom it is about
+
+	made *authz.Request // by another use-case, in the place of all that is known here
 }
 
 // request is the question as policy reads it.
 func (q question) request() authz.Request {
 	m := q.viewer.Member
-	if q.viewer.IsService() {
+	switch {
+	case q.made != nil:
+		return *q.made
+	case q.viewer.IsService():
 		return q.ofService()
 	}
 	return authz.Request{Platform: q.workspace.Platform, Action: q.action,

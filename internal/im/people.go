@@ -122,7 +122,7 @@ type Account struct {
 	StatusScope  AccountScope
 	StatusReason Text `json:"-"` // why it has its status; filled where asked for
 	LastActiveAt time.Time
-	Version      int // of its status; filled where it is changed
+	Version      int // of its status and of whose it is; filled where one of them is changed
 }
 
 // At is the account as anyone may see it at t: a temporary unfreeze ends by itself.

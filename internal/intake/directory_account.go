@@ -9,7 +9,7 @@ func (j *judge) account(f *form) outcome {
 	a := old
 	if !there {
 		a = im.Account{ID: j.IDs.New(), WorkspaceID: w.ID, PlatformID: key.PlatformID, Kind: im.HumanAccount, Status: im.AccountActive,
-			StatusScope: im.FullScope}
+			StatusScope: im.FullScope, Version: 1}
 	}
 	noOwner := j.person(f, "member", &a.MemberID)
 	oneOf(f, "kind", &a.Kind, im.HumanAccount, im.SharedAccount, im.BotAccount)
@@ -18,6 +18,9 @@ func (j *judge) account(f *form) outcome {
 	}
 	o, wrote := put(f, there, old, a, im.Ref{Kind: im.KindAccount, ID: a.ID}, &j.out.Writes.Accounts)
 	if wrote {
+		if there { // as the store has it after this row
+			a.Version++
+		}
 		j.stand.Accounts[key] = a
 		if a.MemberID != old.MemberID {
 			b, set := im.AccountBinding{ID: j.IDs.New(), AccountID: a.ID, MemberID: a.MemberID, From: j.Now()}, &j.out.Writes.Bindings

@@ -46,6 +46,8 @@ type Unit struct {
 
 	AccountSteps []AccountStep // existing accounts as they shall be
 	SignedOut    []im.ID       // accounts that are signed in on no device any more
+	Bindings     []Binding     // existing accounts that come to other people
+	Unlinked     []im.ID       // logins by other identity providers that are taken off
 
 	Imports     []im.Import // new ones
 	Approved    []im.Import // that waited for people, and run from now on
@@ -111,6 +113,19 @@ type AccountStep struct {
 	// have come since. Its Kind is not looked at.
 	Counted *Counted
 	// SuperAdmins is directory roles, where the step hangs on that somebody else with one of them can act on the workspace.
+	SuperAdmins []string
+}
+
+// Binding puts an account on a person, or on nobody, and may make another kind of it: Version is the new one, one above the stored.
+// It is stale where the person has left meanwhile, or has come to another account of his own on the workspace and this shall be one.
+type Binding struct {
+	ID      im.ID
+	Account im.Account
+	Before  im.ID // whose it was; zero: nobody's
+	Reason  im.Text
+	About   im.ID // whose data key seals why: the new person, or the old one, or the company
+	At      time.Time
+	// SuperAdmins is directory roles, where it hangs on that somebody else with one of them can act on the workspace.
 	SuperAdmins []string
 }
 

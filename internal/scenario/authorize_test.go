@@ -258,6 +258,8 @@ func TestPolicyGuardsEveryField(t *testing.T) {
 			"setAccountStatus": lin.command(`mutation($i:SetAccountStatusInput!){setAccountStatus(input:$i){`+commandFields+`}}`,
 				vars{"i": vars{"accountId": of["Account"], "status": "FROZEN", "reason": "x"}}),
 			"signOutDevices":   lin.command(`mutation($a:ID!){signOutDevices(accountId:$a,reason:"x"){`+commandFields+`}}`, vars{"a": of["Account"]}),
+			"bindAccount":      lin.command(`mutation($a:ID!){bindAccount(accountId:$a,reason:"x"){`+commandFields+`}}`, vars{"a": of["Account"]}),
+			"unlinkIdentity":   lin.command(`mutation($i:ID!){unlinkIdentity(identityId:$i,reason:"x"){`+commandFields+`}}`, vars{"i": c.linkOf("wangfang004")}),
 			"acknowledgeAlert": lin.takesNote(of["Alert"], "x"),
 			"blockMany": lin.command(`mutation($i:[BlockInput!]!){blockMany(inputs:$i){`+commandFields+`}}`,
 				vars{"i": []vars{{"targetId": c.contact("wm_lanhai"), "kind": "BLOCK", "reason": "x"}}}),

@@ -43,6 +43,8 @@ func TestReasonsCanBeRead(t *testing.T) {
 			"cancelApproval.reason":    `cancelApproval(approvalId:"` + id(im.KindApproval) + `",reason:$t)`,
 			"setAccountStatus.reason":  `setAccountStatus(input:{accountId:"` + id(im.KindAccount) + `",status:FROZEN,reason:$t})`,
 			"signOutDevices.reason":    `signOutDevices(accountId:"` + id(im.KindAccount) + `",reason:$t)`,
+			"bindAccount.reason":       `bindAccount(accountId:"` + id(im.KindAccount) + `",reason:$t)`,
+			"unlinkIdentity.reason":    `unlinkIdentity(identityId:"` + id(im.KindIdentity) + `",reason:$t)`,
 			"acknowledgeAlert.comment": `acknowledgeAlert(alertId:"` + id(im.KindAlert) + `",comment:$t)`,
 			"revokeApiKey.reason":      `revokeApiKey(apiKeyId:"` + id(im.KindAPIKey) + `",reason:$t)`,
 			"blockMany.inputs.reason":  `blockMany(inputs:[{targetId:"` + c.contact("wm_spam") + `",kind:BLOCK,reason:$t}])`,

@@ -301,6 +301,8 @@ func (a *Approval) Subject(ctx context.Context) (Node, error) {
 		return node(to(ctx, a.b, "Approval.account", &a.b.shown.approvals, accountsByID, a, of(im.KindAccount)))
 	case im.KindImport:
 		return importNode(to(ctx, a.b, "Approval.import", &a.b.shown.approvals, importsByID, a, of(im.KindImport)))
+	case im.KindIdentity:
+		return node(to(ctx, a.b, "Approval.identity", &a.b.shown.approvals, identitiesByID, a, of(im.KindIdentity)))
 	}
 	return node(to(ctx, a.b, "Approval.subject", &a.b.shown.approvals, subjects, a, func(a *Approval) im.ID { return a.row.Subject.ID }))
 }

@@ -19,6 +19,8 @@ var summaries = map[string][2]string{
 	authz.ActionSetAccountStatus: {"{who} asks to change the status of an account of {whom}.", "{who}申请变更{whom}的账号状态。"},
 	authz.ActionBulk:             {"{who} asks to blacklist the contacts that a file names, on {whom}.", "{who}申请将文件所列的{whom}联系人加入黑名单。"},
 	authz.ActionSignOutDevices:   {"{who} asks to sign {whom} out everywhere.", "{who}申请将{whom}从所有设备退出登录。"},
+	authz.ActionBindAccount:      {"{who} asks to change whose an account is; it concerns {whom}.", "{who}申请变更与{whom}有关的账号归属。"},
+	authz.ActionUnlinkIdentity:   {"{who} asks to take a login off {whom}.", "{who}申请解除{whom}的登录关联。"},
 }
 
 var somebody = [2]string{"somebody", "某人"}

@@ -18,7 +18,7 @@ func TestEveryAlertAndRequestHasItsSentence(t *testing.T) {
 			}
 		}
 		for _, action := range []string{authz.ActionBlock, authz.ActionIsolate, authz.ActionBlacklist, authz.ActionGroupBlock, authz.ActionLift,
-			authz.ActionUndo} {
+			authz.ActionUndo, authz.ActionSetAccountStatus, authz.ActionSignOutDevices, authz.ActionBindAccount, authz.ActionUnlinkIdentity} {
 			if summary(l, action, "", "") == "" {
 				t.Errorf("a request to %s has no summary in language %d", action, l)
 			}

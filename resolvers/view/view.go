@@ -179,6 +179,7 @@ func groups(b *Batch) *lazy[im.ID, *Group]                  { return &b.groups }
 func subjects(b *Batch) *lazy[im.ID, *Relationship]         { return &b.subjects }
 func accountsByID(b *Batch) *lazy[im.ID, *Account]          { return &b.accounts }
 func importsByID(b *Batch) *lazy[im.ID, *DirectoryImport]   { return &b.imports }
+func identitiesByID(b *Batch) *lazy[im.ID, *IdentityLink]   { return &b.identities }
 func departmentsOf(b *Batch) *lazy[im.ID, []*Department]    { return &b.departmentsOf }
 func accountsOf(b *Batch) *lazy[im.ID, []*Account]          { return &b.accountsOf }
 func opportunitiesOf(b *Batch) *lazy[im.ID, []*Opportunity] { return &b.opportunitiesOf }

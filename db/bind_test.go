@@ -1,0 +1,141 @@
+package db_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"testing"
+
+	"github.com/guanxi-im/guanxi/internal/accounts"
+	"github.com/guanxi-im/guanxi/internal/im"
+	"github.com/guanxi-im/guanxi/internal/intake"
+	"github.com/guanxi-im/guanxi/internal/ledger"
+	"github.com/guanxi-im/guanxi/internal/testkit"
+)
+
+// person is a member of the demo by employee number.
+func (w *world) person(no string) im.ID {
+	w.t.Helper()
+	for _, m := range w.co.Members {
+		if m.EmployeeNo == no {
+			return m.ID
+		}
+	}
+	w.t.Fatalf("the demo has no %s", no)
+	return im.ID{}
+}
+
+// account is somebody's account on a workspace, by the platform's id.
+func (w *world) account(workspace, platformID string) im.Account {
+	w.t.Helper()
+	for _, place := range w.co.Workspaces {
+		for _, a := range w.co.Accounts {
+			if place.Name == workspace && a.WorkspaceID == place.ID && a.PlatformID == platformID {
+				return a
+			}
+		}
+	}
+	w.t.Fatalf("the demo has no %s on %s", platformID, workspace)
+	return im.Account{}
+}
+
+// binding puts an account, as it is now, on somebody.
+func (w *world) binding(a im.Account, to im.ID, kind im.AccountKind) ledger.Unit {
+	w.t.Helper()
+	f, err := w.AccountFacts(w.t.Context(), accounts.Query{AccountID: a.ID, MemberID: to, Now: now})
+	must(w.t, err)
+	before := f.Account.MemberID
+	a = f.Account
+	a.MemberID, a.Kind, a.Version = to, kind, a.Version+1
+	return ledger.Unit{Bindings: []ledger.Binding{{ID: ids.New(), Account: a, Before: before, Reason: "because", About: im.Company, At: now}}}
+}
+
+// A binding is not written where what it was decided on has changed meanwhile.
+func TestStaleBindings(t *testing.T) {
+	testkit.OnEach(t, func(t *testing.T, dsn string) {
+		w := newWorld(t, dsn)
+		mine, other := w.account("feishu-hq", "mengjie015"), w.account("feishu-hq", "shanxiaoyu016")
+		wang, li := w.person("004"), w.person("005")
+		for what, x := range map[string]struct {
+			unit      ledger.Unit
+			meanwhile func()
+		}{
+			"nothing":                  {w.binding(mine, wang, im.HumanAccount), func() {}},
+			"it came to somebody else": {w.binding(mine, wang, im.HumanAccount), func() { must(t, w.Post(t.Context(), w.binding(mine, li, im.HumanAccount))) }},
+			"it was frozen": {w.binding(mine, wang, im.HumanAccount), func() {
+				f, err := w.AccountFacts(t.Context(), accounts.Query{AccountID: mine.ID, Now: now})
+				must(t, err)
+				a := f.Account
+				a.Status, a.Version = im.AccountFrozen, a.Version+1
+				must(t, w.Post(t.Context(), ledger.Unit{AccountSteps: []ledger.AccountStep{{ID: ids.New(), Account: a, About: im.Company, At: now}}}))
+			}},
+			"an import has moved it": {w.binding(mine, wang, im.HumanAccount), func() {
+				w.takeIn(w.Store, `{"type":"account","workspace":"feishu-hq","platformId":"mengjie015","member":"013"}`)
+			}},
+			"an import has made another kind of it": {w.binding(mine, wang, im.HumanAccount), func() {
+				w.takeIn(w.Store, `{"type":"account","workspace":"feishu-hq","platformId":"mengjie015","kind":"BOT"}`)
+			}},
+			"he has one of his own": {w.binding(mine, li, im.HumanAccount), func() { must(t, w.Post(t.Context(), w.binding(other, li, im.HumanAccount))) }},
+			"he has left":           {w.binding(mine, w.person("013"), im.SharedAccount), func() { w.exec("update members set employment = 'DEPARTED' where employee_no = '013'") }},
+			"nobody else is super_admin": {func() ledger.Unit {
+				u := w.binding(mine, wang, im.HumanAccount)
+				u.Bindings[0].SuperAdmins = []string{"super_admin"}
+				return u
+			}(), func() { w.exec("delete from member_roles where role = 'super_admin'") }},
+		} {
+			w.exec("update accounts set member_id = ?, kind = 'HUMAN', status = 'ACTIVE', version = ? where id = ?", mine.MemberID, x.unit.Bindings[0].Account.Version-1, mine.ID)
+			w.exec("update accounts set member_id = ? where id = ?", other.MemberID, other.ID)
+			x.meanwhile()
+			if err := w.Post(t.Context(), x.unit); errors.Is(err, ledger.ErrStale) == (what == "nothing") {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+	})
+}
+
+// overtaken is a store of imports before whose first batch somebody else does something.
+type overtaken struct {
+	intake.Store
+	first func()
+}
+
+func (o *overtaken) PostRows(ctx context.Context, b intake.Batch) error {
+	if o.first != nil {
+		o.first()
+		o.first = nil
+	}
+	return o.Store.PostRows(ctx, b)
+}
+
+// takeIn takes a file in.
+func (w *world) takeIn(s intake.Store, file string) im.Import {
+	w.t.Helper()
+	jobs := intake.New(s, intake.Options{Now: clock, IDs: ids, Kinds: map[im.ImportKind]intake.Kind{im.DirectoryImport: &intake.Directory{Store: s, Now: clock, IDs: ids}}})
+	i, err := jobs.TakeIn(w.t.Context(), im.Import{Kind: im.DirectoryImport, FileHash: []byte(file), FileSize: int64(len(file)), Encoding: "utf-8"},
+		func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewBufferString(file)), nil }, func(im.Import) {})
+	must(w.t, err)
+	if i.State != im.JobDone || i.Accepted+i.Unchanged != 1 {
+		w.t.Fatalf("the import of %s: %+v", file, i)
+	}
+	return i
+}
+
+// An import that looked at an account before it came to somebody does not put it back: of what it does not say it changes nothing.
+func TestImportAfterBinding(t *testing.T) {
+	testkit.OnEach(t, func(t *testing.T, dsn string) {
+		w := newWorld(t, dsn)
+		account, wang := w.account("feishu-hq", "mengjie015"), w.person("004")
+		bind := func() { must(t, w.Post(t.Context(), w.binding(account, wang, im.HumanAccount))) }
+		w.takeIn(&overtaken{w.Store, bind}, `{"type":"account","workspace":"feishu-hq","platformId":"mengjie015","kind":"SHARED"}`)
+		f, err := w.AccountFacts(t.Context(), accounts.Query{AccountID: account.ID, Now: now})
+		must(t, err)
+		same(t, "whose it is", wang, f.Account.MemberID)
+		same(t, "what it is", im.SharedAccount, f.Account.Kind)
+		same(t, "its version", 3, f.Account.Version)
+		spans, err := w.BindingsOf(t.Context(), []im.ID{account.ID})
+		must(t, err)
+		same(t, "who had it", 2, len(spans[account.ID]))
+		same(t, "why", im.Text("because"), spans[account.ID][0].Reason)
+	})
+}
