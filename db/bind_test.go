@@ -139,3 +139,49 @@ func TestImportAfterBinding(t *testing.T) {
 		same(t, "why", im.Text("because"), spans[account.ID][0].Reason)
 	})
 }
+
+// A message is not written where its sender or the member whom it goes to has come to stand otherwise since it was looked at.
+func TestStaleMessages(t *testing.T) {
+	testkit.OnEach(t, func(t *testing.T, dsn string) {
+		w := newWorld(t, dsn)
+		from, to := w.account("native", "wangfang004"), w.account("native", "liqiang005")
+		sending := func() ledger.Unit {
+			m := im.Message{ID: ids.New(), WorkspaceID: from.WorkspaceID, ConversationID: ids.New(), Sender: im.Ref{Kind: im.KindMember, ID: from.MemberID},
+				Recipient: im.Ref{Kind: im.KindMember, ID: to.MemberID}, Kind: im.TextMessage, Text: "你好", SentAt: now}
+			return ledger.Unit{Sent: []ledger.Sending{{Message: m, Standing: string(im.AccountActive)}}}
+		}
+		set := func(a im.Account, status im.AccountStatus, scope im.AccountScope) {
+			w.exec("update accounts set status = ?, status_scope = ?, member_id = ?, kind = 'HUMAN' where id = ?", string(status), string(scope), a.MemberID, a.ID)
+		}
+		desk := w.account("wecom-hq", "qiantai")
+		for _, x := range []struct {
+			what      string
+			meanwhile func()
+			written   bool
+		}{
+			{"nothing", func() {}, true},
+			{"the sender is frozen", func() { set(from, im.AccountFrozen, im.FullScope) }, false},
+			{"the sender only takes his own out", func() { set(from, im.AccountActive, im.ExportOnlyScope) }, false},
+			{"who gets it is frozen", func() { set(to, im.AccountFrozen, im.FullScope) }, false},
+			{"who gets it sleeps", func() { set(to, im.AccountDormant, im.FullScope) }, false},
+			{"who gets it only takes his own out", func() { set(to, im.AccountActive, im.ExportOnlyScope) }, false},
+			{"who gets it is frozen again by now", func() { w.exec("update accounts set status_until = ? where id = ?", now.UnixMicro(), to.ID) }, false},
+			{"who gets it is so no longer", func() { w.exec("update accounts set status_until = null where id = ?", to.ID) }, true},
+			{"who gets it has no account", func() { must(t, w.Post(t.Context(), w.binding(to, im.ID{}, im.HumanAccount))) }, false},
+			{"who gets it has one again", func() { set(to, im.AccountActive, im.FullScope) }, true},
+			{"who gets it is frozen, and keeps another", func() {
+				set(to, im.AccountFrozen, im.FullScope)
+				w.exec("update accounts set workspace_id = ?, member_id = ? where id = ?", to.WorkspaceID, to.MemberID, desk.ID)
+			}, false},
+		} {
+			x.meanwhile()
+			if err := w.Post(t.Context(), sending()); (err == nil) != x.written || err != nil && !errors.Is(err, ledger.ErrStale) {
+				t.Errorf("%s: %v", x.what, err)
+			}
+			set(from, im.AccountActive, im.FullScope)
+			if !x.written && x.what != "who gets it is frozen again by now" && x.what != "who gets it has no account" {
+				set(to, im.AccountActive, im.FullScope)
+			}
+		}
+	})
+}

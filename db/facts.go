@@ -185,6 +185,12 @@ func (q *builder) account(member im.ID, now time.Time) *builder {
 	return q.add(strings.Replace(of, "%s", statusAt, 1)+", "+strings.Replace(of, "%s", "a.status_scope", 1), us(now), member, member)
 }
 
+// standingOf adds how a member stands on a workspace, by the account that [builder.account] goes by; null where he has none there.
+func (q *builder) standingOf(member, workspace im.ID, now time.Time) *builder {
+	return q.add("(select "+standingAt+" from accounts a where a.workspace_id = ? and a.member_id = ? order by a.kind <> 'HUMAN', a.id limit 1)",
+		us(now), workspace, member)
+}
+
 // relation adds where one member stands to another in the reporting line, at any distance; null where he does not.
 func (q *builder) relation(of, to im.ID) *builder {
 	return q.add(`(with recursive line (id, step, from_target) as (

@@ -237,8 +237,7 @@ func (s *Store) SendFacts(ctx context.Context, q messaging.SendQuery) (f messagi
 	switch q.To.Kind {
 	case im.KindMember:
 		ss = append(ss, new(builder).add("select true from members m where m.id = ? and ", q.To.ID).visibleTo(q.Viewer, im.KindMember).stmt(yes(&f.To)),
-			stmt{text: "select true from accounts a where a.member_id = ? and a.workspace_id = ? and a.status = 'ACTIVE' and a.status_scope = 'FULL' and (a.status_until is null or a.status_until > ?)",
-				args: []any{q.To.ID, q.WorkspaceID, us(s.now())}, scan: yes(&f.ToHere)})
+			new(builder).add("select coalesce(").standingOf(q.To.ID, q.WorkspaceID, s.now()).add(" = 'ACTIVE', false)").stmt(yes(&f.ToHere)))
 	case im.KindContact:
 		ss = append(ss, new(builder).add("select true from external_contacts c where c.id = ? and ", q.To.ID).visibleTo(q.Viewer, im.KindContact).stmt(yes(&f.To)),
 			stmt{text: "select true from external_contacts c where c.id = ? and c.workspace_id = ?", args: []any{q.To.ID, q.WorkspaceID}, scan: yes(&f.ToHere)})
@@ -340,10 +339,13 @@ func (s *Store) messageStmts(w *writing, u ledger.Unit) (ss []stmt) {
 	for _, x := range u.Sent {
 		m := x.Message
 		q := new(builder).add(`insert into messages (id, workspace_id, conversation_id, group_id, sender_kind, sender_id, recipient_kind, recipient_id,
-			announcement, kind, body, sent_at) select ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? where exists (select 1 from accounts a where a.workspace_id = ?
-			and a.member_id = ? and `+standingAt+" = ?)",
+			announcement, kind, body, sent_at) select ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? where `,
 			m.ID, m.WorkspaceID, m.ConversationID, m.GroupID, m.Sender.Kind, m.Sender.ID, null(m.Recipient.Kind), m.Recipient.ID,
-			m.Announcement, m.Kind, w.seal(m.Sender.ID, m.Text, placeBody, m.ID), us(m.SentAt), m.WorkspaceID, m.Sender.ID, us(m.SentAt), x.Standing)
+			m.Announcement, m.Kind, w.seal(m.Sender.ID, m.Text, placeBody, m.ID), us(m.SentAt)).
+			standingOf(m.Sender.ID, m.WorkspaceID, m.SentAt).add(" = ?", x.Standing)
+		if m.Recipient.Kind == im.KindMember {
+			q.add(" and ").standingOf(m.Recipient.ID, m.WorkspaceID, m.SentAt).add(" = 'ACTIVE'")
+		}
 		if !m.GroupID.IsZero() {
 			q.add(` and exists (select 1 from group_members gm join groups g on g.id = gm.group_id where gm.group_id = ? and gm.party_id = ?
 				and gm.left_at is null and g.dissolved_at is null)`, m.GroupID, m.Sender.ID)

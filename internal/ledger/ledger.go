@@ -78,8 +78,8 @@ type Policy struct {
 }
 
 // Sending is a message that was decided on what stood between its sender and those whom it goes to or names. The unit is stale
-// where anything else stands there when it is written, or the sender stands there otherwise than before; and no relationship
-// that is in the way comes into effect between that look and the commit.
+// where anything else stands there when it is written, or the sender stands there otherwise than before, or the member whom it goes to is
+// not active there; and no relationship that is in the way comes into effect between that look and the commit.
 type Sending struct {
 	Message  im.Message
 	Ways     []Way

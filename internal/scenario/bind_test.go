@@ -110,6 +110,11 @@ func TestBindAccount(t *testing.T) {
 		expect(t, "a new custodian", got+" "+lin.holder(desk), "ALLOW SHARED zhenglan009")
 		before := strings.TrimPrefix(old, "SHARED ")
 		expect(t, "its ledger", strings.Join(lin.ledger(desk)[:2], ", "), "zhenglan009 took the front desk over, "+before+" 换岗")
+		since, err := time.Parse(time.RFC3339, lin.Do(ledgerDocument, vars{"i": desk}).Text("node.bindings.0.from"))
+		must(t, "a moment", err, nil)
+		if late := c.Now().Sub(since); late < 0 || late > time.Minute {
+			t.Errorf("it changed hands %v ago", late)
+		}
 		got, _ = lin.binds(own, "wangfang004")
 		expect(t, "another's own", got+" "+lin.holder(own), "ALLOW HUMAN wangfang004")
 		expect(t, "on that workspace he is no more", strings.Contains(lin.Do(`query($a:String){member(accountName:$a){accounts{workspace{name}}}}`,
@@ -190,6 +195,13 @@ func TestBoundPerson(t *testing.T) {
 		expect(t, "his own", platform(li), "liqiang005")
 		expect(t, "not hers", platform(wang), nil)
 
+		groups := func() string {
+			return lin.Do(`query($a:String,$b:String){a:member(accountName:$a){...g} b:member(accountName:$b){...g}}
+				fragment g on Member{groupMemberships(first:50){nodes{group{name} joinedAt leftAt}}}`, vars{"a": "liqiang005", "b": "wangfang004"}).Body
+		}
+		before := groups()
+		must(t, "there are some", strings.Count(before, "joinedAt") > 1, true)
+
 		got, _ := lin.binds(hers, "")
 		must(t, "hers is taken away", got, "ALLOW")
 		time.Sleep(1100 * time.Millisecond) // tokens count in seconds
@@ -209,6 +221,7 @@ func TestBoundPerson(t *testing.T) {
 		}
 		expect(t, "what he said she does not read", read(wang), false)
 		expect(t, "and he does", read(li), true)
+		expect(t, "each is in the groups that he joined", groups(), before)
 		expect(t, "he still reads", li.Do(`{viewer{roles}}`, nil).Code(0), "")
 		signedIn := lin.Do(`query($i:ID!){node(id:$i){...on Account{devices{signedIn}}}}`, vars{"i": his})
 		expect(t, "on a device", strings.Contains(signedIn.Body, "true"), false)

@@ -465,6 +465,56 @@ func TestFreezeAgainstMessages(t *testing.T) {
 	})
 }
 
+// Nor does anything come any more to whoever is frozen, or has no account there.
+func TestFreezeAgainstMessagesToOne(t *testing.T) {
+	race := func(t *testing.T, replicas []company) {
+		a := replicas[0]
+		lin, auditor := a.person("linyue002"), a.person("guping012")
+		account, me, wang := a.accountOf("liqiang005", "native"), a.member("liqiang005"), a.member("wangfang004")
+		came := func() any {
+			return auditor.Do(`query($i:ID!,$w:ID){messages(filter:{withId:$i,senderId:$w}){totalCount}}`, vars{"i": me, "w": wang}).Get("messages.totalCount")
+		}
+		for round := range 4 {
+			var under sync.WaitGroup
+			start, answers := make(chan struct{}), make([]string, 60)
+			for n := range answers {
+				p := replicas[n%len(replicas)].person("wangfang004")
+				in := vars{"workspaceId": a.workspace("native"), "toId": me, "text": fmt.Sprint("消息 ", round, " ", n)}
+				under.Go(func() {
+					<-start
+					answers[n] = p.sends(in).codes()
+				})
+			}
+			close(start)
+			out := func() string { got, _ := lin.sets(account, "FROZEN"); return got }
+			back := func() string { got, _ := lin.sets(account, "ACTIVE"); return got }
+			if round%2 == 1 {
+				out = func() string { got, _ := lin.binds(account, ""); return got }
+				back = func() string { got, _ := lin.binds(account, "liqiang005"); return got }
+			}
+			gone := out()
+			before := came()
+			must(t, "out", gone, "ALLOW")
+			under.Wait()
+			expect(t, "messages that came after the answer", came(), before)
+			for _, code := range answers {
+				if code != "" && code != "CONFLICT" {
+					t.Errorf("a message is answered with %s", code)
+				}
+			}
+			must(t, "back", back(), "ALLOW")
+		}
+	}
+	t.Run("one", func(t *testing.T) {
+		onEach(t, func(t *testing.T, c company) { race(t, []company{c}) })
+	})
+	t.Run("two replicas", func(t *testing.T) {
+		t.Parallel()
+		dsn := testkit.Postgres(t)
+		race(t, []company{open(t, dsn), open(t, dsn)})
+	})
+}
+
 // What people write to each other stands nowhere in what is stored or logged.
 func TestCanaryOfMessages(t *testing.T) {
 	t.Parallel()
