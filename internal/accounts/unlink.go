@@ -88,6 +88,9 @@ func (s *Service) Unlink(ctx context.Context, c command.Call, identity im.ID, re
 			res.Approval = s.desk.Ask(&u, im.Approval{Action: authz.ActionUnlinkIdentity, Subject: f.ref(), RequestedBy: c.Viewer.ID(), Reason: reason,
 				About: f.Member.ID, Request: []byte("{}"), RequestHash: s.bindLink(*f)}, d, candidates)
 		default:
+			for _, a := range f.Pending { // of nothing that is left
+				s.desk.Settle(&u, a, im.ApprovalCancelled)
+			}
 			s.unlink(&u, *f)
 		}
 		return res, u, nil

@@ -513,6 +513,21 @@ func TestUnlinkingReviewed(t *testing.T) {
 	})
 }
 
+// A request that waits ends where somebody takes the login off who needs nobody's agreement.
+func TestUnlinkingOvertaken(t *testing.T) {
+	t.Parallel()
+	dir := written(t, "p, acme.unlink, *, anyone, unlink_identity, identity, r.obj.Mine, review, admin, expire:72h")
+	testkit.OnEach(t, func(t *testing.T, dsn string) {
+		c := open(t, dsn, "--policies", dir)
+		lin, hers := c.person("linyue002"), c.linkOf("wangfang004")
+		got, a := c.person("wangfang004").unlinks(hers)
+		must(t, "it waits", got, "REVIEW")
+		got, _ = lin.unlinks(hers)
+		expect(t, "an admin needs nobody", got, "ALLOW")
+		expect(t, "the request", lin.Do(`query($i:ID!){node(id:$i){...on Approval{state}}}`, vars{"i": a.Text("do.approval.id")}).Text("node.state"), "CANCELLED")
+	})
+}
+
 // What policy says to a question about an account or a login is what it says to the command.
 func TestDecideAccounts(t *testing.T) {
 	onEach(t, func(t *testing.T, c company) {
