@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -47,11 +46,7 @@ func TestStatements(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, fewer := range []bool{false, true} {
-				most := 0
-				for i, raw := range slices.Repeat(requests[:10], 2) {
-					if fewer {
-						raw = []byte(strings.ReplaceAll(string(raw), "first: 50", "first:  5"))
-					}
+				ask := func(raw []byte) int {
 					r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(raw)))
 					if err != nil {
 						t.Fatal(err)
@@ -62,9 +57,15 @@ func TestStatements(t *testing.T) {
 					if answer.Code != http.StatusOK || !strings.Contains(answer.Body.String(), `"data":{`) || strings.Contains(answer.Body.String(), `"errors"`) {
 						t.Fatalf("%s: %d %s", s.name, answer.Code, answer.Body)
 					}
-					if i >= 10 { // the first time keys are read
-						most = max(most, count())
+					return count()
+				}
+				most := 0
+				for _, raw := range requests[:10] {
+					if fewer {
+						raw = []byte(strings.ReplaceAll(string(raw), "first: 50", "first:  5"))
 					}
+					ask(raw) // keys are read, and who asks
+					most = max(most, min(ask(raw), ask(raw)))
 				}
 				if most != statements[s.name] {
 					t.Errorf("%s on %s, fewer rows %t: %d statements, want %d", s.name, w.db.describe(t.Context()), fewer, most, statements[s.name])

@@ -37,6 +37,15 @@ func OnEach(t *testing.T, f func(t *testing.T, dsn string)) {
 	t.Run("postgres", func(t *testing.T) { f(t, Postgres(t)) })
 }
 
+// Another is a fresh database of the same kind.
+func Another(t testing.TB, dsn string) string {
+	t.Helper()
+	if strings.HasPrefix(dsn, "sqlite:") {
+		return SQLite(t)
+	}
+	return Postgres(t)
+}
+
 // SQLite is a fresh database in a file.
 func SQLite(t testing.TB) string { return "sqlite:" + filepath.Join(t.TempDir(), "guanxi.db") }
 
