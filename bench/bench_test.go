@@ -62,20 +62,29 @@ func servers(t *testing.T) []string {
 // BenchmarkBlock is one block through the GraphQL handler on SQLite, in process and without the sealer: what a request
 // allocates, from its token to its JSON. The times hold a commit each, so compare allocations.
 func BenchmarkBlock(b *testing.B) {
-	store, err := db.Open(b.Context(), "sqlite:"+filepath.Join(b.TempDir(), "bench.db"), db.Options{Master: envelope.Demo(), Now: time.Now})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { _ = store.Close() })
-	if _, err := store.Migrate(b.Context()); err != nil {
-		b.Fatal(err)
-	}
-	h := handler(b, store, identity.Demo(time.Now))
-	people := newPeople()
-	native := settle(b, store, people)
+	block := blocker(b)
 	b.ReportAllocs()
-	k := 0
 	for b.Loop() {
+		block()
+	}
+}
+
+// blocker has each call block somebody whom nobody of the two has blocked before.
+func blocker(t testing.TB) func() {
+	t.Helper()
+	store, err := db.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "bench.db"), db.Options{Master: envelope.Demo(), Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	if _, err := store.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	h := handler(t, store, identity.Demo(time.Now))
+	people := newPeople()
+	native := settle(t, store, people)
+	k := 0
+	return func() {
 		from, to := people[k%len(people)], people[(k%len(people)+1+k/len(people))%len(people)]
 		k++
 		var q q4Request
@@ -84,17 +93,22 @@ func BenchmarkBlock(b *testing.B) {
 			WorkspaceIDs: []string{nodeid.Encode(im.KindWorkspace, native)}, Reason: "消息太多"}
 		body, err := json.Marshal(q)
 		if err != nil {
-			b.Fatal(err)
+			t.Fatal(err)
 		}
-		r := httptest.NewRequest(http.MethodPost, "/graphql", bytes.NewReader(body))
-		r.Header.Set("Content-Type", "application/json")
-		r.Header.Set("Authorization", "Bearer "+from.token)
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, r)
-		if !bytes.Contains(w.Body.Bytes(), []byte(`"state":"ACTIVE"`)) {
-			b.Fatalf("%d: %s", w.Code, w.Body)
+		if got := asked(h, from.token, body); !bytes.Contains(got, []byte(`"state":"ACTIVE"`)) {
+			t.Fatalf("%s", got)
 		}
 	}
+}
+
+// asked sends one request into a handler, and answers what came back.
+func asked(h http.Handler, token string, body []byte) []byte {
+	r := httptest.NewRequest(http.MethodPost, "/graphql", bytes.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Authorization", "Bearer "+token)
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w.Body.Bytes()
 }
 
 // handler puts a gateway together as the program does, without its background work.
@@ -137,7 +151,7 @@ func handler(b testing.TB, store *db.Store, trust identity.Options) http.Handler
 }
 
 // settle writes the people into the store, in the demo's company, and answers the workspace native.
-func settle(b *testing.B, store *db.Store, p people) im.ID {
+func settle(b testing.TB, store *db.Store, p people) im.ID {
 	b.Helper()
 	ids := im.NewIDs(time.Now)
 	o := demo.Company(ids, time.Now())

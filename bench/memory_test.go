@@ -1,11 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
-	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -70,14 +67,7 @@ func inMemory(t testing.TB) func() {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ask := func() []byte {
-		r := httptest.NewRequest(http.MethodPost, "/graphql", bytes.NewReader(body))
-		r.Header.Set("Content-Type", "application/json")
-		r.Header.Set("Authorization", "Bearer anybody")
-		w := httptest.NewRecorder()
-		g.ServeHTTP(w, r)
-		return w.Body.Bytes()
-	}
+	ask := func() []byte { return asked(g, "anybody", body) }
 	if got := string(ask()); strings.Count(got, `"rel_`) != 150 || strings.Count(got, `"department":{"name":`) != 50 || strings.Contains(got, `"errors"`) {
 		t.Fatalf("no answer to Q2: %.1000s", got)
 	}
