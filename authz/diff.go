@@ -767,7 +767,7 @@ var wordsInChinese = map[string]string{
 	im.ManagerOfActor: "操作人的主管", im.OwnerDeptManager: "联系人负责人的部门主管", im.GroupOwner: "群主", im.AsMade: "当初的审批人",
 
 	DutyUndo + ":" + UndoSameDay: "当日内可撤销", DutyUndo + ":" + UndoAnyTime: "随时可撤销", DutyUndo + ":": "%s内可撤销",
-	DutyUndoReview + ":": "撤销须经%s同意", DutyAlert + ":": "告警 %s", DutyNotify + ":": "通知 %s", DutyExpire + ":": "审批 %s内未决即失效",
+	DutyUndoReview + ":": "撤销须经%s同意", DutyAlert + ":": "告警 %s", DutyNotify + ":": "通知 %s", DutyExpire + ":": "审批 %s内未决即失效", DutyEscalate + ":": "审批逾时升级 %s",
 	DutyCooldown + ":": "冷静期 %s", DutyUndoTrace + ":" + UndoNoTrace: "撤销后不留痕迹",
 	DutyCuts + ":" + string(im.ApprovalFlow): "阻断双方的审批流", DutyCloses + ":" + string(im.DocumentLibrary): "对方不能查看发起者部门的文档库",
 	DutyRisk + ":": "风险信号 %s", DutyRiskLevel + ":": "风险等级 %s",

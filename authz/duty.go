@@ -69,6 +69,16 @@ var arguments = map[string]func(arg string, roles []string) string{
 		}
 		return ""
 	},
+	DutyEscalate: func(arg string, roles []string) string {
+		to, after, ok := escalation(arg)
+		unknown := slices.ContainsFunc(to, func(one string) bool {
+			return !slices.Contains(passedOn, one) && (OfService(one) || !slices.Contains(roles, one))
+		})
+		if !ok || after <= 0 || unknown {
+			return fmt.Sprintf("a role of people or %s, + between several, with the time after which they are asked, such as admin=24h", strings.Join(passedOn, ", "))
+		}
+		return ""
+	},
 	DutyAlert: func(arg string, _ []string) string {
 		if !isCode(arg) {
 			return "a kind of alert such as KEY_CONTACT_BLOCKED"
@@ -79,6 +89,30 @@ var arguments = map[string]func(arg string, roles []string) string{
 
 // notified are who can be notified beside the roles.
 var notified = []string{im.ManagerOfActor, NotifyOwner, im.OwnerDeptManager, im.GroupOwner}
+
+// passedOn are to whom an approval can be passed on beside the roles.
+var passedOn = []string{im.ManagerOfActor, im.OwnerDeptManager, im.GroupOwner}
+
+// Escalation is to whom the duties of a review pass its approval on, and after what time; of several the last, for passing on makes
+// more people able to agree.
+func Escalation(o im.Obligations) (to []string, after time.Duration, said bool) {
+	for _, arg := range o.Args(DutyEscalate) {
+		if who, d, ok := escalation(arg); ok && (!said || d > after) {
+			to, after, said = who, d, true
+		}
+	}
+	return to, after, said
+}
+
+// escalation reads WHO{+WHO}=DURATION.
+func escalation(arg string) (to []string, after time.Duration, ok bool) {
+	list, wait, _ := strings.Cut(arg, "=")
+	for one := range strings.SplitSeq(list, "+") {
+		to = append(to, strings.TrimSpace(one))
+	}
+	after, err := time.ParseDuration(strings.TrimSpace(wait))
+	return to, after, err == nil
+}
 
 // Notified reads whom a duty notify names, WHO{+WHO}[=PURPOSE], and the purpose; empty where it names none. The roles are not
 // looked up: the files may be of a version that is no longer in force.

@@ -236,6 +236,7 @@ var dutyTexts = map[string]string{
 	DutyAlert:      "raises an alert of this kind, which the superiors of who did it may read; of what has a cool-down when that begins: alert:KEY_CONTACT_BLOCKED",
 	DutyNotify:     "has these told of it, as soon as an alert would be raised: a role, manager_of_actor, owner (of the contact), owner_dept_manager, group_owner; + between several, = before what it is about: notify:owner+admin=OPPORTUNITY_LOSS",
 	DutyExpire:     "how long an approval waits: expire:72h",
+	DutyEscalate:   "of an approval that is still open after a time: these may then agree in anybody's place: roles, manager_of_actor, owner_dept_manager, group_owner; + between several: escalate:admin=24h",
 	DutyCooldown:   "holds back what keeps somebody away: it takes effect so much later, if policy still allows it then, and can be cancelled until then: cooldown:15m",
 	DutyCuts:       "cuts a further channel between the two, both ways: cuts:APPROVAL_FLOW, which takes somebody who stands in",
 	DutyCloses:     "closes a further channel of the initiator to the target: closes:DOCUMENT_LIBRARY",
@@ -262,7 +263,7 @@ func Schema() Vocabulary {
 			Name: name, Type: [...]string{"word", "id", "number", "boolean", "roles", "names"}[a.kind], Values: a.words, Objects: d.objects, Description: d.text,
 		})
 	}
-	known := []string{dutyScope, dutyUnmask, DutyUndo, DutyUndoReview, DutyAlert, DutyNotify, DutyExpire, DutyCooldown, DutyUndoTrace, DutyCuts, DutyCloses, DutyRisk, DutyRiskLevel}
+	known := []string{dutyScope, dutyUnmask, DutyUndo, DutyUndoReview, DutyAlert, DutyNotify, DutyExpire, DutyEscalate, DutyCooldown, DutyUndoTrace, DutyCuts, DutyCloses, DutyRisk, DutyRiskLevel}
 	slices.Sort(known)
 	for _, list := range []struct {
 		to    *[]Word

@@ -179,6 +179,8 @@ const (
 	DutyNotify = "notify"
 	// DutyExpire is how long an approval waits.
 	DutyExpire = "expire"
+	// DutyEscalate passes an approval on that is still open after a time: escalate:admin=24h.
+	DutyEscalate = "escalate"
 	// DutyCooldown holds back what is made: it takes effect so much later, and can be cancelled until then.
 	DutyCooldown = "cooldown"
 	// DutyCuts closes a further channel between the two parties of a block, both ways, and DutyCloses one from the target to

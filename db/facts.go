@@ -485,8 +485,8 @@ func (s *Store) between(pairs []blocking.Pair, now time.Time) *builder {
 // inEffect is the relationships r in effect but for their end, as the indexes of them name the states.
 const inEffect = "r.state in ('ACTIVE', 'UNDO_PENDING_APPROVAL')"
 
-// Due reads what ran out, and what has cooled down.
-func (s *Store) Due(ctx context.Context, now time.Time, limit int) (expired, cooled, approvals []im.ID, err error) {
+// Due reads what the clock has brought about, the earliest first; at most limit of each.
+func (s *Store) Due(ctx context.Context, now time.Time, limit int) (due blocking.Due, err error) {
 	into := func(ids *[]im.ID) func(row) error {
 		return func(r row) error {
 			var id im.ID
@@ -497,10 +497,12 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) (expired, coo
 	}
 	err = s.read(ctx,
 		stmt{text: "select r.id from relationships r where r.expires_at <= ? and r.state in " + liveStates + " order by r.expires_at limit ?",
-			args: []any{us(now), limit}, scan: into(&expired)},
+			args: []any{us(now), limit}, scan: into(&due.Expired)},
 		stmt{text: "select r.id from relationships r where r.effective_at <= ? and r.state = 'STAGED' order by r.effective_at limit ?",
-			args: []any{us(now), limit}, scan: into(&cooled)},
+			args: []any{us(now), limit}, scan: into(&due.Cooled)},
 		stmt{text: "select a.id from approvals a where a.expires_at <= ? and a.state = 'PENDING' order by a.expires_at limit ?",
-			args: []any{us(now), limit}, scan: into(&approvals)})
-	return expired, cooled, approvals, unavailable(err, "read what is due")
+			args: []any{us(now), limit}, scan: into(&due.Approvals)},
+		stmt{text: "select a.id from approvals a where a.escalates_at <= ? and a.escalated_at is null and a.state = 'PENDING' order by a.escalates_at limit ?",
+			args: []any{us(now), limit}, scan: into(&due.Escalations)})
+	return due, unavailable(err, "read what is due")
 }

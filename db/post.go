@@ -108,17 +108,18 @@ func (s *Store) unitStmts(ctx context.Context, u ledger.Unit, others ...im.ID) (
 		ss = append(ss, q.add("values ("+marks+")", row...).stmt(nil)) // which SQLite writes without a journal of the statement's own
 	}
 	for _, a := range u.ApprovalSteps {
-		ss = append(ss, stmt{text: `update approvals set state = ?, version = ?, needs = ?, final_decision_id = ?, ended_at = ?
+		ss = append(ss, stmt{text: `update approvals set state = ?, version = ?, needs = ?, final_decision_id = ?, ended_at = ?, escalated_at = ?
 			where id = ? and version = ?`, want: 1,
-			args: []any{a.State, a.Version, toJSON(a.Needs), a.FinalDecisionID, us(a.EndedAt), a.ID, a.Version - 1}})
+			args: []any{a.State, a.Version, toJSON(a.Needs), a.FinalDecisionID, us(a.EndedAt), us(a.EscalatedAt), a.ID, a.Version - 1}})
 	}
 	for _, a := range u.Approvals {
 		ss = append(ss, stmt{text: `insert into approvals (id, action, subject_kind, subject_id, workspace_id, requested_by, reason, about_id,
-			request_hash, needs, decision_id, final_decision_id, state, version, created_at, expires_at, ended_at, request)
-			values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			request_hash, needs, decision_id, final_decision_id, state, version, created_at, expires_at, ended_at, request, escalates_at, escalate_to)
+			values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			args: []any{a.ID, a.Action, a.Subject.Kind, a.Subject.ID, a.WorkspaceID, a.RequestedBy,
 				w.seal(a.About, a.Reason, placeApproval, a.ID), a.About, a.RequestHash, toJSON(a.Needs), a.DecisionID, a.FinalDecisionID,
-				a.State, a.Version, us(a.CreatedAt), us(a.ExpiresAt), us(a.EndedAt), null(string(a.Request))}})
+				a.State, a.Version, us(a.CreatedAt), us(a.ExpiresAt), us(a.EndedAt), null(string(a.Request)),
+				us(a.EscalatesAt), jsonOrNull(a.EscalateTo)}})
 	}
 	for _, c := range u.Candidates {
 		ss = append(ss, stmt{text: "insert into approval_candidates (approval_id, member_id, role) values (?, ?, ?) on conflict do nothing",

@@ -222,7 +222,8 @@ func (s *Store) Deliveries(ctx context.Context, relationships []im.ID) (map[im.I
 }
 
 const approvalColumns = `a.id, a.action, a.subject_kind, a.subject_id, a.workspace_id, a.requested_by, a.reason, a.about_id, a.request_hash,
-	a.needs, a.decision_id, a.final_decision_id, a.state, a.version, a.created_at, a.expires_at, a.ended_at, a.request`
+	a.needs, a.decision_id, a.final_decision_id, a.state, a.version, a.created_at, a.expires_at, a.ended_at, a.request,
+	a.escalates_at, a.escalate_to, a.escalated_at`
 
 func scanApproval(row row) (im.Approval, box, error) {
 	var a im.Approval
@@ -230,7 +231,7 @@ func scanApproval(row row) (im.Approval, box, error) {
 	var request json.RawMessage
 	err := row.Scan(&a.ID, &a.Action, textOf(&a.Subject.Kind), &a.Subject.ID, &a.WorkspaceID, &a.RequestedBy, blob{&sealed}, &a.About,
 		blob{&a.RequestHash}, document{&a.Needs}, &a.DecisionID, &a.FinalDecisionID, textOf(&a.State), &a.Version, stamp{&a.CreatedAt},
-		stamp{&a.ExpiresAt}, stamp{&a.EndedAt}, document{&request})
+		stamp{&a.ExpiresAt}, stamp{&a.EndedAt}, document{&request}, stamp{&a.EscalatesAt}, document{&a.EscalateTo}, stamp{&a.EscalatedAt})
 	a.Request = request
 	return a, box{sealed: sealed, place: placeApproval, row: a.ID}, err
 }

@@ -677,8 +677,11 @@ var planApproval = &plan.Type{Name: "Approval", Is: []string{"Approval", "Node"}
 	"finalDecision": {ID: 9, NonNull: false},
 	"state":         {ID: 10, NonNull: true},
 	"createdAt":     {ID: 11, NonNull: true},
-	"expiresAt":     {ID: 12, NonNull: false},
-	"verdicts":      {ID: 13, NonNull: true},
+	"escalatesAt":   {ID: 12, NonNull: false},
+	"escalatesTo":   {ID: 13, NonNull: true},
+	"escalatedAt":   {ID: 14, NonNull: false},
+	"expiresAt":     {ID: 15, NonNull: false},
+	"verdicts":      {ID: 16, NonNull: true},
 }}
 
 func (p *planner) objectApproval(w *plan.Writer, sel *plan.Selection, obj *view.Approval) bool {
@@ -769,9 +772,18 @@ func (p *planner) objectApproval(w *plan.Writer, sel *plan.Selection, obj *view.
 			v := obj.CreatedAt()
 			ok = w.Time(v)
 		case 12:
-			v := obj.ExpiresAt()
+			v := obj.EscalatesAt()
 			ok = !(v == nil && w.Missing(false)) && w.Time(*v)
 		case 13:
+			v := obj.EscalatesTo()
+			ok = plan.List(w, len(v), true, func(i0 int) bool { return w.String(string(v[i0])) })
+		case 14:
+			v := obj.EscalatedAt()
+			ok = !(v == nil && w.Missing(false)) && w.Time(*v)
+		case 15:
+			v := obj.ExpiresAt()
+			ok = !(v == nil && w.Missing(false)) && w.Time(*v)
+		case 16:
 			if fc, ctx := f.Enter(w, p.fieldContext_Approval_verdicts); fc != nil {
 				v, err := obj.Verdicts(ctx)
 				if err != nil {

@@ -139,6 +139,9 @@ type ComplexityRoot struct {
 		ApproverRoles func(childComplexity int) int
 		CreatedAt     func(childComplexity int) int
 		Decision      func(childComplexity int) int
+		EscalatedAt   func(childComplexity int) int
+		EscalatesAt   func(childComplexity int) int
+		EscalatesTo   func(childComplexity int) int
 		ExpiresAt     func(childComplexity int) int
 		FinalDecision func(childComplexity int) int
 		ID            func(childComplexity int) int
@@ -1331,6 +1334,24 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Approval.Decision(childComplexity), true
+	case "Approval.escalatedAt":
+		if e.ComplexityRoot.Approval.EscalatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Approval.EscalatedAt(childComplexity), true
+	case "Approval.escalatesAt":
+		if e.ComplexityRoot.Approval.EscalatesAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Approval.EscalatesAt(childComplexity), true
+	case "Approval.escalatesTo":
+		if e.ComplexityRoot.Approval.EscalatesTo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Approval.EscalatesTo(childComplexity), true
 	case "Approval.expiresAt":
 		if e.ComplexityRoot.Approval.ExpiresAt == nil {
 			break
@@ -5082,6 +5103,12 @@ type Approval implements Node @authorize(action: "read") {
   state: ApprovalState!
   "When it was opened."
   createdAt: DateTime!
+  "When it is passed on to ` + "`" + `escalatesTo` + "`" + `, if it is still open. Null: never."
+  escalatesAt: DateTime
+  "The roles whose people may agree in anybody's place once it is passed on; empty: none."
+  escalatesTo: [String!]!
+  "When it was passed on."
+  escalatedAt: DateTime
   "When it runs out."
   expiresAt: DateTime
   "What was said so far, oldest first."
@@ -7483,6 +7510,12 @@ func (ec *executionContext) childFields_Approval(ctx context.Context, field grap
 		return ec.fieldContext_Approval_state(ctx, field)
 	case "createdAt":
 		return ec.fieldContext_Approval_createdAt(ctx, field)
+	case "escalatesAt":
+		return ec.fieldContext_Approval_escalatesAt(ctx, field)
+	case "escalatesTo":
+		return ec.fieldContext_Approval_escalatesTo(ctx, field)
+	case "escalatedAt":
+		return ec.fieldContext_Approval_escalatedAt(ctx, field)
 	case "expiresAt":
 		return ec.fieldContext_Approval_expiresAt(ctx, field)
 	case "verdicts":

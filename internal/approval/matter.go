@@ -21,6 +21,7 @@ type Query struct {
 	WorkspaceID im.ID    // whoever is not active there is no approver; zero: nor is who is active nowhere
 	Managers    []string // the directory roles that imply dept_manager: for owner_dept_manager
 	Only        []im.ID  // not empty: only these people
+	InAnyPlace  []string // roles whose people may speak for whichever role is asked for
 	Limit       int      // people for each role
 }
 

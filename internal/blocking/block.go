@@ -435,7 +435,7 @@ func (s *Service) carryOut(u *ledger.Unit, r im.Relationship, o im.Obligations, 
 
 // Duties are what this use-case fulfils of what policy may oblige to.
 func Duties() []string {
-	return []string{authz.DutyUndo, authz.DutyUndoReview, authz.DutyUndoTrace, authz.DutyAlert, authz.DutyNotify, authz.DutyExpire, authz.DutyCooldown, authz.DutyCuts,
+	return []string{authz.DutyUndo, authz.DutyUndoReview, authz.DutyUndoTrace, authz.DutyAlert, authz.DutyNotify, authz.DutyExpire, authz.DutyEscalate, authz.DutyCooldown, authz.DutyCuts,
 		authz.DutyCloses, authz.DutyRisk, authz.DutyRiskLevel}
 }
 

@@ -3,6 +3,7 @@ package blocking
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/guanxi-im/guanxi/authz"
@@ -191,22 +192,24 @@ func (s *Service) RunDue(ctx context.Context) (int, error) {
 	const batch = 100
 	n := 0
 	for {
-		expired, cooled, approvals, err := s.store.Due(ctx, s.o.Now(), batch)
+		due, err := s.store.Due(ctx, s.o.Now(), batch)
 		if err != nil {
 			return n, err
 		}
-		for _, due := range []struct {
+		more := false
+		for _, x := range []struct {
 			ids  []im.ID
 			work func(context.Context, *ledger.Unit, im.ID) error
-		}{{expired, s.expire}, {cooled, s.takeEffect}, {approvals, s.expireApproval}} {
-			for _, id := range due.ids {
-				if err := s.sweep(ctx, func(u *ledger.Unit) error { return due.work(ctx, u, id) }); err != nil {
+		}{{due.Expired, s.expire}, {due.Cooled, s.takeEffect}, {due.Approvals, s.expireApproval}, {due.Escalations, s.escalate}} {
+			for _, id := range x.ids {
+				if err := s.sweep(ctx, func(u *ledger.Unit) error { return x.work(ctx, u, id) }); err != nil {
 					return n, err
 				}
 				n++
 			}
+			more = more || len(x.ids) == batch
 		}
-		if len(expired) < batch && len(cooled) < batch && len(approvals) < batch {
+		if !more {
 			return n, nil
 		}
 	}
@@ -251,6 +254,38 @@ func (s *Service) expireApproval(ctx context.Context, u *ledger.Unit, id im.ID) 
 	u.Events = append(u.Events, s.event(Call{}, "approval.expire", im.Decision{WorkspaceID: a.WorkspaceID},
 		im.Ref{Kind: im.KindApproval, ID: a.ID}, name, a.About, ""))
 	m.Drop(u, a, false)
+	return nil
+}
+
+// escalate passes an approval on that nobody has settled in the time that policy gave: from now on further people may agree in
+// anybody's place.
+func (s *Service) escalate(ctx context.Context, u *ledger.Unit, id im.ID) error {
+	f, err := s.store.ApprovalFacts(ctx, im.Viewer{}, id)
+	if err != nil || f == nil {
+		return err
+	}
+	a, now := f.Approval, s.o.Now()
+	if a.StateAt(now) != im.ApprovalPending || !a.EscalatedAt.IsZero() || now.Before(a.EscalatesAt) {
+		return nil
+	}
+	m, err := s.matter(ctx, Call{}, *f)
+	if err != nil || m == nil {
+		return err
+	}
+	a.EscalatedAt = now
+	needs, candidates, err := s.desk.Resolve(ctx, a.Needs, whoMayAgree(m, a))
+	if err != nil {
+		return err
+	}
+	a.Needs = needs
+	a = s.turn(u, a, a.State)
+	for _, k := range candidates {
+		k.ApprovalID = a.ID
+		u.Candidates = append(u.Candidates, k)
+	}
+	_, _, name := m.Place()
+	u.Events = append(u.Events, s.event(Call{}, "approval.escalate", im.Decision{WorkspaceID: a.WorkspaceID},
+		im.Ref{Kind: im.KindApproval, ID: a.ID}, name, a.About, im.Text(strings.Join(a.EscalateTo, ", "))))
 	return nil
 }
 

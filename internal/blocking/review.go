@@ -189,7 +189,16 @@ func (r *review) end(to im.ApprovalState, withdrawn bool) {
 
 // mayAgree lists, for each of some people, the needs that they may speak for now.
 func (r *review) mayAgree(needs []im.Need, people ...im.ID) ([][]string, error) {
-	return r.s.desk.MayAgree(r.ctx, needs, r.m.Approvers(), people...)
+	return r.s.desk.MayAgree(r.ctx, needs, whoMayAgree(r.m, r.f.Approval), people...)
+}
+
+// whoMayAgree asks who may agree to an approval as it stands: once it was passed on, those to whom it was may so in anybody's place.
+func whoMayAgree(m approval.Matter, a im.Approval) approval.Query {
+	q := m.Approvers()
+	if !a.EscalatedAt.IsZero() {
+		q.InAnyPlace = a.EscalateTo
+	}
+	return q
 }
 
 // met reports whether the verdicts at hand satisfy the needs.
@@ -216,7 +225,7 @@ func (r *review) stillAgreed(again *im.Decision, people []im.ID) (candidates []i
 	if again.Outcome != im.Review {
 		return nil, true, nil
 	}
-	again.Needs, candidates, err = r.s.desk.Resolve(r.ctx, asMade(again.Needs, r.m.Made()), r.m.Approvers())
+	again.Needs, candidates, err = r.s.desk.Resolve(r.ctx, asMade(again.Needs, r.m.Made()), whoMayAgree(r.m, r.f.Approval))
 	if err == nil {
 		enough, err = r.met(again.Needs, people)
 	}

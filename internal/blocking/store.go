@@ -38,15 +38,22 @@ type Store interface {
 	CheckFacts(ctx context.Context, v im.Viewer, now time.Time, pairs []Pair) ([]CheckFacts, error)
 	// PlatformPair finds two parties by the ids that their platform gives them; false where one of them is not known.
 	PlatformPair(ctx context.Context, q PlatformPair) (p Pair, found bool, err error)
-	// Due reads, oldest first, live relationships whose time ran out, those whose cool-down is over, and pending approvals
-	// whose time ran out.
-	Due(ctx context.Context, now time.Time, limit int) (expired, cooled, approvals []im.ID, err error)
+	// Due reads what the clock has brought about, the earliest first; at most limit of each.
+	Due(ctx context.Context, now time.Time, limit int) (Due, error)
 
 	PolicyStats(ctx context.Context, v im.Viewer, q StatsQuery) (Stats, error)
 
 	ListRelationships(ctx context.Context, v im.Viewer, f RelationshipFilter, now time.Time, r page.Request) (page.Result[im.Relationship], error)
 	RelationshipsOf(ctx context.Context, v im.Viewer, kind im.Kind, ids []im.ID, end End, f RelationshipFilter, now time.Time, r page.Request) (map[im.ID]page.Result[im.Relationship], error)
 	ListApprovals(ctx context.Context, v im.Viewer, f ApprovalFilter, now time.Time, r page.Request) (page.Result[im.Approval], error)
+}
+
+// Due is what the clock has brought about, and nobody has written down yet.
+type Due struct {
+	Expired     []im.ID // live relationships whose time ran out
+	Cooled      []im.ID // those whose cool-down is over
+	Approvals   []im.ID // pending approvals whose time ran out
+	Escalations []im.ID // pending approvals that are to be passed on
 }
 
 // End is which end of a relationship a party has.

@@ -37,9 +37,7 @@ func (k *Desk) implying(role string) []string {
 // to an admin.
 func (k *Desk) Resolve(ctx context.Context, needs []im.Need, q approval.Query) ([]im.Need, []im.Candidate, error) {
 	q.Roles = map[string][]string{admin: k.Policy.Engine().Implying(admin)}
-	for _, n := range needs {
-		q.Roles[n.Role] = k.implying(n.Role)
-	}
+	k.ask(&q, needs)
 	q.Managers, q.Limit = k.Policy.Engine().Implying(deptManager), candidatesMax
 	people, err := k.Store.Approvers(ctx, q)
 	if err != nil {
@@ -54,28 +52,39 @@ func (k *Desk) Resolve(ctx context.Context, needs []im.Need, q approval.Query) (
 	out = approval.Merge(out)
 	var candidates []im.Candidate
 	for _, n := range out {
-		for _, id := range people[n.Role] {
-			candidates = append(candidates, im.Candidate{MemberID: id, Role: n.Role})
+		for _, role := range append([]string{n.Role}, q.InAnyPlace...) {
+			for _, id := range people[role] {
+				candidates = append(candidates, im.Candidate{MemberID: id, Role: n.Role})
+			}
 		}
 	}
 	return out, candidates, nil
+}
+
+// ask adds the roles of needs to those that are asked for, and the roles that stand in for any.
+func (k *Desk) ask(q *approval.Query, needs []im.Need) {
+	for _, n := range needs {
+		q.Roles[n.Role] = k.implying(n.Role)
+	}
+	for _, role := range q.InAnyPlace {
+		q.Roles[role] = k.implying(role)
+	}
 }
 
 // MayAgree lists, for each of some people, the needs that they may speak for now: a role that was lost meanwhile, or
 // an account that was frozen, takes a verdict's weight away.
 func (k *Desk) MayAgree(ctx context.Context, needs []im.Need, q approval.Query, people ...im.ID) ([][]string, error) {
 	q.Roles, q.Managers, q.Only, q.Limit = map[string][]string{}, k.Policy.Engine().Implying(deptManager), people, len(people)
-	for _, n := range needs {
-		q.Roles[n.Role] = k.implying(n.Role)
-	}
+	k.ask(&q, needs)
 	found, err := k.Store.Approvers(ctx, q)
 	if err != nil {
 		return nil, err
 	}
 	may := make([][]string, len(people))
 	for i, p := range people {
+		inAnyPlace := slices.ContainsFunc(q.InAnyPlace, func(role string) bool { return slices.Contains(found[role], p) })
 		for _, n := range needs {
-			if slices.Contains(found[n.Role], p) {
+			if inAnyPlace || slices.Contains(found[n.Role], p) {
 				may[i] = append(may[i], n.Role)
 			}
 		}
@@ -92,6 +101,9 @@ func (k *Desk) Ask(u *ledger.Unit, a im.Approval, d im.Decision, candidates []im
 	wait, said := d.Obligations.Within(authz.DutyExpire)
 	if !said {
 		wait = reviewTime
+	}
+	if to, after, said := authz.Escalation(d.Obligations); said {
+		a.EscalateTo, a.EscalatesAt = to, now.Add(after)
 	}
 	a.ID, a.Needs, a.DecisionID, a.State, a.Version, a.CreatedAt, a.ExpiresAt = k.IDs.New(), d.Needs, d.ID, im.ApprovalPending, 1, now, now.Add(wait)
 	u.Approvals = append(u.Approvals, a)

@@ -122,6 +122,9 @@ type Approval struct {
 	Version         int
 	CreatedAt       time.Time
 	ExpiresAt       time.Time
+	EscalatesAt     time.Time // when people of EscalateTo may agree in anybody's place, where it is still open; zero: never
+	EscalateTo      []string
+	EscalatedAt     time.Time // since when they may
 	EndedAt         time.Time
 }
 

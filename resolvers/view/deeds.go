@@ -286,6 +286,9 @@ func (a *Approval) Reason() string             { return string(a.row.Reason) }
 func (a *Approval) State() model.ApprovalState { return model.ApprovalState(a.row.StateAt(a.now)) }
 func (a *Approval) CreatedAt() time.Time       { return a.row.CreatedAt }
 func (a *Approval) ExpiresAt() *time.Time      { return at(a.row.ExpiresAt) }
+func (a *Approval) EscalatesAt() *time.Time    { return at(a.row.EscalatesAt) }
+func (a *Approval) EscalatedAt() *time.Time    { return at(a.row.EscalatedAt) }
+func (a *Approval) EscalatesTo() []string      { return append([]string{}, a.row.EscalateTo...) }
 func (a *Approval) ApproverRoles() []string    { return roles(a.row.Needs) }
 func (a *Approval) Subject(ctx context.Context) (Node, error) {
 	of := func(kind im.Kind) func(*Approval) im.ID {

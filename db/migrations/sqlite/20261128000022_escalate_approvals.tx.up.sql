@@ -1,0 +1,5 @@
+-- When an approval that is still open is passed on, to whom, and when it was. Null: never.
+alter table approvals add column escalates_at integer;
+alter table approvals add column escalate_to text;
+alter table approvals add column escalated_at integer;
+create index approvals_escalate on approvals (escalates_at) where state = 'PENDING' and escalated_at is null;
