@@ -63,7 +63,7 @@ func (o options) chosen() []shape {
 }
 
 // measuring are the commands that measure.
-var measuring = map[string]func(context.Context, options) error{"reads": reads, "q4": q4, "check": checks, "lists": lists, "import": imports,
+var measuring = map[string]func(context.Context, options) error{"reads": reads, "q4": q4, "check": checks, "lists": lists, "import": imports, "blacklist": blacklists,
 	"start": starts, "all": all}
 
 // all measures everything: on PostgreSQL where there is one, then on SQLite.
@@ -111,7 +111,7 @@ func run(ctx context.Context, args []string) error {
 	case "step":
 		return step(ctx, args[1:])
 	}
-	return errors.New("usage: go run ./bench all|reads|lists|check|q4|import|start [flags], or generate --members N; --help lists the flags")
+	return errors.New("usage: go run ./bench all|reads|lists|check|q4|import|blacklist|start [flags], or generate --members N; --help lists the flags")
 }
 
 // guanxi is the program itself, which profiles itself where it is told so.

@@ -19,8 +19,12 @@ type load struct {
 	rows    [][]any
 }
 
-// bulk copies the rows in, by the database's own way for many, and then runs the statements, all in one transaction.
-func (p *postgres) bulk(ctx context.Context, loads []load, ss []stmt) error {
+// insert inserts one row.
+func (l load) insert(row []any) stmt { return stmt{text: insertText(l, 1), args: row} }
+
+// bulk runs the first statements, copies the rows in, by the database's own way for many, and then runs the others, all in one
+// transaction.
+func (p *postgres) bulk(ctx context.Context, first []stmt, loads []load, ss []stmt) error {
 	return p.raw(ctx, func(c *pgx.Conn) (err error) {
 		if _, err := c.Exec(ctx, "begin"); err != nil {
 			return err
@@ -33,6 +37,19 @@ func (p *postgres) bulk(ctx context.Context, loads []load, ss []stmt) error {
 				_ = c.Close(context.WithoutCancel(ctx))
 			}
 		}()
+		send := func(ss []stmt) error {
+			if len(ss) == 0 {
+				return nil
+			}
+			var b pgx.Batch
+			for _, s := range ss {
+				b.Queue(rebind(s.text), s.args...)
+			}
+			return drain(c.SendBatch(ctx, &b), ss)
+		}
+		if err := send(first); err != nil {
+			return err
+		}
 		for _, l := range loads {
 			if len(l.rows) == 0 {
 				continue
@@ -52,14 +69,8 @@ func (p *postgres) bulk(ctx context.Context, loads []load, ss []stmt) error {
 				return err
 			}
 		}
-		if len(ss) > 0 {
-			var b pgx.Batch
-			for _, s := range ss {
-				b.Queue(rebind(s.text), s.args...)
-			}
-			if err := drain(c.SendBatch(ctx, &b), ss); err != nil {
-				return err
-			}
+		if err := send(ss); err != nil {
+			return err
 		}
 		_, err = c.Exec(ctx, "commit")
 		return err
@@ -69,8 +80,8 @@ func (p *postgres) bulk(ctx context.Context, loads []load, ss []stmt) error {
 // valuesSizes are how many rows go into one statement: few texts, so that each stays prepared.
 var valuesSizes = []int{200, 40, 8, 1}
 
-func (e *sqlite) bulk(ctx context.Context, loads []load, ss []stmt) error {
-	var all []stmt
+func (e *sqlite) bulk(ctx context.Context, first []stmt, loads []load, ss []stmt) error {
+	all := first
 	for _, l := range loads {
 		rows := l.rows
 		for _, n := range valuesSizes {

@@ -9,11 +9,12 @@ import (
 	"github.com/guanxi-im/guanxi/internal/ledger"
 )
 
-func insertDecision(d im.Decision) stmt {
-	return stmt{text: `insert into decisions (id, at, action, actor_id, target_kind, target_id, workspace_id, outcome, rules, needs,
-		obligations, facts, policy_version, asked_by) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		args: []any{d.ID, us(d.At), d.Action, d.ActorID, null(d.Target.Kind), d.Target.ID, d.WorkspaceID, d.Outcome, toJSON(d.Rules),
-			toJSON(d.Needs), toJSON(d.Obligations), toJSON(d.Facts), d.PolicyVersion, d.AskedBy}}
+var decisionsLoad = load{table: "decisions", columns: []string{"id", "at", "action", "actor_id", "target_kind", "target_id", "workspace_id", "outcome",
+	"rules", "needs", "obligations", "facts", "policy_version", "asked_by"}}
+
+func decisionRow(d im.Decision) []any {
+	return []any{d.ID, us(d.At), d.Action, d.ActorID, null(d.Target.Kind), d.Target.ID, d.WorkspaceID, string(d.Outcome), toJSON(d.Rules),
+		toJSON(d.Needs), toJSON(d.Obligations), toJSON(d.Facts), d.PolicyVersion, d.AskedBy}
 }
 
 // Decisions reads decisions by id. Who may see them is the use-case's to say.

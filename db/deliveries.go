@@ -109,7 +109,7 @@ func (s *Store) KeepHold(ctx context.Context, h im.Hold) error {
 	if err != nil {
 		return unavailable(err, "load data keys")
 	}
-	ss := append(w.inserts, stmt{text: `insert into contact_holds (contact_id, member_id, snapshot, taken_at) values (?, ?, ?, ?)
+	ss := append(w.inserts(), stmt{text: `insert into contact_holds (contact_id, member_id, snapshot, taken_at) values (?, ?, ?, ?)
 		on conflict (contact_id, member_id) do nothing`, args: holdArgs(w, h)})
 	if err := s.write(ctx, ss); err != nil {
 		return unavailable(err, "keep a hold")

@@ -72,7 +72,7 @@ func (s *Store) KeepChunk(ctx context.Context, imp im.ID, n int, b []byte) error
 		return err
 	}
 	sealed := w.seal(im.Company, im.Text(b), placeChunk, im.RowOf(imp, n&0xffff))
-	err = s.write(ctx, append(w.inserts, stmt{text: "insert into import_chunks (import_id, n, bytes) values (?, ?, ?)", args: []any{imp, n, sealed}}))
+	err = s.write(ctx, append(w.inserts(), stmt{text: "insert into import_chunks (import_id, n, bytes) values (?, ?, ?)", args: []any{imp, n, sealed}}))
 	if err == nil {
 		w.committed()
 	}
@@ -174,18 +174,20 @@ func (s *Store) PostRows(ctx context.Context, b intake.Batch) error {
 	if i.DryRun {
 		u = ledger.Unit{}
 	}
-	w, ss, err := s.unitStmts(ctx, u, im.Company)
+	w, err := s.keysOf(ctx, u, im.Company)
 	if err != nil {
 		return err
 	}
-	ss = append(ss, stmt{text: `update imports set complete = ?, line = ?, accepted = ?, rejected = ?, unchanged = ?, in_review = ?,
+	first, loads, rest, err := s.loaded(ctx, w, u, i.ID)
+	if err != nil {
+		return err
+	}
+	ss := append(s.stmtsOf(w, rest), stmt{text: `update imports set complete = ?, line = ?, accepted = ?, rejected = ?, unchanged = ?, in_review = ?,
 		waiting = ?, claimed_until = ? where id = ? and attempt = ? and state = 'RUNNING'`, want: 1, args: []any{i.Complete, i.Line, i.Accepted,
 		i.Rejected, i.Unchanged, i.InReview, i.Waiting, us(b.Until), i.ID, i.Attempt}})
-	var loads []load
 	if !i.DryRun {
-		var more []stmt
-		loads, more = directoryWrites(b.Writes)
-		ss = append(ss, more...)
+		made, more := directoryWrites(b.Writes)
+		loads, ss = append(loads, made...), append(ss, more...)
 	}
 	notes := load{table: "import_notes", columns: []string{"id", "import_id", "line", "is_rejected", "note"}}
 	for _, v := range b.Rows {
@@ -214,7 +216,7 @@ func (s *Store) PostRows(ctx context.Context, b intake.Batch) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bulkTimeout)
 	defer cancel()
-	err = s.eng.bulk(ctx, append(loads, notes, waiting), ss)
+	err = s.eng.bulk(ctx, first, append(loads, notes, waiting), ss)
 	s.people.Add(1)
 	if err == nil {
 		w.committed()

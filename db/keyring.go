@@ -32,15 +32,24 @@ func newKeyring(m *envelope.Master, s *Store) *keyring {
 // writing is the keys that one unit seals with. Those that are new have to be inserted by the unit itself, and are
 // kept only once it is committed.
 type writing struct {
-	ring    *keyring
-	keys    map[im.ID]envelope.Key
-	inserts []stmt
-	fresh   []im.ID
+	ring  *keyring
+	keys  map[im.ID]envelope.Key
+	made  load
+	fresh []im.ID
+}
+
+// inserts are the statements that insert the new keys.
+func (w *writing) inserts() (ss []stmt) {
+	for _, r := range w.made.rows {
+		ss = append(ss, stmt{text: insertText(w.made, 1), args: r})
+	}
+	return ss
 }
 
 // forWriting has a key ready for each subject.
 func (r *keyring) forWriting(ctx context.Context, subjects map[im.ID]bool) (*writing, error) {
-	w := &writing{ring: r, keys: make(map[im.ID]envelope.Key, len(subjects))}
+	w := &writing{ring: r, keys: make(map[im.ID]envelope.Key, len(subjects)),
+		made: load{table: "data_keys", columns: []string{"id", "subject_id", "wrapped", "created_at"}}}
 	var missing []im.ID
 	for s := range subjects {
 		if k, ok := r.bySubject.Get(s); ok {
@@ -52,7 +61,7 @@ func (r *keyring) forWriting(ctx context.Context, subjects map[im.ID]bool) (*wri
 	if len(missing) == 0 {
 		return w, nil
 	}
-	q := new(builder).add("select id, subject_id, wrapped from data_keys where wrapped is not null and subject_id in ").in(missing).add(" order by id")
+	q := r.store.amongIDs(new(builder).add("select id, subject_id, wrapped from data_keys where wrapped is not null and "), "subject_id", missing).add(" order by id")
 	err := r.store.read(ctx, q.stmt(func(row row) error {
 		var id, subject im.ID
 		var wrapped []byte
@@ -82,10 +91,7 @@ func (r *keyring) forWriting(ctx context.Context, subjects map[im.ID]bool) (*wri
 		}
 		w.keys[s] = k
 		w.fresh = append(w.fresh, s)
-		w.inserts = append(w.inserts, stmt{
-			text: "insert into data_keys (id, subject_id, wrapped, created_at) values (?, ?, ?, ?)",
-			args: []any{id, s, wrapped, us(r.store.now())},
-		})
+		w.made.rows = append(w.made.rows, []any{id, s, wrapped, us(r.store.now())})
 	}
 	return w, nil
 }

@@ -36,6 +36,15 @@ func (s *Store) Post(ctx context.Context, u ledger.Unit) error {
 
 // unitStmts are the statements of a unit, sealed with the keys of whom it is about and of others.
 func (s *Store) unitStmts(ctx context.Context, u ledger.Unit, others ...im.ID) (*writing, []stmt, error) {
+	w, err := s.keysOf(ctx, u, others...)
+	if err != nil {
+		return nil, nil, err
+	}
+	return w, append(append(s.lockStmts(u), w.inserts()...), s.stmtsOf(w, u)...), nil
+}
+
+// keysOf has the keys ready that a unit, and what is about others, is sealed with.
+func (s *Store) keysOf(ctx context.Context, u ledger.Unit, others ...im.ID) (*writing, error) {
 	subjects := make(map[im.ID]bool)
 	for _, id := range others {
 		subjects[id] = true
@@ -69,43 +78,31 @@ func (s *Store) unitStmts(ctx context.Context, u ledger.Unit, others ...im.ID) (
 		subjects[about(e)] = true
 	}
 	w, err := s.keys.forWriting(ctx, subjects)
-	if err != nil {
-		return nil, nil, unavailable(err, "load data keys")
-	}
-	ss := append(s.lockStmts(u), w.inserts...)
+	return w, unavailable(err, "load data keys")
+}
+
+// stmtsOf are the statements of a unit but its locks and keys.
+func (s *Store) stmtsOf(w *writing, u ledger.Unit) (ss []stmt) {
 	if a := u.Answer; a != nil {
 		ss = append(ss, stmt{text: "insert into idempotency (actor_id, key, operation, request_hash, result, at) values (?, ?, ?, ?, ?, ?)",
 			args: []any{a.ActorID, a.Key, a.Operation, a.RequestHash, string(a.Result), us(a.At)}})
 	}
 	for _, d := range u.Decisions {
-		ss = append(ss, insertDecision(d))
+		ss = append(ss, decisionsLoad.insert(decisionRow(d)))
 	}
 	if r := u.Denial; r != nil {
 		ss = append(ss, firstDenial(*r))
 	}
 	// Steps come before new rows: an expired relationship makes room for its successor.
-	for _, r := range u.Steps {
-		ss = append(ss, stmt{text: `update relationships set state = ?, version = ?, effective_at = ?, ended_at = ?, enforcement = ?,
-			needs = ?, decision_id = ? where id = ? and version = ?`, want: 1,
-			args: []any{r.State, r.Version, us(r.EffectiveAt), us(r.EndedAt), r.Enforcement, toJSON(r.Needs), r.DecisionID, r.ID, r.Version - 1}})
-	}
+	ss = append(ss, stepStmts(u.Steps)...)
 	for i, r := range u.Relationships {
-		const marks = "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
-		q := new(builder).add(`insert into relationships (id, workspace_id, kind, state, version, scope, source, initiator_id,
-			target_kind, target_id, group_id, reason, created_at, effective_at, expires_at, ended_at, enforcement, undo_terms, needs,
-			decision_id, further, delegate_id, requested_by, declared) `)
-		row := []any{r.ID, r.WorkspaceID, r.Kind, r.State, r.Version, r.Scope, r.Source, r.InitiatorID,
-			r.Target.Kind, r.Target.ID, r.GroupID, w.seal(r.Target.ID, r.Reason, placeReason, r.ID), us(r.CreatedAt),
-			us(r.EffectiveAt), us(r.ExpiresAt), us(r.EndedAt), r.Enforcement, toJSON(r.Undo), toJSON(r.Needs), r.DecisionID,
-			jsonOrNull(r.Further), r.DelegateID, r.RequestedBy, r.Declared}
 		if c := u.Counted; c != nil && i == 0 { // the others are of the same command
-			made(q.add("select "+marks+" where ", row...), *c, nil).add(" = ?", c.N)
-			insert := q.stmt(nil)
+			insert := made(new(builder).add(insertRelationship, relationshipRow(w, r)...).add(" where "), *c, nil).add(" = ?", c.N).stmt(nil)
 			insert.want = 1
 			ss = append(ss, insert)
 			continue
 		}
-		ss = append(ss, q.add("values ("+marks+")", row...).stmt(nil)) // which SQLite writes without a journal of the statement's own
+		ss = append(ss, relationshipsLoad.insert(relationshipRow(w, r))) // which SQLite writes without a journal of the statement's own
 	}
 	for _, a := range u.ApprovalSteps {
 		ss = append(ss, stmt{text: `update approvals set state = ?, version = ?, needs = ?, final_decision_id = ?, ended_at = ?, escalated_at = ?
@@ -162,15 +159,53 @@ func (s *Store) unitStmts(ctx context.Context, u ledger.Unit, others ...im.ID) (
 			args: []any{a.AcknowledgedBy, us(a.AcknowledgedAt), a.ID}})
 	}
 	for _, e := range u.Events {
-		ss = append(ss, stmt{text: `insert into audit_events (id, at, actor_kind, actor_id, actor_name, action, outcome, subject_kind,
-			subject_id, about_id, subject_name, detail, workspace_id, decision_id, request_id, prevented)
-			values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			args: []any{e.ID, us(e.At), null(e.Actor.Kind), e.Actor.ID, w.seal(who(e), im.Text(e.ActorName), placeActor, e.ID),
-				e.Action, null(e.Outcome), null(e.Subject.Kind), e.Subject.ID, e.About,
-				w.seal(about(e), im.Text(e.SubjectName), placeSubject, e.ID), w.seal(about(e), e.Detail, placeDetail, e.ID),
-				e.WorkspaceID, e.DecisionID, null(e.RequestID), null(e.Prevented)}})
+		ss = append(ss, eventsLoad.insert(eventRow(w, e)))
 	}
-	return w, append(ss, insertChanges(u.Changes)...), nil
+	return append(ss, insertChanges(u.Changes)...)
+}
+
+// The tables that a command writes new rows to, and their rows.
+var (
+	relationshipsLoad = load{table: "relationships", columns: []string{"id", "workspace_id", "kind", "state", "version", "scope", "source", "initiator_id",
+		"target_kind", "target_id", "group_id", "reason", "created_at", "effective_at", "expires_at", "ended_at", "enforcement", "undo_terms", "needs",
+		"decision_id", "further", "delegate_id", "requested_by", "declared"}}
+	intentsLoad = load{table: "intents", columns: []string{"id", "key", "kind", "workspace_id", "subject_kind", "subject_id", "target_id", "turn", "state",
+		"created_at", "next_try_at", "settled_at"}}
+	eventsLoad = load{table: "audit_events", columns: []string{"id", "at", "actor_kind", "actor_id", "actor_name", "action", "outcome", "subject_kind",
+		"subject_id", "about_id", "subject_name", "detail", "workspace_id", "decision_id", "request_id", "prevented"}}
+	changesLoad = load{table: "changes", columns: []string{"id", "at", "kind", "subject_id", "what", "workspace_id", "previous_state", "snapshot"}}
+)
+
+// insertRelationship has a condition behind it.
+var insertRelationship = "insert into relationships (" + strings.Join(relationshipsLoad.columns, ", ") + ") select ?" +
+	strings.Repeat(", ?", len(relationshipsLoad.columns)-1)
+
+func relationshipRow(w *writing, r im.Relationship) []any {
+	return []any{r.ID, r.WorkspaceID, string(r.Kind), string(r.State), r.Version, string(r.Scope), string(r.Source), r.InitiatorID,
+		string(r.Target.Kind), r.Target.ID, r.GroupID, w.seal(r.Target.ID, r.Reason, placeReason, r.ID), us(r.CreatedAt),
+		us(r.EffectiveAt), us(r.ExpiresAt), us(r.EndedAt), string(r.Enforcement), toJSON(r.Undo), toJSON(r.Needs), r.DecisionID,
+		jsonOrNull(r.Further), r.DelegateID, r.RequestedBy, r.Declared}
+}
+
+func eventRow(w *writing, e im.AuditEvent) []any {
+	return []any{e.ID, us(e.At), null(e.Actor.Kind), e.Actor.ID, w.seal(who(e), im.Text(e.ActorName), placeActor, e.ID),
+		e.Action, null(e.Outcome), null(e.Subject.Kind), e.Subject.ID, e.About,
+		w.seal(about(e), im.Text(e.SubjectName), placeSubject, e.ID), w.seal(about(e), e.Detail, placeDetail, e.ID),
+		e.WorkspaceID, e.DecisionID, null(e.RequestID), null(e.Prevented)}
+}
+
+func changeRow(c im.Change) []any {
+	return []any{c.ID, us(c.At), string(c.About.Kind), c.About.ID, string(c.What), c.WorkspaceID, null(c.PreviousState), snapshot(c)}
+}
+
+// stepStmts move relationships on.
+func stepStmts(steps []im.Relationship) (ss []stmt) {
+	for _, r := range steps {
+		ss = append(ss, stmt{text: `update relationships set state = ?, version = ?, effective_at = ?, ended_at = ?, enforcement = ?,
+			needs = ?, decision_id = ? where id = ? and version = ?`, want: 1,
+			args: []any{r.State, r.Version, us(r.EffectiveAt), us(r.EndedAt), r.Enforcement, toJSON(r.Needs), r.DecisionID, r.ID, r.Version - 1}})
+	}
+	return ss
 }
 
 // changesAtOnce is how many changes one statement inserts.
@@ -183,14 +218,11 @@ func insertChanges(cs []im.Change) (ss []stmt) {
 		if len(cs) >= changesAtOnce {
 			n = changesAtOnce
 		}
-		q := new(builder).add("insert into changes (id, at, kind, subject_id, what, workspace_id, previous_state, snapshot) values ")
-		for i, c := range cs[:n] {
-			if i > 0 {
-				q.add(", ")
-			}
-			q.add("(?, ?, ?, ?, ?, ?, ?, ?)", c.ID, us(c.At), c.About.Kind, c.About.ID, c.What, c.WorkspaceID, null(c.PreviousState), snapshot(c))
+		args := make([]any, 0, n*len(changesLoad.columns))
+		for _, c := range cs[:n] {
+			args = append(args, changeRow(c)...)
 		}
-		ss, cs = append(ss, q.stmt(nil)), cs[n:]
+		ss, cs = append(ss, stmt{text: insertText(changesLoad, n), args: args}), cs[n:]
 	}
 	return ss
 }

@@ -30,7 +30,7 @@ func (s *Store) SeedDemo(ctx context.Context, o directory.Snapshot) error {
 	if err != nil {
 		return unavailable(err, "load data keys")
 	}
-	ss := w.inserts
+	ss := w.inserts()
 	add := func(text string, args ...any) { ss = append(ss, stmt{text: text, args: args}) }
 	seal := func(about im.ID, t im.Text, p place, row im.ID) any {
 		if t == "" {

@@ -69,8 +69,8 @@ type engine interface {
 	// write runs the statements in one transaction. It fails with errUnmet where a statement changed another
 	// number of rows than it had to.
 	write(ctx context.Context, ss []stmt) error
-	// bulk writes many new rows, and then runs the statements, as write does.
-	bulk(ctx context.Context, loads []load, ss []stmt) error
+	// bulk runs the first statements, writes many new rows, and then runs the others, as write does.
+	bulk(ctx context.Context, first []stmt, loads []load, ss []stmt) error
 	// alone is what a write begins with that must not run beside another under the same lock.
 	alone(lock int64) []stmt
 	// together is the same for writes that may run beside each other, but not beside one that is alone.

@@ -63,9 +63,20 @@ func (s *Service) wish(ctx context.Context, c Call, in BlockInput) (w wished, er
 		return fail(f)
 	}
 	q := s.query(c.Viewer, in)
-	if w.facts, err = s.store.BlockFacts(ctx, q); err != nil {
+	facts, err := s.store.BlockFacts(ctx, q)
+	if err != nil {
 		return w, err
 	}
+	return s.wishOn(ctx, c, in, q, facts)
+}
+
+// wishOn works a wish that was checked out on facts that were read.
+func (s *Service) wishOn(ctx context.Context, c Call, in BlockInput, q BlockQuery, facts BlockFacts) (w wished, err error) {
+	fail := func(f *fault.Error) (wished, error) {
+		w.res.Faults = []*fault.Error{f}
+		return w, nil
+	}
+	w.facts = facts
 	if f := missing(in, w.facts); f != nil {
 		w.facts = BlockFacts{} // what one sees of the rest of it is not to be told
 		return fail(f)
@@ -285,9 +296,11 @@ func (s *Service) wishAt(ctx context.Context, u *ledger.Unit, c Call, in BlockIn
 	if err != nil {
 		return nil, nil, err
 	}
-	risk, err := s.weigh(ctx, asked)
-	if err != nil {
-		return nil, nil, err
+	risk := Risk{Level: im.RiskNone}
+	if in.Source != im.FromImport { // nobody is shown that of a file's row
+		if risk, err = s.weigh(ctx, asked); err != nil {
+			return nil, nil, err
+		}
 	}
 	part := &Part{WorkspaceID: p.Workspace.ID, Target: in.Target, Kind: in.Kind, Enforcement: r.Enforcement, Risk: risk}
 	var candidates []im.Candidate

@@ -64,13 +64,64 @@ func (s *Service) standing(ctx context.Context, v im.Viewer, workspace im.ID, as
 	return f, standing, err
 }
 
+// ContactsQuery asks for what blacklistings of these contacts of a workspace are decided on.
+type ContactsQuery struct {
+	Viewer      im.Viewer
+	WorkspaceID im.ID
+	Contacts    []im.ID
+	Currency    string // the company's own
+	Now         time.Time
+	Late        bool // read what the viewer has done of late and where he is, too
+}
+
+// FileRows are the blacklistings that a file asks for, batch by batch, with what they are decided on. What the one who asks has done
+// of late is counted once and with each that is made: to count tens of thousands again for each batch would take longer than all the
+// rest. Where a decision hangs on the count, the count is made again when it is written.
+type FileRows struct {
+	s         *Service
+	workspace im.ID
+	viewer    im.Viewer
+	facts     map[im.ID]BlockFacts // of the batch
+	late      *BlockFacts          // what was done of late before the batch; nil: not counted yet
+	made      int                  // in the batch
+}
+
+// FileRows begins the blacklistings of a file on a workspace.
+func (s *Service) FileRows(workspace im.ID) *FileRows { return &FileRows{s: s, workspace: workspace} }
+
+// Forget drops what is remembered of batches that were written, after one that was not.
+func (f *FileRows) Forget() { f.late, f.made = nil, 0 }
+
+// Read reads what the blacklistings of some contacts are decided on, for the next batch; the one before it was written.
+func (f *FileRows) Read(ctx context.Context, v im.Viewer, contacts []im.ID) (err error) {
+	f.viewer = v
+	q := ContactsQuery{Viewer: v, WorkspaceID: f.workspace, Contacts: contacts, Currency: f.s.o.Currency, Now: f.s.o.Now(), Late: f.late == nil}
+	if len(contacts) == 0 {
+		f.facts = nil
+		return nil
+	}
+	facts, late, err := f.s.store.ContactFacts(ctx, q)
+	if err != nil {
+		return err
+	}
+	if f.facts = facts; q.Late {
+		f.late = &late
+	}
+	f.late.Blacklistings += f.made
+	f.made = 0
+	for id, x := range facts {
+		x.Blocks, x.Blacklistings, x.Departments = f.late.Blocks, f.late.Blacklistings, f.late.Departments
+		facts[id] = x
+	}
+	return nil
+}
+
 // BlacklistRow is one blacklisting that a file asks for.
 type BlacklistRow struct {
-	Workspace, Contact im.ID
-	Reason             im.Text
-	ExpiresAt          time.Time
-	Bulk               string // what policy said of the file as a whole (authz.BulkPlain …)
-	Ahead              int    // how many others the caller blacklists in the same transaction
+	Target    im.Ref
+	Reason    im.Text
+	ExpiresAt time.Time
+	Bulk      string // authz.BulkPlain …
 }
 
 // BlacklistOutcome is what a row comes to. Nothing of it is written.
@@ -83,9 +134,16 @@ type BlacklistOutcome struct {
 }
 
 // Blacklist works out what a row comes to, as Block does for one that a person asks for.
-func (s *Service) Blacklist(ctx context.Context, v im.Viewer, row BlacklistRow) (out BlacklistOutcome, err error) {
-	w, err := s.wish(ctx, Call{Viewer: v}, BlockInput{Target: im.Ref{Kind: im.KindContact, ID: row.Contact}, Kind: im.Blacklist, Source: im.FromImport,
-		WorkspaceIDs: []im.ID{row.Workspace}, Reason: row.Reason, ExpiresAt: row.ExpiresAt, bulk: row.Bulk, ahead: row.Ahead})
+func (f *FileRows) Blacklist(ctx context.Context, row BlacklistRow) (out BlacklistOutcome, err error) {
+	c, in := Call{Viewer: f.viewer}, BlockInput{Target: row.Target, Kind: im.Blacklist, Source: im.FromImport, WorkspaceIDs: []im.ID{f.workspace},
+		Reason: row.Reason, ExpiresAt: row.ExpiresAt, bulk: row.Bulk, ahead: f.made}
+	if row.Target.Kind == im.KindMember {
+		return f.colleague(ctx, c, in)
+	}
+	if out.Fault = f.s.checkBlock(c, in); out.Fault != nil {
+		return out, nil
+	}
+	w, err := f.s.wishOn(ctx, c, in, f.s.query(f.viewer, in), f.facts[row.Target.ID])
 	if err != nil {
 		return out, err
 	}
@@ -99,5 +157,34 @@ func (s *Service) Blacklist(ctx context.Context, v im.Viewer, row BlacklistRow) 
 	}
 	out.Unit, out.Relationship = w.u, im.Ref{Kind: im.KindRelationship, ID: w.res.Parts[0].Relationship.ID}
 	out.InReview = w.res.Parts[0].Approval != nil
+	f.made++
+	return out, nil
+}
+
+// colleague refuses a row that names somebody of the company, by the rule that says so where there is one: a file that names one's
+// superior is told of (C-01).
+func (f *FileRows) colleague(ctx context.Context, c Call, in BlockInput) (out BlacklistOutcome, err error) {
+	facts, err := f.s.store.BlockFacts(ctx, f.s.query(f.viewer, in))
+	if err != nil {
+		return out, err
+	}
+	if out.Fault = missing(in, facts); out.Fault != nil {
+		return out, nil
+	}
+	places, miss := pick(facts, in)
+	if out.Fault = miss; miss != nil {
+		return out, nil
+	}
+	d, err := f.s.decide(ctx, f.s.wishQuestion(f.viewer, in, facts, places[0]))
+	if err != nil {
+		return out, err
+	}
+	if d.Outcome != im.Deny || len(d.Rules) == 0 { // there is no such thing, whatever a company allows
+		out.Fault = fault.Input("targetId", "blacklist_contact")
+		return out, nil
+	}
+	out.Unit = ledger.Unit{Decisions: []im.Decision{d},
+		Events: []im.AuditEvent{f.s.event(c, authz.ActionBlacklist, d, in.Target, facts.Name, in.Target.ID, in.Reason)}}
+	out.Fault = denied(d)
 	return out, nil
 }

@@ -27,6 +27,9 @@ type Store interface {
 	BlockFacts(ctx context.Context, q BlockQuery) (BlockFacts, error)
 	// WishFacts is BlockFacts of many targets, as far as policy is concerned.
 	WishFacts(ctx context.Context, q WishQuery) (map[im.ID]BlockFacts, error)
+	// ContactFacts is BlockFacts of many contacts of one workspace, whom the viewer is to blacklist: it lacks those that he does not see.
+	// What he has done of late, and where he is, is in late, where it is asked for.
+	ContactFacts(ctx context.Context, q ContactsQuery) (f map[im.ID]BlockFacts, late BlockFacts, err error)
 	// RelationshipFacts reads what a command on an existing relationship is decided on; nil where the viewer may
 	// not see it. The zero viewer is the gateway itself and sees everything.
 	RelationshipFacts(ctx context.Context, v im.Viewer, id im.ID) (*RelationshipFacts, error)

@@ -117,7 +117,7 @@ func workspaceOf(ctx context.Context, s Stands, id im.ID) (*im.Workspace, error)
 
 // Begin readies the kind for an import.
 func (k *Blacklist) Begin(_ context.Context, i im.Import) (Judge, error) {
-	return &blacklistJudge{Blacklist: k, imp: i, made: map[im.ID]im.ID{}}, nil
+	return &blacklistJudge{Blacklist: k, imp: i, file: k.Blocking.FileRows(i.WorkspaceID), made: map[im.ID]im.ID{}}, nil
 }
 
 // blacklistJudge judges the rows of one blacklist.
@@ -125,11 +125,15 @@ type blacklistJudge struct {
 	*Blacklist
 	imp    im.Import
 	viewer im.Viewer
+	file   *blocking.FileRows
 	made   map[im.ID]im.ID // the relationship of a contact, where a row before made it
 }
 
 // Forget drops what is remembered: what was written stands in the store.
-func (j *blacklistJudge) Forget() { clear(j.made) }
+func (j *blacklistJudge) Forget() {
+	clear(j.made)
+	j.file.Forget()
+}
 
 // Batch judges rows, with the rights that who asked for them has at this moment. Fault: POLICY_DENIED, where he has left.
 func (j *blacklistJudge) Batch(ctx context.Context, rows []Row, _ bool, b *Batch) (err error) {
@@ -145,6 +149,15 @@ func (j *blacklistJudge) Batch(ctx context.Context, rows []Row, _ bool, b *Batch
 		q.Accounts[at], q.ContactIDs[at] = true, true
 	}
 	if err := j.Store.Look(ctx, q, &stand); err != nil {
+		return err
+	}
+	var contacts []im.ID
+	for _, id := range stand.ContactIDs {
+		if _, again := j.made[id]; !again {
+			contacts = append(contacts, id)
+		}
+	}
+	if err = j.file.Read(ctx, j.viewer, contacts); err != nil {
 		return err
 	}
 	for i := range rows {
@@ -176,35 +189,37 @@ func (j *blacklistJudge) row(ctx context.Context, r *Row, stand Answer, b *Batch
 	if bad := f.done(); bad != nil {
 		return refused(bad), nil
 	}
-	contact, found := stand.ContactIDs[at]
-	if !found {
-		if _, ours := stand.Accounts[at]; ours {
-			return refused(fault.Input(columnContact, "blacklist_contact")), nil
-		}
+	target := im.Ref{Kind: im.KindContact, ID: stand.ContactIDs[at]}
+	if target.IsZero() {
+		target = im.Ref{Kind: im.KindMember, ID: stand.Accounts[at].MemberID}
+	}
+	if target.IsZero() {
 		miss := fault.New(fault.NotFound, "not_found_target")
 		miss.Path = []string{columnContact}
 		return refused(miss), nil
 	}
-	if id, again := j.made[contact]; again {
+	if id, again := j.made[target.ID]; again {
 		o := outcome{verdict: im.RowUnchanged}
 		if !j.imp.DryRun { // else it does not stand there
 			o.subject = im.Ref{Kind: im.KindRelationship, ID: id}
 		}
 		return o, nil
 	}
-	out, err := j.Blocking.Blacklist(ctx, j.viewer, blocking.BlacklistRow{Workspace: j.imp.WorkspaceID, Contact: contact, Reason: im.Text(reason),
-		ExpiresAt: expires, Bulk: j.imp.Bulk, Ahead: len(b.Unit.Relationships)})
+	out, err := j.file.Blacklist(ctx, blocking.BlacklistRow{Target: target, Reason: im.Text(reason), ExpiresAt: expires, Bulk: j.imp.Bulk})
 	if err != nil {
 		return outcome{}, err
 	}
 	b.Unit.Add(out.Unit)
 	switch {
 	case out.Fault != nil:
+		if len(out.Fault.Path) > 0 && out.Fault.Path[0] == "targetId" { // as the file calls it
+			out.Fault.Path = []string{columnContact}
+		}
 		return refused(out.Fault), nil
 	case out.Stands:
 		return outcome{verdict: im.RowUnchanged, subject: out.Relationship}, nil
 	}
-	j.made[contact] = out.Relationship.ID
+	j.made[target.ID] = out.Relationship.ID
 	o := outcome{verdict: im.RowAccepted}
 	if out.InReview {
 		o.verdict = im.RowInReview
