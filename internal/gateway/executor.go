@@ -117,9 +117,11 @@ func gone(at any, path ast.Path) bool {
 		switch here := at.(type) {
 		case map[string]any:
 			name, ok := step.(ast.PathName)
-			if at, ok = here[string(name)]; !ok {
+			next, there := here[string(name)]
+			if !ok || !there {
 				return false
 			}
+			at = next
 		case []any:
 			i, ok := step.(ast.PathIndex)
 			if !ok || int(i) >= len(here) {
