@@ -127,26 +127,42 @@ func (s *Store) amongTexts(q *builder, column string, vals []string) *builder {
 // amongIDs is the same for ids.
 func (s *Store) amongIDs(q *builder, column string, ids []im.ID) *builder {
 	if s.eng.postgres() {
-		all := make([][16]byte, len(ids))
-		for i, id := range ids {
-			all[i] = id
-		}
-		return q.add(column+" = any(?::uuid[])", all)
+		return q.add(column+" = any(?::uuid[])", uuids(ids))
 	}
 	t, args := in(ids)
 	return q.add(column+" in "+t, args...)
 }
 
-// ties begins a query with the pairs of ids as a table, tie (a, b). It is joined by "cross join", as SQLite takes no other
-// order of a join written so: it would look each a up with each b of a condition "a in … and b in …".
-func (s *Store) ties(all []intake.Tie) *builder {
-	q := new(builder).add("with tie (a, b) as (")
+// What a file's rows are about is looked up one by one: PostgreSQL works no lateral join with "offset 0" off in another way. Else
+// it would choose by how large a table is when the statement is first planned, and keep to that: a company's tables are empty
+// then, and half an import later each batch would still read through all that the ones before it have written.
+
+// eachText asks for the rows of a table in which a column, a text, has one of some values. from is the table with its alias, and
+// "where " with what else must hold of a row.
+func (s *Store) eachText(columns, from, alias, column string, vals []string, args ...any) *builder {
 	if s.eng.postgres() {
-		var a, b [][16]byte
-		for _, t := range all {
-			a, b = append(a, t[0]), append(b, t[1])
+		return lateral(columns, from+column+" = t.a", alias, "unnest(?::text[]) t (a)", append([]any{vals}, args...))
+	}
+	return s.amongTexts(new(builder).add("select "+columns+" from "+from, args...), column, vals)
+}
+
+// eachID is the same for ids.
+func (s *Store) eachID(columns, from, alias, column string, ids []im.ID) *builder {
+	if s.eng.postgres() {
+		return lateral(columns, from+column+" = t.a", alias, "unnest(?::uuid[]) t (a)", []any{uuids(ids)})
+	}
+	return s.amongIDs(new(builder).add("select "+columns+" from "+from), column, ids)
+}
+
+// eachTie asks for the rows of a table of which something holds together with one of some pairs, t.a and t.b. SQLite takes no
+// other order of a join that is written "cross join": it would look each a up with each b of "a in … and b in …".
+func (s *Store) eachTie(columns, from, alias string, all []intake.Tie) *builder {
+	if s.eng.postgres() {
+		a, b := make([]im.ID, len(all)), make([]im.ID, len(all))
+		for i, t := range all {
+			a[i], b[i] = t[0], t[1]
 		}
-		return q.add("select * from unnest(?::uuid[], ?::uuid[])) ", a, b)
+		return lateral(columns, from, alias, "unnest(?::uuid[], ?::uuid[]) t (a, b)", []any{uuids(a), uuids(b)})
 	}
 	n := 1
 	for n < len(all) {
@@ -160,5 +176,17 @@ func (s *Store) ties(all []intake.Tie) *builder {
 		}
 		args = append(args, t[0], t[1])
 	}
-	return q.add("values "+strings.Repeat("(?, ?), ", n-1)+"(?, ?)) ", args...)
+	return new(builder).add("with t (a, b) as (values "+strings.Repeat("(?, ?), ", n-1)+"(?, ?)) select "+columns+" from t cross join "+from, args...)
+}
+
+func lateral(columns, from, alias, values string, args []any) *builder {
+	return new(builder).add("select "+columns+" from "+values+" cross join lateral (select * from "+from+" offset 0) "+alias, args...)
+}
+
+func uuids(ids []im.ID) [][16]byte {
+	all := make([][16]byte, len(ids))
+	for i, id := range ids {
+		all[i] = id
+	}
+	return all
 }

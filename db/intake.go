@@ -67,14 +67,14 @@ func (s *Store) Look(ctx context.Context, q intake.Question, a *intake.Answer) e
 			ss = append(ss, s.amongTexts(new(builder).add(from), column, vals).stmt(scan))
 		}
 	}
-	tie := func(from, column string, ids []im.ID, scan func(row) error) {
-		if len(ids) > 0 {
-			ss = append(ss, s.amongIDs(new(builder).add(from), column, ids).stmt(scan))
+	of := func(columns, from, alias string, contacts []im.ID, scan func(row) error) {
+		if len(contacts) > 0 {
+			ss = append(ss, s.eachID(columns, from, alias, alias+".contact_id", contacts).stmt(scan))
 		}
 	}
-	at := func(from, alias string, set map[intake.Place]bool, scan func(row) error) {
+	at := func(columns, from, alias string, set map[intake.Place]bool, scan func(row) error) {
 		for w, ids := range byWorkspace(set) {
-			ss = append(ss, s.amongTexts(new(builder).add(from+" where "+alias+".workspace_id = ? and ", w), alias+".platform_id", ids).stmt(scan))
+			ss = append(ss, s.eachText(columns, from+" where "+alias+".workspace_id = ? and ", alias, alias+".platform_id", ids, w).stmt(scan))
 		}
 	}
 	departments := map[im.ID][]im.ID{}
@@ -103,14 +103,14 @@ func (s *Store) Look(ctx context.Context, q intake.Question, a *intake.Answer) e
 		a.AccountNames[name] = true
 		return err
 	})
-	at("select a.version, "+accountColumns+" from accounts a", "a", q.Accounts, func(r row) error {
+	at("a.version, "+accountColumns, "accounts a", "a", q.Accounts, func(r row) error {
 		var version int
 		x, err := scanAccount(behind{r, []any{&version}})
 		x.Version = version
 		a.Accounts[intake.Place{Workspace: x.WorkspaceID, PlatformID: x.PlatformID}] = x
 		return err
 	})
-	at("select "+contactColumns+" from external_contacts c", "c", q.Contacts, func(r row) error {
+	at(contactColumns, "external_contacts c", "c", q.Contacts, func(r row) error {
 		x, err := scanContact(r)
 		key := intake.Place{Workspace: x.WorkspaceID, PlatformID: x.PlatformID}
 		a.Contacts[key], a.ContactIDs[key] = x, x.ID
@@ -125,28 +125,28 @@ func (s *Store) Look(ctx context.Context, q intake.Question, a *intake.Answer) e
 			return err
 		}
 	}
-	at("select c.workspace_id, c.platform_id, c.id from external_contacts c", "c", q.ContactIDs, id(a.ContactIDs))
-	at("select g.workspace_id, g.platform_id, g.id from groups g", "g", q.GroupIDs, id(a.GroupIDs))
-	at("select "+groupColumns+" from groups g", "g", q.Groups, func(r row) error {
+	at("c.workspace_id, c.platform_id, c.id", "external_contacts c", "c", q.ContactIDs, id(a.ContactIDs))
+	at("g.workspace_id, g.platform_id, g.id", "groups g", "g", q.GroupIDs, id(a.GroupIDs))
+	at(groupColumns, "groups g", "g", q.Groups, func(r row) error {
 		x, err := scanGroup(r)
 		key := intake.Place{Workspace: x.WorkspaceID, PlatformID: x.PlatformID}
 		a.Groups[key], a.GroupIDs[key] = x, x.ID
 		return err
 	})
-	tie("select f.contact_id, f.member_id, f.since, f.source from contact_follows f where ", "f.contact_id", q.FollowsOf, func(r row) error {
+	of("f.contact_id, f.member_id, f.since, f.source", "contact_follows f where ", "f", q.FollowsOf, func(r row) error {
 		var x im.Follow
 		err := r.Scan(&x.ContactID, &x.MemberID, stamp{&x.Since}, &x.Source)
 		a.Follows[intake.Tie{x.ContactID, x.MemberID}] = x
 		return err
 	})
-	tie("select "+opportunityColumns+" from opportunities o where ", "o.contact_id", q.OpportunitiesOf, func(r row) error {
+	of(opportunityColumns, "opportunities o where ", "o", q.OpportunitiesOf, func(r row) error {
 		x, err := scanOpportunity(r)
 		a.Opportunities[intake.Chance{Contact: x.ContactID, Title: x.Title}] = x
 		return err
 	})
 	if len(q.Memberships) > 0 {
-		b := s.ties(q.Memberships).add(`select p.id, p.group_id, p.party_kind, p.party_id, p.is_admin, p.joined_at, p.invited_by
-			from tie t cross join group_members p where p.group_id = t.a and p.party_id = t.b and p.left_at is null`)
+		b := s.eachTie("p.id, p.group_id, p.party_kind, p.party_id, p.is_admin, p.joined_at, p.invited_by",
+			"group_members p where p.group_id = t.a and p.party_id = t.b and p.left_at is null", "p", q.Memberships)
 		ss = append(ss, b.stmt(func(r row) error {
 			var x im.Membership
 			err := r.Scan(&x.ID, &x.GroupID, textOf(&x.Party.Kind), &x.Party.ID, &x.Admin, stamp{&x.JoinedAt}, &x.InvitedBy)

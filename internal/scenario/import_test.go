@@ -363,3 +363,33 @@ func TestImportBindsAccounts(t *testing.T) {
 		}
 	})
 }
+
+// What an import reads of a table is what its rows are about, however large the table has grown since the statements were first
+// planned: a company begins with empty tables. PostgreSQL itself counts what is read.
+func TestImportReadsWhatItIsAbout(t *testing.T) {
+	dsn := testkit.Postgres(t)
+	s := newStore(t, dsn)
+	const each = 3000
+	var b strings.Builder
+	b.WriteString("{\"type\":\"workspace\",\"name\":\"w\",\"platform\":\"wecom\"}\n{\"type\":\"department\",\"path\":\"d\"}\n" +
+		"{\"type\":\"member\",\"employeeNo\":\"1\",\"name\":\"王芳\",\"department\":\"d\"}\n")
+	for _, row := range []string{`{"type":"contact","workspace":"w","platformId":"c%d","name":"n","owner":"1"}`,
+		`{"type":"follow","workspace":"w","contact":"c%d","member":"1","since":"2026-01-02"}`,
+		`{"type":"group","workspace":"w","platformId":"g%d","name":"g","owner":"1"}`,
+		`{"type":"membership","workspace":"w","group":"g%d","member":"1"}`} {
+		for i := range each {
+			fmt.Fprintf(&b, row+"\n", i)
+		}
+	}
+	if got, stderr, code := s.take(write(t, b.String())); code != 0 || got.Accepted != 4*each+3 {
+		t.Fatal(got.counts(), stderr)
+	}
+	db := testkit.Database(t, dsn)
+	for _, table := range []string{"external_contacts", "contact_follows", "groups", "group_members"} {
+		var rows, read int
+		err := db.QueryRow("select n_tup_ins, coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) from pg_stat_user_tables where relname = $1", table).Scan(&rows, &read)
+		if t.Logf("%s: %d rows, %d read", table, rows, read); err != nil || rows != each || read > 5*rows {
+			t.Errorf("%s: %d rows, of which %d were read: %v", table, rows, read, err)
+		}
+	}
+}
