@@ -97,8 +97,7 @@ func takeIn(ctx context.Context, svc *intake.Service, like im.Import, file strin
 	if err != nil {
 		return i, err
 	}
-	like.FileHash, like.FileSize, _, err = intake.Survey(f)
-	if err = errors.Join(err, f.Close()); err != nil {
+	if err = errors.Join(intake.Survey(f, &like), f.Close()); err != nil {
 		return i, err
 	}
 	return svc.TakeIn(ctx, like, open, func(im.Import) {})

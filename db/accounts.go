@@ -59,6 +59,9 @@ func (s *Store) ListAccounts(ctx context.Context, v im.Viewer, f directory.Accou
 		where.add(" and a.member_id = ?", f.MemberID).theMember(v, "a.member_id")
 	}
 	if f.Status != "" {
+		if f.Status != im.AccountActive { // an index has these
+			where.add(" and (a.status <> 'ACTIVE' or a.status_until is not null)")
+		}
 		where.add(" and "+statusAt+" = ?", us(s.now()), f.Status)
 	}
 	if f.Kind != "" {

@@ -1,6 +1,7 @@
 package db
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,12 +28,12 @@ var (
 
 const importColumns = `i.id, i.kind, i.state, i.dry_run, i.complete, i.shrink, i.privileged, i.requested_by, i.decision_id, i.file_hash,
 	i.file_size, i.encoding, i.is_stored, i.created_at, i.ended_at, i.error, i.line, i.accepted, i.rejected, i.unchanged, i.in_review,
-	i.waiting, i.attempt, i.workspace_id, i.bulk, coalesce(i.row_count, 0)`
+	i.waiting, i.attempt, i.workspace_id, i.bulk, coalesce(i.row_count, 0), coalesce(i.lines, 0)`
 
 func scanImport(r row) (i im.Import, err error) {
 	err = r.Scan(&i.ID, textOf(&i.Kind), textOf(&i.State), &i.DryRun, &i.Complete, &i.Shrink, &i.Privileged, &i.RequestedBy, &i.DecisionID,
 		blob{&i.FileHash}, &i.FileSize, &i.Encoding, &i.Stored, stamp{&i.CreatedAt}, stamp{&i.EndedAt}, blob{&i.Error}, &i.Line, &i.Accepted,
-		&i.Rejected, &i.Unchanged, &i.InReview, &i.Waiting, &i.Attempt, &i.WorkspaceID, textOf(&i.Bulk), &i.Rows)
+		&i.Rejected, &i.Unchanged, &i.InReview, &i.Waiting, &i.Attempt, &i.WorkspaceID, textOf(&i.Bulk), &i.Rows, &i.Lines)
 	return i, err
 }
 
@@ -41,10 +42,10 @@ func scanImport(r row) (i im.Import, err error) {
 func importStmts(u ledger.Unit) (ss []stmt) {
 	for _, i := range u.Imports {
 		ss = append(ss, stmt{text: `insert into imports (id, kind, state, dry_run, complete, shrink, privileged, requested_by, decision_id,
-			file_hash, file_size, encoding, is_stored, created_at, line, accepted, rejected, unchanged, in_review, waiting, attempt, workspace_id, bulk, row_count)
-			values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0, 0, ?, ?, ?)`,
+			file_hash, file_size, encoding, is_stored, created_at, line, accepted, rejected, unchanged, in_review, waiting, attempt, workspace_id, bulk, row_count, lines)
+			values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0, 0, ?, ?, ?, ?)`,
 			args: []any{i.ID, string(i.Kind), string(i.State), i.DryRun, i.Complete, i.Shrink, i.Privileged, i.RequestedBy, i.DecisionID, i.FileHash,
-				i.FileSize, i.Encoding, i.Stored, us(i.CreatedAt), i.WorkspaceID, null(i.Bulk), i.Rows}})
+				i.FileSize, i.Encoding, i.Stored, us(i.CreatedAt), i.WorkspaceID, null(i.Bulk), i.Rows, i.Lines}})
 	}
 	for _, i := range u.Approved {
 		ss = append(ss, stmt{text: "update imports set state = 'RUNNING', bulk = ? where id = ? and state = 'PENDING_APPROVAL'", args: []any{null(i.Bulk), i.ID}, want: 1})
@@ -352,113 +353,124 @@ func (s *Store) Scratch(ctx context.Context, imp im.ID, keys []string) (map[stri
 	return out, nil
 }
 
-// ImportRows reads a page of the rows of an import, in the order of the file.
-func (s *Store) ImportRows(ctx context.Context, imp im.ID, onlyRejected bool, r page.Request) (page.Result[intake.Verdict], error) {
-	from := -1
+// ImportRows reads a page of the rows of each of some imports, in the order of their files: by two statements.
+func (s *Store) ImportRows(ctx context.Context, imps []im.Import, onlyRejected bool, r page.Request) (map[im.ID]page.Result[intake.Verdict], error) {
+	load := s.rows
+	if onlyRejected {
+		load = s.rejected
+	}
+	out, err := load(ctx, imps, r)
+	if err != nil {
+		return nil, unavailable(err, "read rows")
+	}
+	var ids []im.ID
+	for _, res := range out {
+		for _, v := range res.Nodes {
+			ids = append(ids, v.ID)
+		}
+	}
+	notes, err := s.notes(ctx, ids)
+	for _, res := range out {
+		for k := range res.Nodes {
+			if t, ok := notes[res.Nodes[k].ID]; ok && err == nil {
+				err = explain(&res.Nodes[k], *t)
+			}
+		}
+	}
+	return out, unavailable(err, "read notes")
+}
+
+// rows reads verdicts from the batches that they are packed in.
+func (s *Store) rows(ctx context.Context, imps []im.Import, r page.Request) (map[im.ID]page.Result[intake.Verdict], error) {
+	type batch struct {
+		id     im.ID
+		packed []byte
+	}
+	ids, least := make([]im.ID, len(imps)), intake.BatchSize(imps[0])
+	for n, i := range imps {
+		ids[n], least = i.ID, min(least, intake.BatchSize(i))
+	}
+	where, from := new(builder).add("b.import_id = p.id"), -1
 	if r.From != nil {
 		from, _ = strconv.Atoi(r.From.Key)
-	}
-	var all []intake.Verdict
-	var boxes []box
-	var notes []im.Text
-	q := new(builder).add("select n.id, n.line, n.is_rejected, n.note from import_notes n where n.import_id = ?", imp)
-	order := " order by n.line"
-	if r.Backward {
-		order += " desc"
-	}
-	collect := func(into func(intake.Verdict)) func(row) error {
-		return func(row row) error {
-			var v intake.Verdict
-			var sealed []byte
-			var rejected bool
-			err := row.Scan(&v.ID, &v.Line, &rejected, blob{&sealed})
-			v.Verdict = im.RowAccepted
-			if rejected {
-				v.Verdict = im.RowRejected
-			}
-			into(v)
-			boxes = append(boxes, box{sealed: sealed, place: placeNote, row: v.ID})
-			return err
-		}
-	}
-	if onlyRejected {
-		q.add(" and n.is_rejected")
-		switch {
-		case from >= 0 && r.Backward:
-			q.add(" and n.line < ?", from)
-		case from >= 0:
-			q.add(" and n.line > ?", from)
-		}
-		err := s.read(ctx, q.add(order+" limit ?", r.Size+1).stmt(collect(func(v intake.Verdict) { all = append(all, v) })))
-		if err != nil {
-			return page.Result[intake.Verdict]{}, unavailable(err, "read rows")
-		}
-	} else {
-		b := new(builder).add("select b.id, b.verdicts from import_batches b where b.import_id = ?", imp)
-		dir := ""
-		switch {
-		case from >= 0 && r.Backward:
-			b.add(" and b.first_line < ?", from)
-		case from >= 0:
-			b.add(" and b.last_line > ?", from)
-		}
 		if r.Backward {
-			dir = " desc"
+			where.add(" and b.first_line < ?", from)
+		} else {
+			where.add(" and b.last_line > ?", from)
 		}
-		err := s.read(ctx, b.add(" order by b.first_line"+dir+" limit ?", r.Size/intake.BatchLeast+2).stmt(func(row row) error {
-			var id im.ID
-			var packed []byte
-			if err := row.Scan(&id, blob{&packed}); err != nil {
-				return err
-			}
-			vs, err := intake.Unpack(id, packed)
-			if r.Backward {
-				slices.Reverse(vs)
+	}
+	// Of the batch that a page begins in, and of the last one, it may have one row alone.
+	some := page.Request{Size: r.Size/least + 2, Backward: r.Backward}
+	batches, err := pages(ctx, s, "imports", ids, listing[batch]{columns: "b.id, b.verdicts", from: "import_batches b", where: where,
+		order: order{key: "b.first_line", id: "b.id"}, scan: func(row row) (b batch, at page.Position, err error) {
+			err = row.Scan(&b.id, blob{&b.packed})
+			return b, at, err
+		}}, some)
+	out := make(map[im.ID]page.Result[intake.Verdict], len(imps))
+	for imp, found := range batches {
+		var all []intake.Verdict
+		for _, b := range found.Nodes {
+			vs, err := intake.Unpack(b.id, b.packed)
+			if err != nil {
+				return nil, err
 			}
 			for _, v := range vs {
 				if from < 0 || r.Backward && v.Line < from || !r.Backward && v.Line > from {
 					all = append(all, v)
 				}
 			}
-			return err
-		}))
-		if err != nil {
-			return page.Result[intake.Verdict]{}, unavailable(err, "read rows")
+		}
+		if r.Backward {
+			slices.Reverse(all)
 		}
 		all = all[:min(len(all), r.Size+1)]
-	}
-	at := make([]page.Position, len(all))
-	place := map[int]int{}
-	for i, v := range all {
-		at[i] = page.Position{Key: strconv.Itoa(v.Line), ID: v.ID}
-		place[v.Line] = i
-	}
-	var where []int
-	if onlyRejected {
-		for i := range all {
-			where = append(where, i)
+		at := make([]page.Position, len(all))
+		for i, v := range all {
+			at[i] = atLine(v)
 		}
-	} else if len(all) > 0 {
-		a, b := all[0].Line, all[len(all)-1].Line
-		q.add(" and n.line >= ? and n.line <= ?", min(a, b), max(a, b))
-		err := s.read(ctx, q.add(order).stmt(collect(func(v intake.Verdict) { where = append(where, place[v.Line]) })))
-		if err != nil {
-			return page.Result[intake.Verdict]{}, unavailable(err, "read notes")
-		}
+		out[imp] = page.Trim(r, all, at)
 	}
-	notes = make([]im.Text, len(boxes))
-	for i := range boxes {
-		boxes[i].into = &notes[i]
+	return out, err
+}
+
+// rejected finds the refused rows by their notes.
+func (s *Store) rejected(ctx context.Context, imps []im.Import, r page.Request) (map[im.ID]page.Result[intake.Verdict], error) {
+	ids := make([]im.ID, len(imps))
+	for n, i := range imps {
+		ids[n] = i.ID
 	}
-	if err := s.keys.open(ctx, boxes); err != nil {
-		return page.Result[intake.Verdict]{}, unavailable(err, "open notes")
+	return pages(ctx, s, "imports", ids, listing[intake.Verdict]{columns: "n.id, n.line", from: "import_notes n",
+		where: new(builder).add("n.import_id = p.id and n.is_rejected"), order: order{key: "n.line", id: "n.id", arg: byNumber},
+		scan: func(row row) (intake.Verdict, page.Position, error) {
+			v := intake.Verdict{Verdict: im.RowRejected}
+			err := row.Scan(&v.ID, &v.Line)
+			return v, atLine(v), err
+		}}, r)
+}
+
+func atLine(v intake.Verdict) page.Position {
+	return page.Position{Key: strconv.Itoa(v.Line), ID: v.ID}
+}
+
+// notes reads what is kept of rows beside their verdicts, where anything is.
+func (s *Store) notes(ctx context.Context, rows []im.ID) (map[im.ID]*im.Text, error) {
+	out := map[im.ID]*im.Text{}
+	if len(rows) == 0 {
+		return out, nil
 	}
-	for i, k := range where {
-		if err := explain(&all[k], notes[i]); err != nil {
-			return page.Result[intake.Verdict]{}, unavailable(err, "read notes")
-		}
+	var boxes []box
+	err := s.read(ctx, s.amongIDs(new(builder).add("select n.id, n.note from import_notes n where "), "n.id", rows).stmt(func(r row) error {
+		var id im.ID
+		var sealed []byte
+		err := r.Scan(&id, blob{&sealed})
+		out[id] = new(im.Text)
+		boxes = append(boxes, box{sealed: sealed, place: placeNote, row: id, into: out[id]})
+		return err
+	}))
+	if err == nil {
+		err = s.keys.open(ctx, boxes)
 	}
-	return page.Trim(r, all, at), nil
+	return out, err
 }
 
 // explain puts what is kept of a row into its verdict; an erased note leaves it bare.
@@ -479,10 +491,7 @@ func (s *Store) ImportRowsByID(ctx context.Context, ids []im.ID) (map[im.ID]inta
 	for i, id := range ids {
 		batches[i], _ = im.BatchOf(id)
 	}
-	texts := map[im.ID]*im.Text{}
-	var boxes []box
 	q := s.amongIDs(new(builder).add("select b.id, b.import_id, b.verdicts from import_batches b where "), "b.id", batches)
-	n := s.amongIDs(new(builder).add("select n.id, n.note from import_notes n where "), "n.id", ids)
 	err := s.read(ctx, q.stmt(func(r row) error {
 		var id, imp im.ID
 		var packed []byte
@@ -496,18 +505,12 @@ func (s *Store) ImportRowsByID(ctx context.Context, ids []im.ID) (map[im.ID]inta
 			}
 		}
 		return err
-	}), n.stmt(func(r row) error {
-		var id im.ID
-		var sealed []byte
-		err := r.Scan(&id, blob{&sealed})
-		texts[id] = new(im.Text)
-		boxes = append(boxes, box{sealed: sealed, place: placeNote, row: id, into: texts[id]})
-		return err
 	}))
-	if err == nil {
-		err = s.keys.open(ctx, boxes)
+	if err != nil {
+		return nil, unavailable(err, "read rows")
 	}
-	for id, t := range texts {
+	notes, err := s.notes(ctx, ids)
+	for id, t := range notes {
 		if r, ok := out[id]; ok && err == nil {
 			err = explain(&r.Verdict, *t)
 			out[id] = r
@@ -516,9 +519,12 @@ func (s *Store) ImportRowsByID(ctx context.Context, ids []im.ID) (map[im.ID]inta
 	return out, unavailable(err, "read rows")
 }
 
+// lastID is above all others.
+var lastID = im.ID(bytes.Repeat([]byte{0xff}, len(im.ID{})))
+
 // Rejected reads refused rows from after a line on.
 func (s *Store) Rejected(ctx context.Context, imp im.ID, after, limit int) ([]intake.Verdict, error) {
-	r := page.Request{Order: intake.RowsByLine, Size: limit, From: &page.Position{Key: strconv.Itoa(after)}}
-	res, err := s.ImportRows(ctx, imp, true, r)
-	return res.Nodes, err
+	r := page.Request{Order: intake.RowsByLine, Size: limit, From: &page.Position{Key: strconv.Itoa(after), ID: lastID}}
+	res, err := s.ImportRows(ctx, []im.Import{{ID: imp}}, true, r)
+	return res[imp].Nodes, err
 }

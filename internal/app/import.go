@@ -179,13 +179,11 @@ func (p *program) takeIn(ctx context.Context, cfg config.Config, file *source, f
 		return err
 	}
 	like := im.Import{Kind: im.DirectoryImport, DryRun: f.dryRun, Complete: f.complete, Shrink: f.acceptShrink}
-	var enc intake.Encoding
-	like.FileHash, like.FileSize, enc, err = intake.Survey(r)
+	err = intake.Survey(r, &like)
 	_ = r.Close()
 	if err != nil {
 		return p.fileFault(file, err, l)
 	}
-	like.Encoding = string(enc)
 	svc := newIntake(s, e, cfg, time.Now, im.NewIDs(time.Now), intake.Options{Log: log})
 	tell, done := p.progress(file)
 	i, err := svc.TakeIn(ctx, like, file.open, tell)

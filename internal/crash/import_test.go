@@ -79,6 +79,10 @@ func TestKilledImportGoesOn(t *testing.T) {
 				if err != nil || imports != 1 || people != rows-1 {
 					t.Errorf("%d imports, %d people: %v", imports, people, err)
 				}
+				var largest int // as much may have been done of the batch that was lost
+				if err := db.QueryRow("select max(last_line - first_line + 1) from import_batches").Scan(&largest); err != nil || largest*10 >= rows {
+					t.Errorf("a batch of %d rows of %d: %v", largest, rows, err)
+				}
 				if left := float64(again) / float64(batches); left > float64(rows-killed)/rows+0.1 {
 					t.Errorf("%d of %d batches came after line %d", again, batches, killed)
 				}

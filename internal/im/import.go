@@ -62,6 +62,7 @@ type Import struct {
 	Rows      int       `json:"rows,omitempty"` // of the file, where they were counted before it was let in
 	FileHash  []byte    `json:"fileHash"`       // SHA-256
 	FileSize  int64     `json:"fileSize"`
+	Lines     int       `json:"lines,omitempty"` // of the file, as its line ends tell; 0: nobody has counted
 	Encoding  string    `json:"encoding"`
 	Stored    bool      `json:"stored,omitempty"` // the file is kept in the store until the import has ended
 	CreatedAt time.Time `json:"createdAt"`

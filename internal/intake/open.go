@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -11,18 +12,27 @@ import (
 	"github.com/guanxi-im/guanxi/internal/ledger"
 )
 
-// Survey reads a file once and says what is to be known of it before its rows are read: its hash, size and encoding.
-func Survey(r io.Reader) (hash []byte, size int64, e Encoding, err error) {
-	sum, s := sha256.New(), &Sniffer{}
-	size, err = io.Copy(io.MultiWriter(sum, s), r)
-	if err != nil {
-		return nil, 0, "", err
+// Survey reads a file once and notes what is to be known of it before its rows are read: its hash, size, lines and encoding.
+func Survey(r io.Reader, i *im.Import) (err error) {
+	sum, s, ends := sha256.New(), &Sniffer{}, lineEnds(0)
+	if i.FileSize, err = io.Copy(io.MultiWriter(sum, s, &ends), r); err != nil {
+		return err
 	}
-	if size == 0 {
-		return nil, 0, "", fault.Input("file", "import_empty")
+	if i.FileSize == 0 {
+		return fault.Input("file", "import_empty")
 	}
-	e, err = s.Encoding()
-	return sum.Sum(nil), size, e, err
+	e, err := s.Encoding()
+	i.FileHash, i.Lines, i.Encoding = sum.Sum(nil), int(ends)+1, string(e)
+	return err
+}
+
+// lineEnds counts them. No character of either encoding has one in it.
+type lineEnds int
+
+// Write is part of io.Writer.
+func (n *lineEnds) Write(p []byte) (int, error) {
+	*n += lineEnds(bytes.Count(p, []byte("\n")))
+	return len(p), nil
 }
 
 // TakeIn works a file off that whoever runs the program has at hand, on a store that is his own. One that was killed over

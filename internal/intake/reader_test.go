@@ -19,11 +19,11 @@ import (
 // read reads a whole file, each row as "line type name=text,…" or "line !key".
 func read(t testing.TB, file string) (rows []string, err error) {
 	t.Helper()
-	_, _, e, err := Survey(strings.NewReader(file))
-	if err != nil {
+	var i im.Import
+	if err := Survey(strings.NewReader(file), &i); err != nil {
 		return nil, err
 	}
-	r, err := NewReader(strings.NewReader(file), e)
+	r, err := NewReader(strings.NewReader(file), Encoding(i.Encoding))
 	if err != nil {
 		return nil, err
 	}
@@ -133,11 +133,11 @@ func FuzzReader(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		_, _, e, err := Survey(strings.NewReader(string(b)))
-		if err != nil {
+		var i im.Import
+		if err := Survey(strings.NewReader(string(b)), &i); err != nil {
 			return
 		}
-		r, err := NewReader(strings.NewReader(string(b)), e)
+		r, err := NewReader(strings.NewReader(string(b)), Encoding(i.Encoding))
 		if err != nil {
 			if fault.As(err).Code != fault.InvalidInput {
 				t.Fatal(err)

@@ -58,16 +58,13 @@ func (s *Service) Receive(ctx context.Context, c Call, in Input) (Result, error)
 	}
 	i := im.Import{ID: s.o.IDs.New(), Kind: in.Kind, WorkspaceID: in.WorkspaceID, State: im.JobRunning, DryRun: in.DryRun, Complete: in.Complete, Shrink: in.Shrink,
 		Privileged: c.Viewer.Is(superAdmin), RequestedBy: c.Viewer.ID(), Stored: true, CreatedAt: s.o.Now()}
-	var enc Encoding
-	var err error
-	i.FileHash, i.FileSize, enc, err = Survey(in.File)
+	err := Survey(in.File, &i)
 	if f := (*fault.Error)(nil); errors.As(err, &f) && f.Code == fault.InvalidInput {
 		return Result{Faults: []*fault.Error{f}}, nil
 	}
 	if err != nil {
 		return Result{}, fault.Wrap(err, "read file")
 	}
-	i.Encoding = string(enc)
 	of := ""
 	if !in.WorkspaceID.IsZero() {
 		of = " " + in.WorkspaceID.String()

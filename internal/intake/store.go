@@ -45,7 +45,8 @@ type Jobs interface {
 
 	Import(ctx context.Context, id im.ID) (im.Import, bool, error)
 	Imports(ctx context.Context, v im.Viewer, ids []im.ID) (map[im.ID]im.Import, error)
-	ImportRows(ctx context.Context, imp im.ID, onlyRejected bool, r page.Request) (page.Result[Verdict], error)
+	// ImportRows reads a page of the rows of each of some imports.
+	ImportRows(ctx context.Context, imps []im.Import, onlyRejected bool, r page.Request) (map[im.ID]page.Result[Verdict], error)
 	ImportRowsByID(ctx context.Context, ids []im.ID) (map[im.ID]RowOf, error)
 	Rejected(ctx context.Context, imp im.ID, after, limit int) ([]Verdict, error)
 }

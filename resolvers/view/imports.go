@@ -3,6 +3,7 @@ package view
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/guanxi-im/guanxi/graph/model"
@@ -58,25 +59,42 @@ func (i *DirectoryImport) ErrorsPath() *string {
 	return some("/imports/" + i.ID() + "/errors.csv")
 }
 
-// Rows is the rows of the one import that is looked at.
+func (i *DirectoryImport) key() im.ID { return i.row.ID }
+
+// Rows presents a page of the rows of the file.
 func (i *DirectoryImport) Rows(ctx context.Context, first *int, after *string, last *int, before *string, onlyRejected *bool) (*ImportRowConnection, error) {
 	r, err := page.Parse(intake.RowsByLine, page.Args{First: first, After: after, Last: last, Before: before}, false)
 	if err != nil {
 		return nil, err
 	}
 	rejected := onlyRejected != nil && *onlyRejected
-	res, err := i.b.src.Imports.ImportRows(ctx, i.row.ID, rejected, r)
-	if err != nil {
-		return nil, err
+	return pagesOf(ctx, i.b, "DirectoryImport.rows", []any{r, rejected}, &i.b.shown.imports, i, func(ctx context.Context, ids []im.ID) (map[im.ID]page.Result[intake.Verdict], error) {
+		imps := i.b.importsShown(ids)
+		out, err := i.b.src.Imports.ImportRows(ctx, imps, rejected, r)
+		for _, imp := range imps {
+			total := imp.Total()
+			if rejected {
+				total = imp.Rejected
+			}
+			if res, ok := out[imp.ID]; ok && total <= page.CountMax {
+				res.Total = &total
+				out[imp.ID] = res
+			}
+		}
+		return out, err
+	}, (*Batch).ImportRowPage)
+}
+
+// importsShown are those with some ids.
+func (b *Batch) importsShown(ids []im.ID) (out []im.Import) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, i := range b.shown.imports {
+		if slices.Contains(ids, i.row.ID) {
+			out = append(out, i.row)
+		}
 	}
-	total := i.row.Total()
-	if rejected {
-		total = i.row.Rejected
-	}
-	if total <= page.CountMax {
-		res.Total = &total
-	}
-	return i.b.ImportRowPage(res), nil
+	return out
 }
 
 // ImportRow is one row of an import.

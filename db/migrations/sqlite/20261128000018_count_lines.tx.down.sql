@@ -1,0 +1,3 @@
+drop index accounts_unusual;
+create index accounts_status on accounts (status, id) where status <> 'ACTIVE';
+alter table imports drop column lines;
