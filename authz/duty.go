@@ -64,8 +64,8 @@ var arguments = map[string]func(arg string, roles []string) string{
 			return !slices.Contains(notified, one) && (OfService(one) || !slices.Contains(roles, one))
 		})
 		if unknown || strings.Contains(arg, "=") && !isCode(purpose) {
-			return fmt.Sprintf("a role of people or %s, + between several, and after an = what it is about, such as %s+admin=OPPORTUNITY_LOSS",
-				strings.Join(notified, ", "), NotifyOwner)
+			return fmt.Sprintf("a role of people or %s, + between several, and after an = what it is about, such as %s+%s=OPPORTUNITY_LOSS",
+				strings.Join(notified, ", "), NotifyOwner, NotifySystems)
 		}
 		return ""
 	},
@@ -88,7 +88,7 @@ var arguments = map[string]func(arg string, roles []string) string{
 }
 
 // notified are who can be notified beside the roles.
-var notified = []string{im.ManagerOfActor, NotifyOwner, im.OwnerDeptManager, im.GroupOwner}
+var notified = []string{im.ManagerOfActor, NotifyOwner, im.OwnerDeptManager, im.GroupOwner, NotifySystems}
 
 // passedOn are to whom an approval can be passed on beside the roles.
 var passedOn = []string{im.ManagerOfActor, im.OwnerDeptManager, im.GroupOwner}

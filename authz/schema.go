@@ -234,7 +234,7 @@ var dutyTexts = map[string]string{
 	DutyUndoReview: "who must agree to an undo, as in the by column; those whom it names are spared: undo_review:admin",
 	DutyUndoTrace:  "after an undo nothing of it shows but to those who read the trail of all: undo_trace:none",
 	DutyAlert:      "raises an alert of this kind, which the superiors of who did it may read; of what has a cool-down when that begins: alert:KEY_CONTACT_BLOCKED",
-	DutyNotify:     "has these told of it, as soon as an alert would be raised: a role, manager_of_actor, owner (of the contact), owner_dept_manager, group_owner; + between several, = before what it is about: notify:owner+admin=OPPORTUNITY_LOSS",
+	DutyNotify:     "has these told of it, people as soon as an alert would be raised, systems once it takes effect: a role, manager_of_actor, owner (of the contact), owner_dept_manager, group_owner, systems (the webhooks that take what it is about); + between several, = before what it is about: notify:owner+systems=OPPORTUNITY_LOSS",
 	DutyExpire:     "how long an approval waits: expire:72h",
 	DutyEscalate:   "of an approval that is still open after a time: these may then agree in anybody's place: roles, manager_of_actor, owner_dept_manager, group_owner; + between several: escalate:admin=24h",
 	DutyCooldown:   "holds back what keeps somebody away: it takes effect so much later, if policy still allows it then, and can be cancelled until then: cooldown:15m",

@@ -175,7 +175,7 @@ const (
 	DutyUndoTrace = "undo_trace"
 	// DutyAlert raises an alert of the kind named.
 	DutyAlert = "alert"
-	// DutyNotify has people told of what was done: notify:manager_of_actor, notify:owner+admin=OPPORTUNITY_LOSS.
+	// DutyNotify has people and systems told of what was done: notify:manager_of_actor, notify:owner+systems=OPPORTUNITY_LOSS.
 	DutyNotify = "notify"
 	// DutyExpire is how long an approval waits.
 	DutyExpire = "expire"
@@ -193,8 +193,10 @@ const (
 	DutyRisk      = "risk"
 	DutyRiskLevel = "risk_level"
 
-	// NotifyOwner is the owner of the contact in question, who is notified beside roles and those who may be approvers.
-	NotifyOwner = "owner"
+	// NotifyOwner is the owner of the contact in question, and NotifySystems the endpoints of systems that take the purpose: they are
+	// notified beside roles and those who may be approvers.
+	NotifyOwner   = "owner"
+	NotifySystems = "systems"
 
 	dutyScope  = "scope"
 	dutyUnmask = "unmask"

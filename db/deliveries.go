@@ -135,7 +135,10 @@ func (s *Store) Reclaim(ctx context.Context) error {
 	if s.eng.postgres() {
 		return nil
 	}
-	return unavailable(s.write(ctx, []stmt{{text: "update intents set claimed_until = null where state = 'PENDING' and claimed_until is not null"}}), "reclaim intents")
+	return unavailable(s.write(ctx, []stmt{
+		{text: "update intents set claimed_until = null where state = 'PENDING' and claimed_until is not null"},
+		{text: "update webhooks set claimed_until = null where state = 'PENDING' and claimed_until is not null"},
+	}), "reclaim what is to be delivered")
 }
 
 // Waiting counts what is still to be delivered, by workspace.

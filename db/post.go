@@ -154,6 +154,7 @@ func (s *Store) stmtsOf(w *writing, u ledger.Unit) (ss []stmt) {
 				args: []any{im.KindAlert, im.Created, a.ID}})
 	}
 	ss = append(ss, noticeStmts(u)...)
+	ss = append(ss, webhookSteps(u)...)
 	for _, a := range u.Acknowledged {
 		ss = append(ss, stmt{text: "update alerts set acknowledged_by = ?, acknowledged_at = ? where id = ? and acknowledged_at is null", want: 1,
 			args: []any{a.AcknowledgedBy, us(a.AcknowledgedAt), a.ID}})

@@ -6788,7 +6788,7 @@ type Relationship implements Node @authorize(action: "read") {
   undo: UndoTerms!
   "After an undo: what could not be put back, in the caller's language. Empty: all of it was."
   notRestored: [String!]!
-  "Who was told of it (a manager, the owner of a contact), oldest first, and whether it arrived. People whom the caller may not see are left out."
+  "Who was told of it (a manager, the owner of a contact, a CRM), oldest first, and whether it arrived. People whom the caller may not see are left out."
   notices: [Notice!]!
   "What it rests on."
   decision: Decision
@@ -6902,13 +6902,13 @@ enum DeliveryState {
   FAILED
 }
 
-"Word to a person about something, and whether it arrived."
+"Word to a person or a system about something, and whether it arrived."
 type Notice {
-  "The person's name."
+  "The person's name, or that of the system's endpoint."
   to: String!
-  "How it goes: ` + "`" + `guanxi` + "`" + `, to be read here. Clients must bear values that they do not know yet."
+  "How it goes: ` + "`" + `guanxi` + "`" + `, to be read here, or ` + "`" + `webhook` + "`" + `, sent to a system and signed. Clients must bear values that they do not know yet."
   channel: String!
-  "What it is about: OPPORTUNITY_LOSS, BLOCK_OVERUSE …; companies have their own."
+  "What it is about: OPPORTUNITY_LOSS, BLOCK_OVERUSE, RELATIONSHIP_ENDED …; companies have their own."
   purpose: String!
   "When it was written down."
   at: DateTime!

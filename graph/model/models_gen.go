@@ -270,13 +270,13 @@ type MessageFilter struct {
 	IncludeRecalled *bool `json:"includeRecalled,omitempty"`
 }
 
-// Word to a person about something, and whether it arrived.
+// Word to a person or a system about something, and whether it arrived.
 type Notice struct {
-	// The person's name.
+	// The person's name, or that of the system's endpoint.
 	To string `json:"to"`
-	// How it goes: `guanxi`, to be read here. Clients must bear values that they do not know yet.
+	// How it goes: `guanxi`, to be read here, or `webhook`, sent to a system and signed. Clients must bear values that they do not know yet.
 	Channel string `json:"channel"`
-	// What it is about: OPPORTUNITY_LOSS, BLOCK_OVERUSE …; companies have their own.
+	// What it is about: OPPORTUNITY_LOSS, BLOCK_OVERUSE, RELATIONSHIP_ENDED …; companies have their own.
 	Purpose string `json:"purpose"`
 	// When it was written down.
 	At time.Time `json:"at"`

@@ -110,6 +110,9 @@ func (s *server) shift(ctx context.Context, sims *sims, advance string, set *tim
 	if err := s.send.Flush(ctx); err != nil {
 		return now, err
 	}
+	if err := s.hooks.Flush(ctx); err != nil {
+		return now, err
+	}
 	return now, s.hub.Flush(ctx)
 }
 

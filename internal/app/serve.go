@@ -44,6 +44,7 @@ import (
 	"github.com/guanxi-im/guanxi/internal/outbound"
 	"github.com/guanxi-im/guanxi/internal/platform"
 	"github.com/guanxi-im/guanxi/internal/policy"
+	"github.com/guanxi-im/guanxi/internal/webhook"
 	"github.com/guanxi-im/guanxi/resolvers"
 	"github.com/guanxi-im/guanxi/resolvers/view"
 )
@@ -75,6 +76,7 @@ type server struct {
 	block *blocking.Service
 	accts *accounts.Service
 	send  *platform.Courier
+	hooks *webhook.Courier
 	who   *identity.Service
 	rules *policy.Keeper
 	files *intake.Service
@@ -145,11 +147,14 @@ func (p *program) run(ctx context.Context, cfg config.Config) error {
 	}
 	s.who = identity.New(s.store, s.rules, s.trust)
 	s.send = platform.NewCourier(platform.CourierOptions{Store: s.store, Connections: platforms, Log: s.log, Now: now, IDs: ids, Wake: s.hub.Wake})
+	if s.hooks, err = s.openWebhooks(ids); err != nil {
+		return err
+	}
 	wake := func() { s.hub.Wake(); s.who.Wake() }
 	s.accts = accounts.New(s.store, accounts.Options{Policy: s.rules, Platforms: platforms, Viewer: s.who.Viewer, CutOff: s.who.CutOff, Now: now, IDs: ids,
 		Wake: wake, Deliver: s.send.Deliver})
 	s.block = blocking.New(s.store, blocking.Options{Policy: s.rules, Platforms: platforms, Viewer: s.who.Viewer, Now: now, IDs: ids,
-		Currency: cfg.Currency, Wake: wake, Deliver: s.send.Deliver, Matters: map[im.Kind]approval.Opener{
+		Currency: cfg.Currency, Wake: wake, Deliver: s.send.Deliver, Endpoints: s.hooks.Told, Matters: map[im.Kind]approval.Opener{
 			im.KindAccount:  s.accts.Matter,
 			im.KindIdentity: s.accts.LinkMatter,
 			im.KindImport: func(ctx context.Context, v im.Viewer, a im.Approval) (approval.Matter, error) {
@@ -184,7 +189,7 @@ func (p *program) run(ctx context.Context, cfg config.Config) error {
 		return usageError{err}
 	}
 	defer s.closeTracer(ctx, tracer)
-	counted := metrics.New(metrics.Sources{Rules: s.rules, Store: s.store, Workspaces: workspaces})
+	counted := metrics.New(metrics.Sources{Rules: s.rules, Store: s.store, Workspaces: workspaces, Endpoints: s.hooks.Health})
 	observer := observe.New(counted.Ended, tracer)
 	work, stop := context.WithCancel(observe.With(context.WithoutCancel(ctx), observer)) // what is under way when ctx ends finishes
 	defer stop()
@@ -461,6 +466,7 @@ func (s *server) background(ctx context.Context, sims *sims, marks *audit.Keeper
 		others.Go(func() { s.trust.Keys.Run(ctx) })
 	}
 	others.Go(func() { s.send.Run(ctx) })
+	others.Go(func() { s.hooks.Run(ctx) })
 	others.Go(func() { s.files.Run(ctx) })
 	others.Go(func() { s.rules.Run(ctx) })
 	others.Go(func() { s.tidy(ctx) })

@@ -40,6 +40,7 @@ internal/policy       : authz internal/im internal/fault internal/ledger
 internal/metrics      : internal/im internal/policy internal/observe
 internal/directory    : internal/im internal/fault internal/page
 internal/outbound     :
+internal/webhook      : graph/nodeid internal/im internal/ledger internal/outbound
 internal/identity     : authz internal/im internal/fault internal/directory internal/ledger internal/page
 internal/blocking     : authz internal/im internal/fault internal/ledger internal/page internal/approval internal/platform internal/observe internal/command
 internal/messaging    : authz internal/im internal/fault internal/ledger internal/page internal/blocking internal/observe
@@ -47,7 +48,7 @@ internal/explorer     :
 internal/intake       : internal/im internal/fault internal/ledger internal/page internal/pinyin internal/blocking internal/command internal/approval authz
 internal/observe      :
 internal/demo         : internal/im internal/directory internal/pinyin
-db                    : internal/im internal/fault internal/envelope internal/ledger internal/page internal/audit internal/live internal/directory internal/platform internal/policy internal/blocking internal/intake internal/messaging internal/observe internal/approval internal/accounts
+db                    : internal/im internal/fault internal/envelope internal/ledger internal/page internal/audit internal/live internal/directory internal/platform internal/policy internal/blocking internal/intake internal/messaging internal/observe internal/approval internal/accounts internal/webhook
 graph                 :
 graph/nodeid          : internal/im
 graph/scalar          : internal/fault

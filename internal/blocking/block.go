@@ -429,10 +429,7 @@ func (s *Service) tell(ctx context.Context, r im.Relationship, owner, requester 
 // carryOut adds what follows from a relationship that takes effect, or will after its cool-down: its intent once it does,
 // and the alerts and notices that policy wants, while something can still be done.
 func (s *Service) carryOut(u *ledger.Unit, r im.Relationship, o im.Obligations, told []im.Notice) {
-	for _, n := range told {
-		n.ID, n.At, n.Subject = s.o.IDs.New(), s.o.Now(), im.Ref{Kind: im.KindRelationship, ID: r.ID}
-		u.Notices = append(u.Notices, n)
-	}
+	s.notify(u, r, told)
 	if r.State.InEffect() {
 		s.intend(u, actionOf(r.Kind), r)
 	}
@@ -443,6 +440,19 @@ func (s *Service) carryOut(u *ledger.Unit, r im.Relationship, o im.Obligations, 
 			a.ContactID = r.Target.ID
 		}
 		u.Alerts = append(u.Alerts, a)
+	}
+}
+
+// notify adds notices of a relationship as it now stands. People hear of it while something can still be done, systems when it is so.
+func (s *Service) notify(u *ledger.Unit, r im.Relationship, told []im.Notice) {
+	now := s.o.Now()
+	for _, n := range told {
+		if n.Endpoint != "" && r.State == im.Staged {
+			continue
+		}
+		n.ID, n.At, n.Subject = s.o.IDs.New(), now, im.Ref{Kind: im.KindRelationship, ID: r.ID}
+		n.State, n.Version = r.State, r.Version
+		u.Notices = append(u.Notices, n)
 	}
 }
 

@@ -37,6 +37,8 @@ type Options struct {
 	Wake     func() // called after each write
 	// Deliver carries intents out on their platforms, as far as that goes in the time that a command may wait.
 	Deliver func(ctx context.Context, intents []im.Intent)
+	// Endpoints names the endpoints of systems that are told of what has a purpose; nil: there are none.
+	Endpoints func(purpose string) []string
 	// Matters reads what approvals are about that other use-cases asked for, by the kind of their subject.
 	Matters map[im.Kind]approval.Opener
 	// Asks gathers what the actions of other use-cases would be decided by.
@@ -45,7 +47,8 @@ type Options struct {
 
 // New makes the service.
 func New(s Store, o Options) *Service {
-	return &Service{Reads: s, store: s, o: o, desk: &command.Desk{Store: s, Policy: o.Policy, Now: o.Now, IDs: o.IDs, Wake: o.Wake, Deliver: o.Deliver}}
+	return &Service{Reads: s, store: s, o: o, desk: &command.Desk{Store: s, Policy: o.Policy, Now: o.Now, IDs: o.IDs, Wake: o.Wake, Deliver: o.Deliver,
+		Endpoints: o.Endpoints}}
 }
 
 // Call is what every command carries beside its own input.
@@ -224,6 +227,9 @@ func (s *Service) step(u *ledger.Unit, r im.Relationship, to im.RelationshipStat
 	}
 	u.Steps = append(u.Steps, r)
 	u.Changes = append(u.Changes, im.RelationshipChange(s.o.IDs.New(), s.o.Now(), r, from))
+	if from.InEffect() && !to.InEffect() {
+		s.notify(u, r, s.desk.TellSystems(im.NoticeEnded))
+	}
 	return r
 }
 

@@ -46,6 +46,8 @@ type Desk struct {
 	Wake   func() // called after each write
 	// Deliver carries intents out on their platforms, as far as that goes in the time that a command may wait.
 	Deliver func(ctx context.Context, intents []im.Intent)
+	// Endpoints names the endpoints of systems that are told of what has a purpose; nil: there are none.
+	Endpoints func(purpose string) []string
 }
 
 // TriesMax is how often a command is worked out again because somebody else was faster. Whoever is beaten that often

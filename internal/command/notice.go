@@ -13,8 +13,8 @@ import (
 const toldMax = 20
 
 // Tell works out whom policy wants to have told of what a command does, and of what: the owner, and active people, each
-// once for a purpose, neither who asks, nor for whom he does, nor the target. otherwise is the purpose where a duty names
-// none.
+// once for a purpose, neither who asks, nor for whom he does, nor the target; and the endpoints of systems that take it.
+// otherwise is the purpose where a duty names none.
 func (k *Desk) Tell(ctx context.Context, o im.Obligations, otherwise string, q approval.Query) (told []im.Notice, err error) {
 	duties := o.Args(authz.DutyNotify)
 	if len(duties) == 0 {
@@ -26,16 +26,23 @@ func (k *Desk) Tell(ctx context.Context, o im.Obligations, otherwise string, q a
 	for _, duty := range duties {
 		who, _ := authz.Notified(duty)
 		for _, role := range who {
-			if role != authz.NotifyOwner {
+			if role != authz.NotifyOwner && role != authz.NotifySystems {
 				q.Roles[role] = k.implying(role)
 			}
 		}
 	}
-	people, err := k.Store.Approvers(ctx, q)
-	if err != nil {
-		return nil, err
+	people := map[string][]im.ID{}
+	if len(q.Roles) > 0 {
+		if people, err = k.Store.Approvers(ctx, q); err != nil {
+			return nil, err
+		}
 	}
 	people[authz.NotifyOwner] = []im.ID{q.OwnerID}
+	add := func(n im.Notice) {
+		if !slices.Contains(told, n) {
+			told = append(told, n)
+		}
+	}
 	aside := []im.ID{{}, target, q.RequesterID, q.InitiatorID}
 	for _, duty := range duties {
 		who, purpose := authz.Notified(duty)
@@ -44,11 +51,27 @@ func (k *Desk) Tell(ctx context.Context, o im.Obligations, otherwise string, q a
 		}
 		for _, role := range who {
 			for _, id := range people[role] {
-				if n := (im.Notice{Purpose: purpose, MemberID: id}); !slices.Contains(aside, id) && !slices.Contains(told, n) {
-					told = append(told, n)
+				if !slices.Contains(aside, id) {
+					add(im.Notice{Purpose: purpose, MemberID: id})
+				}
+			}
+			if role == authz.NotifySystems {
+				for _, n := range k.TellSystems(purpose) {
+					add(n)
 				}
 			}
 		}
 	}
 	return told, nil
+}
+
+// TellSystems is word to the endpoints of systems that take a purpose.
+func (k *Desk) TellSystems(purpose string) (told []im.Notice) {
+	if k.Endpoints == nil {
+		return nil
+	}
+	for _, name := range k.Endpoints(purpose) {
+		told = append(told, im.Notice{Purpose: purpose, Endpoint: name})
+	}
+	return told
 }

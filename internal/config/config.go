@@ -4,7 +4,7 @@
 //
 // A setting has one name in three spellings: the key auth.secret_file of the file, the variable
 // GUANXI_AUTH_SECRET_FILE and the flag --auth-secret-file. An empty value in any of them is as good as none. Workspaces
-// alone stand only in the file: their names and options are no settings of ours.
+// and webhooks alone stand only in the file: their names are no settings of ours.
 package config
 
 import (
@@ -47,7 +47,9 @@ type Config struct {
 	Audit      Audit
 	// Workspaces says how workspaces are connected to their platforms, by the workspace's name. Empty with Demo.
 	Workspaces map[string]Connection
-	Import     Import
+	// Webhooks says where systems are told of what policy has them told of, by the name of their endpoint: see [Config.Endpoints].
+	Webhooks map[string]Connection
+	Import   Import
 	// CheckFailOpen names the workspaces of which the pre-delivery question is answered with yes while the store is away; of the
 	// others with no.
 	CheckFailOpen Names
@@ -349,6 +351,9 @@ func (c Config) faults(given func(setting) bool) Faults {
 			_, more := c.Workspaces[name].options(workspacesKey + "." + name + ".")
 			faults = append(faults, more...)
 		}
+	}
+	if _, err := c.Endpoints(); err != nil {
+		faults = append(faults, err.(Faults)...)
 	}
 	if a := c.Audit; a.CheckpointFile != "" || a.SigningKeyFile != "" {
 		if a.CheckpointFile == "" {

@@ -361,6 +361,58 @@ func TestConnections(t *testing.T) {
 	}
 }
 
+// Endpoints of systems stand in the file, in the demo as well; what is wrong with them is told at once and without what is secret.
+func TestWebhooks(t *testing.T) {
+	const one, two = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_bmV3LXNlY3JldC1vZi10aGUtY3JtLWVuZHBvaW50"
+	single, both := write(t, "single", one), write(t, "both", one+"\r\n\n"+two+"\n")
+	got, err := load(t, []string{"--demo"}, nil, fmt.Sprintf(`
+webhooks:
+  crm:
+    url: https://crm.example.com/hooks?key=canary#2
+    secret_file: %s
+    purposes: OPPORTUNITY_LOSS , ACME_2
+  oa: {url: "http://[::1]:8000", secret_file: %s}
+`, both, single))
+	if err != nil {
+		t.Fatal(err)
+	}
+	endpoints, err := got.Endpoints()
+	want := map[string]Webhook{"crm": {URL: "https://crm.example.com/hooks?key=canary#2", Secrets: []string{one, two}, Purposes: []string{"OPPORTUNITY_LOSS", "ACME_2"}},
+		"oa": {URL: "http://[::1]:8000", Secrets: []string{one}}}
+	if diff := cmp.Diff(want, endpoints); diff != "" || err != nil {
+		t.Errorf("%v (-want +got)\n%s", err, diff)
+	}
+	if shown := fmt.Sprintf("%v %+v %#v", endpoints, endpoints, endpoints); strings.Contains(shown, "whsec") || strings.Contains(shown, "canary") {
+		t.Errorf("a secret is shown: %s", shown)
+	}
+	canary := write(t, "canary", one+"\ncanary\n")
+	c := Config{Webhooks: map[string]Connection{
+		"a":   {"url": "http://canary.example.com", "secret_file": single},
+		"B":   {"url": "https://example.com", "secret_file": canary, "purpose": "canary"},
+		"c":   {"url": "https://user:canary@example.com", "secret_file": write(t, "three", one+"\n"+two+"\n"+one), "purposes": "loss"},
+		"d":   {"secret_file": "/nowhere/canary"},
+		"e":   {"url": "https://example.com", "secret": one, "secret_file": write(t, "empty", "\n")},
+		"f.g": {"url": "https://example.com", "secret_file": single},
+	}}
+	_, err = c.Endpoints()
+	places := []Fault{{Path: "webhooks.B"}, {Path: "webhooks.B.purpose", Nearest: "purposes"}, {Path: "webhooks.B.secret_file", Value: redacted}, {Path: "webhooks.a.url", Value: redacted},
+		{Path: "webhooks.c.url", Value: redacted}, {Path: "webhooks.c.secret_file", Value: redacted}, {Path: "webhooks.c.purposes", Value: "loss"},
+		{Path: "webhooks.d.url"}, {Path: "webhooks.d.secret_file", Value: redacted}, {Path: "webhooks.e.secret"},
+		{Path: "webhooks.e.secret_file", Value: redacted}, {Path: "webhooks.f.g"}}
+	if diff := cmp.Diff(places, faults(t, err)); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if strings.Contains(err.Error(), "canary") || strings.Contains(err.Error(), "whsec_M") {
+		t.Errorf("a secret is shown:\n%v", err)
+	}
+	for text, path := range map[string]string{"webhooks: https://example.com\n": "webhooks", "webhook.crm.url: x\n": "webhook.crm.url", "webhooks: {crm: x}\n": "webhooks.crm"} {
+		_, err := load(t, []string{"--demo"}, nil, text)
+		if got := faults(t, err); len(got) == 0 || got[0].Path != path {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+}
+
 // What works on the database alone needs no platform.
 func TestOfflineReadsNoSecretsOfWorkspaces(t *testing.T) {
 	flags := pflag.NewFlagSet("guanxi", pflag.ContinueOnError)

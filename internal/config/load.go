@@ -34,7 +34,7 @@ func LoadOffline(flags *pflag.FlagSet, environ []string) (Config, error) {
 
 func assemble(flags *pflag.FlagSet, environ []string, l loader) (Config, error) {
 	l.given = map[string]value{}
-	l.workspaces = map[string]Connection{}
+	l.workspaces, l.webhooks = map[string]Connection{}, map[string]Connection{}
 	l.file(configFile(flags, environ))
 	l.environment(environ)
 	l.flags(flags)
@@ -72,6 +72,7 @@ type value struct {
 type loader struct {
 	given      map[string]value
 	workspaces map[string]Connection
+	webhooks   map[string]Connection
 	faults     Faults
 	offline    bool
 }
@@ -94,7 +95,9 @@ func (l *loader) file(name string) {
 		}
 		return name
 	}
-	l.given[workspacesKey] = value{source: source(workspacesKey)} // for faults of all of it
+	for _, key := range []string{workspacesKey, webhooksKey} {
+		l.given[key] = value{source: source(key)} // for faults of all of it
+	}
 	all := k.All()
 	for _, path := range slices.SortedFunc(maps.Keys(all), parser.order) {
 		at, source := parser.places[path], source(path)
@@ -121,11 +124,15 @@ func (l *loader) inFile(source, path, text string, v any) {
 		text = fmt.Sprint(v)
 	}
 	switch empty := v == nil || isMap && len(section) == 0; {
-	case path == workspacesKey && empty:
+	case (path == workspacesKey || path == webhooksKey) && empty:
 	case path == workspacesKey:
 		l.fault(Fault{Source: source, Path: path, Expected: "a section with a section of options for each workspace"})
+	case path == webhooksKey:
+		l.fault(Fault{Source: source, Path: path, Expected: "a section with a section of options for each endpoint"})
 	case strings.HasPrefix(path, workspacesKey+"."):
-		l.inWorkspace(source, path, text, v)
+		l.named(workspacesKey, "the name of a workspace", l.workspaces, source, path, text, v)
+	case strings.HasPrefix(path, webhooksKey+"."):
+		l.named(webhooksKey, "the name of an endpoint", l.webhooks, source, path, text, v)
 	case empty && (at >= 0 || below != nil):
 	case at >= 0 && (isMap || isList):
 		l.fault(Fault{Source: source, Path: path, Value: "a list or a mapping", Expected: settings[at].expected})
@@ -136,39 +143,42 @@ func (l *loader) inFile(source, path, text string, v any) {
 	case below != nil:
 		l.fault(Fault{Source: source, Path: path, Expected: "a section with " + strings.Join(below, ", ")})
 	default:
-		if first, rest, deep := strings.Cut(path, "."); deep && nearest(first, []string{workspacesKey}) != "" {
-			l.fault(Fault{Source: source, Path: path, Expected: "a setting", Nearest: workspacesKey + "." + rest})
+		if first, rest, deep := strings.Cut(path, "."); deep && nearest(first, []string{workspacesKey, webhooksKey}) != "" {
+			l.fault(Fault{Source: source, Path: path, Expected: "a setting", Nearest: nearest(first, []string{workspacesKey, webhooksKey}) + "." + rest})
 			return
 		}
 		l.unknown(source, path, "a setting", names(func(s setting) string { return s.path }))
 	}
 }
 
-// workspacesKey is the section of the file that holds no settings but workspaces.
-const workspacesKey = "workspaces"
+// The sections of the file that hold no settings but workspaces, and the endpoints of systems.
+const (
+	workspacesKey = "workspaces"
+	webhooksKey   = "webhooks"
+)
 
-// inWorkspace takes workspaces.NAME.OPTION, or workspaces.NAME where that has no options. Such a workspace is one all
-// the same: whoever named it is told what it lacks when it is opened.
-func (l *loader) inWorkspace(source, path, text string, v any) {
-	name, option, isOption := strings.Cut(strings.TrimPrefix(path, workspacesKey+"."), ".")
+// named takes KEY.NAME.OPTION, or KEY.NAME where that has no options. It is one all the same: whoever named it is told what
+// it lacks.
+func (l *loader) named(key, expected string, into map[string]Connection, source, path, text string, v any) {
+	name, option, isOption := strings.Cut(strings.TrimPrefix(path, key+"."), ".")
 	single, _, nested := strings.Cut(option, ".")
 	section, isMap := v.(map[string]any)
 	_, isList := v.([]any)
 	switch {
 	case name == "":
-		l.fault(Fault{Source: source, Path: path, Expected: "the name of a workspace"})
+		l.fault(Fault{Source: source, Path: path, Expected: expected})
 	case nested:
-		l.fault(Fault{Source: source, Path: path, Expected: "a single value", Nearest: workspacesKey + "." + name + "." + single})
+		l.fault(Fault{Source: source, Path: path, Expected: "a single value", Nearest: key + "." + name + "." + single})
 	case isOption && (isMap || isList):
 		l.fault(Fault{Source: source, Path: path, Value: "a list or a mapping", Expected: "a single value"})
 	case !isOption && v != nil && (!isMap || len(section) > 0):
 		l.fault(Fault{Source: source, Path: path, Expected: "a section of options"})
 	default:
-		if l.workspaces[name] == nil {
-			l.workspaces[name] = Connection{}
+		if into[name] == nil {
+			into[name] = Connection{}
 		}
 		if v != nil && text != "" {
-			l.workspaces[name][option] = text
+			into[name][option] = text
 			l.given[path] = value{text, source}
 		}
 	}
@@ -265,6 +275,9 @@ func (l *loader) config(environ []string) Config {
 	}
 	if len(l.workspaces) > 0 {
 		c.Workspaces = l.workspaces
+	}
+	if len(l.webhooks) > 0 {
+		c.Webhooks = l.webhooks
 	}
 	if c.DB == "" && !c.Demo && !l.faults.about("db") {
 		c.DB = l.defaultDatabase(environ)

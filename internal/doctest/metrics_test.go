@@ -39,8 +39,14 @@ func scraped(text string) families {
 
 // busy is what a demo tells that has done all that is counted.
 func busy(t *testing.T) string {
-	dir := t.TempDir()
-	s := testkit.Demo(t, testkit.SQLite(t), "--policies", dir)
+	dir, settings := t.TempDir(), t.TempDir()
+	for name, text := range map[string]string{"secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n",
+		"guanxi.yaml": "webhooks: {crm: {url: 'http://127.0.0.1:1', secret_file: " + filepath.Join(settings, "secret") + "}}\n"} {
+		if err := os.WriteFile(filepath.Join(settings, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := testkit.Demo(t, testkit.SQLite(t), "--policies", dir, "--config", filepath.Join(settings, "guanxi.yaml"))
 	lin := s.As("linyue002")
 	lin.Do(`{members(first:2){nodes{accounts{status}}}}`, nil)
 	lin.Do(`mutation($t:ID!){block(input:{targetId:$t,kind:BLACKLIST,reason:"seen"}){userErrors{code}}}`,

@@ -165,6 +165,12 @@ func TestSentences(t *testing.T) {
 			t.Errorf("%s has no sentence", key)
 		}
 	}
+	for _, c := range im.WebhookCodes {
+		key := "delivery_" + c
+		if named[key] = true; texts[key] == [2]string{} {
+			t.Errorf("%s has no sentence", key)
+		}
+	}
 	for _, c := range []adapters.ShortfallCode{adapters.ShortGone, adapters.ShortNotOurs, adapters.ShortEmpty} {
 		key := "short_" + strings.ToLower(string(c))
 		if named[key] = true; texts[key] == [2]string{} {

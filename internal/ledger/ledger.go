@@ -31,8 +31,11 @@ type Unit struct {
 	Intents []im.Intent
 	Alerts  []im.Alert // of a kind once about one thing that a person did; one that is raised is a change by itself
 
-	// Notices are word to people, in the transaction of what they are about. A person is told the same of a thing once.
+	// Notices are word to people and systems, in the transaction of what they are about. A person is told the same of a thing once;
+	// that it ended, only the systems that were told of it.
 	Notices []im.Notice
+	// Webhooks are notices to systems that were tried.
+	Webhooks []WebhookStep
 
 	Sent     []Sending    // new messages
 	Recalled []im.Message // existing ones that their senders take back, as they shall be
@@ -61,6 +64,19 @@ type Unit struct {
 	Released    []im.Hold   // let go: ContactID and MemberID alone count
 	Tags        []im.TagChange
 	Shortfalls  []Shortfalls
+}
+
+// WebhookStep is a notice to a system as it shall be after it was tried. Its Delivery.Attempts is the fence: whoever claimed it
+// later has counted one more.
+type WebhookStep struct {
+	Notice    im.Notice
+	NextTryAt time.Time // zero once it is settled
+	// URL is a hash of the address that it was sent to; empty: it was not sent, and says nothing of its endpoint.
+	URL string
+	At  time.Time
+	// DisableSince: an endpoint that has failed since then or before, and often enough, is disabled. One that is gone is at once.
+	DisableSince time.Time
+	ProbeAt      time.Time // when it is tried again, where it is disabled
 }
 
 // Denial is the first refusal of a question. Those that follow it are counted (db.Store.Denied), not written down again.

@@ -45,6 +45,8 @@ type Sources struct {
 	Store Store
 	// Workspaces are those that deliveries may wait for.
 	Workspaces []im.Workspace
+	// Endpoints is how the endpoints of systems do.
+	Endpoints func(ctx context.Context) ([]im.EndpointHealth, error)
 }
 
 // New makes the metrics of a server.
@@ -82,7 +84,7 @@ func New(src Sources) *Metrics {
 		collectors.NewBuildInfoCollector(),
 		m.requests, m.operations, m.batches, m.decisions, m.calls, m.vendors, m.live,
 		policyCollector{src.Rules},
-		storeCollector{src.Store, src.Workspaces},
+		storeCollector{src.Store, src.Workspaces, src.Endpoints},
 	)
 	return m
 }
@@ -182,6 +184,12 @@ var (
 		"For how long the oldest event of the trail has waited to be sealed; 0: none waits.", nil, nil)
 	pendingDesc = prometheus.NewDesc("guanxi_deliveries_pending",
 		"How much is on its way to the platform of a workspace.", []string{"workspace", "platform"}, nil)
+	webhooksDesc = prometheus.NewDesc("guanxi_webhooks_pending",
+		"How much waits for the endpoint of a system.", []string{"endpoint"}, nil)
+	failuresDesc = prometheus.NewDesc("guanxi_webhook_failures",
+		"How many tries at an endpoint have failed since one did not; 0: the last one did not.", []string{"endpoint"}, nil)
+	disabledDesc = prometheus.NewDesc("guanxi_webhook_disabled",
+		"1 where an endpoint is disabled: it failed for days, or says that it is gone.", []string{"endpoint"}, nil)
 	upDesc = prometheus.NewDesc("guanxi_db_up",
 		"1 where the database answered when it was asked for these metrics, else 0.", nil, nil)
 )
@@ -193,11 +201,12 @@ const storeTime = 2 * time.Second
 type storeCollector struct {
 	store      Store
 	workspaces []im.Workspace
+	endpoints  func(ctx context.Context) ([]im.EndpointHealth, error)
 }
 
 // Describe implements [prometheus.Collector].
 func (storeCollector) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{statementsDesc, lagDesc, pendingDesc, upDesc} {
+	for _, d := range []*prometheus.Desc{statementsDesc, lagDesc, pendingDesc, webhooksDesc, failuresDesc, disabledDesc, upDesc} {
 		out <- d
 	}
 }
@@ -218,6 +227,10 @@ func (c storeCollector) Collect(out chan<- prometheus.Metric) {
 		gauge(lagDesc, lag.Seconds())
 		waiting, err = c.store.Waiting(ctx)
 	}
+	var endpoints []im.EndpointHealth
+	if err == nil {
+		endpoints, err = c.endpoints(ctx)
+	}
 	if err != nil {
 		gauge(upDesc, 0)
 		return
@@ -225,5 +238,14 @@ func (c storeCollector) Collect(out chan<- prometheus.Metric) {
 	gauge(upDesc, 1)
 	for _, w := range c.workspaces {
 		gauge(pendingDesc, float64(waiting[w.ID]), strings.ToValidUTF8(w.Name, "\ufffd"), w.Platform)
+	}
+	for _, e := range endpoints {
+		disabled := 0.
+		if !e.DisabledAt.IsZero() {
+			disabled = 1
+		}
+		gauge(webhooksDesc, float64(e.Pending), e.Name)
+		gauge(failuresDesc, float64(e.Failures), e.Name)
+		gauge(disabledDesc, disabled, e.Name)
 	}
 }

@@ -79,7 +79,10 @@ func TestPolicy(t *testing.T) {
 	defer func() { stop(); <-done }()
 
 	w := im.Workspace{ID: im.NewIDs(time.Now).New(), Name: "hq", Platform: "native"}
-	m := New(Sources{Rules: keeper, Store: waiting{w.ID: 3}, Workspaces: []im.Workspace{w}})
+	m := New(Sources{Rules: keeper, Store: waiting{w.ID: 3}, Workspaces: []im.Workspace{w},
+		Endpoints: func(context.Context) ([]im.EndpointHealth, error) {
+			return []im.EndpointHealth{{Name: "crm", Pending: 2, Failures: 7, DisabledAt: now}, {Name: "oa"}}, nil
+		}})
 	m.Request("GET /x/{id}", 404, 30*time.Millisecond)
 	scrape := func() string {
 		w := httptest.NewRecorder()
@@ -110,6 +113,8 @@ func TestPolicy(t *testing.T) {
 			}
 		}
 	}
+	until(`guanxi_webhooks_pending{endpoint="crm"} 2`, `guanxi_webhook_failures{endpoint="crm"} 7`, `guanxi_webhook_disabled{endpoint="crm"} 1`,
+		`guanxi_webhooks_pending{endpoint="oa"} 0`, `guanxi_webhook_failures{endpoint="oa"} 0`, `guanxi_webhook_disabled{endpoint="oa"} 0`)
 	const none = "guanxi_policy_problem_count 0"
 	shipped := fmt.Sprintf(`guanxi_policy_info{version="%s"} 1`, keeper.Engine().Version())
 	until(shipped, none, "guanxi_policy_loaded_timestamp_seconds 1.7953380005e+09", `guanxi_policy_reloads_total{result="refused"} 0`,

@@ -140,21 +140,28 @@ func (r *Relationship) Delivery(ctx context.Context) (*model.Delivery, error) {
 	if d.State == "" { // no intent yet: it waits, or it was refused
 		d.State = im.DeliveryNotNeeded
 	}
+	return r.b.delivery(d), err
+}
+
+// delivery shows how far something has come that is sent.
+func (b *Batch) delivery(d im.Delivery) *model.Delivery {
 	out := &model.Delivery{State: model.DeliveryState(d.State), Attempts: d.Attempts, LastErrorCode: some(d.LastErrorCode),
 		VendorRef: some(d.VendorRef), SettledAt: at(d.SettledAt)}
 	if d.LastErrorCode != "" {
-		text := (&fault.Error{Key: "delivery_" + d.LastErrorCode}).Text(r.b.lang)
+		text := (&fault.Error{Key: "delivery_" + d.LastErrorCode}).Text(b.lang)
 		out.LastError = &text
 	}
-	return out, err
+	return out
 }
 
 // Notices says who was told of it.
 func (r *Relationship) Notices(ctx context.Context) ([]*model.Notice, error) {
 	ns, err := r.b.notices.get(ctx, r.row.ID)
 	return All(ns, func(n im.Notice) *model.Notice {
-		return &model.Notice{To: n.To, Channel: im.NoticeChannel, Purpose: n.Purpose, At: n.At,
-			Delivery: &model.Delivery{State: model.DeliveryStateNotNeeded, SettledAt: at(n.At)}}
+		if n.Endpoint == "" {
+			n.Delivery = im.Delivery{State: im.DeliveryNotNeeded, SettledAt: n.At}
+		}
+		return &model.Notice{To: n.To, Channel: n.Channel(), Purpose: n.Purpose, At: n.At, Delivery: r.b.delivery(n.Delivery)}
 	}), err
 }
 

@@ -1,0 +1,2 @@
+drop table webhook_endpoints;
+drop table webhooks;
