@@ -76,6 +76,20 @@ const unwanted = "platform_id,reason,expires_at\n" +
 	"wm_haikang,骚扰,\n" +
 	"wm_qinghe\n"
 
+// A file that names somebody of the company is refused there: by the guardrail where it is one's superior, else as no contact. Nobody
+// learns by it of somebody whom he does not see.
+func TestBlacklistFileNamesColleagues(t *testing.T) {
+	onEach(t, func(t *testing.T, c company) {
+		lin := c.person("linyue002")
+		counts, rows := lin.blacklisted(lin.blacklists("platform_id,reason\nchenguang001,x\nhanlei017,x\nwangfang004,x\n", "wecom-hq", "").Import.ID)
+		expect(t, "rows", counts+" "+strings.Join(rows, ", "), "DONE 3=0+0+3+0 2 REJECTED POLICY_DENIED , 3 REJECTED POLICY_DENIED , 4 REJECTED INVALID_INPUT platform_id")
+		decided := lin.Do(`{auditEvents(filter:{actions:["blacklist"]}){nodes{decision{outcome rules{name}}}}}`, nil)
+		if strings.Count(decided.Body, `"rules":[{"name":"C-01"}]`) != 2 {
+			t.Error(decided.Body)
+		}
+	})
+}
+
 // Contacts are blacklisted from a file: each row is decided as one that a person asks for, and the file again changes nothing.
 func TestBlacklistFile(t *testing.T) {
 	onEach(t, func(t *testing.T, c company) {
