@@ -65,7 +65,7 @@ func (p *program) root() *cobra.Command {
 	migrate.AddCommand(p.migrateUp(), p.migrateDown(), p.migrateStatus())
 	imports := &cobra.Command{Use: "import", Short: "Take in files", Args: usage(cobra.NoArgs), RunE: needsCommand}
 	imports.AddCommand(p.importOrg())
-	root.AddCommand(imports, p.accounts(), p.keyset(), p.serve(), p.query(), migrate, p.token(), p.audit(), p.policy(), p.sim(), p.version())
+	root.AddCommand(imports, p.blacklist(), p.accounts(), p.keyset(), p.serve(), p.query(), migrate, p.token(), p.audit(), p.policy(), p.sim(), p.version())
 	return root
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
 	"github.com/guanxi-im/guanxi/adapters"
@@ -56,7 +57,7 @@ The same file again changes nothing, and one that was cut off goes on where it s
 			}
 			defer file.close()
 			if served || f.server != "" && !local {
-				return p.send(c.Context(), file, f)
+				return p.send(c.Context(), directoryErrand(f), file, f)
 			}
 			cfg, err := config.LoadOffline(c.Flags(), p.environ)
 			if err != nil {
@@ -70,13 +71,18 @@ The same file again changes nothing, and one that was cut off goes on where it s
 	fs.StringVar(&f.server, "server", p.variable("GUANXI_SERVER", ""), "the gateway that takes the file in; none: the database itself")
 	fs.StringVar(&f.token, "token", p.variable("GUANXI_TOKEN", ""), "who asks it: a token")
 	fs.StringVar(&f.as, "as", "", "who asks it: a person of the demo, by account name")
-	fs.BoolVar(&f.dryRun, "dry-run", false, "judge the rows and change nothing")
 	fs.BoolVar(&f.complete, "complete", false, "whoever is not in the file is gone: an alert for each of them")
 	fs.BoolVar(&f.acceptShrink, "accept-shrink", false, "that so many are missing from a complete file is right")
+	f.common(fs)
+	return c
+}
+
+// common adds the flags that all imports have.
+func (f *importFlags) common(fs *pflag.FlagSet) {
+	fs.BoolVar(&f.dryRun, "dry-run", false, "judge the rows and change nothing")
 	fs.BoolVar(&f.asJSON, "json", false, "answer in JSON")
 	fs.StringVar(&f.errors, "errors", "", "write the refused rows to a CSV file")
 	fs.StringVar(&f.language, "language", "en", "language of the sentences: zh-CN or en")
-	return c
 }
 
 // source is a file that can be read as often as one likes.
@@ -221,15 +227,18 @@ func (p *program) progress(file *source) (tell func(im.Import), done func()) {
 	return func(i im.Import) {
 		if time.Since(last) >= every {
 			last = time.Now()
-			fmt.Fprintf(p.stderr, "%d rows so far: %s\n", i.Total(), tally(i))
+			fmt.Fprintf(p.stderr, "%d rows so far: %s\n", i.Total(), tally(i.Tally))
 		}
 	}, func() {}
 }
 
-func tally(i im.Import) string {
-	s := fmt.Sprintf("%d accepted, %d unchanged, %d rejected", i.Accepted, i.Unchanged, i.Rejected)
-	if i.Waiting > 0 {
-		s += fmt.Sprintf(", %d wait for others", i.Waiting)
+func tally(t im.Tally) string {
+	s := fmt.Sprintf("%d accepted, %d unchanged, %d rejected", t.Accepted, t.Unchanged, t.Rejected)
+	if t.InReview > 0 {
+		s += fmt.Sprintf(", %d wait for approval", t.InReview)
+	}
+	if t.Waiting > 0 {
+		s += fmt.Sprintf(", %d wait for others", t.Waiting)
 	}
 	return s
 }
@@ -278,7 +287,7 @@ func (p *program) imported(ctx context.Context, svc *intake.Service, i im.Import
 		for _, v := range rows {
 			fmt.Fprintf(p.stdout, "%s:%d: %s\n", file.name, v.Line, explained(v.Note, l))
 		}
-		p.summary(i.Rejected-len(rows), i.DryRun, tally(i))
+		p.summary(i.Rejected-len(rows), i.DryRun, tally(i.Tally))
 	}
 	switch {
 	case err != nil:
@@ -323,6 +332,7 @@ type importAnswer struct {
 	Total  int    `json:"total"`
 	im.Tally
 	LastError string        `json:"lastError,omitempty"`
+	Approval  *awaited      `json:"approval,omitempty"` // that it waits for
 	Rejected  []rejectedRow `json:"rows"`
 }
 
