@@ -128,8 +128,8 @@ type taking struct {
 	bytes   int64
 }
 
-func newTaking(ctx context.Context, o options) (t *taking, err error) {
-	t = &taking{options: o}
+func newTaking(ctx context.Context, o options) (_ *taking, err error) {
+	t := &taking{options: o}
 	if t.dir, err = os.MkdirTemp("", "guanxi-bench-"); err != nil {
 		return nil, err
 	}
