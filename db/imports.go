@@ -100,10 +100,13 @@ func (s *Store) DropChunks(ctx context.Context, before time.Time) error {
 }
 
 // importLock is the advisory lock of claiming an import.
-const importLock = 0x67756102
+const importLock = 0x67756104
 
-// ClaimImport takes an import to work on.
+// ClaimImport takes an import to work on. Whoever still writes a batch of it though his time is up is put out first: he holds locks
+// that nobody gets past, and on a stopped process the database would wait for ever.
 func (s *Store) ClaimImport(ctx context.Context, kind im.ImportKind, id im.ID, now, until time.Time) (i im.Import, found bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
 	q := new(builder).add(`update imports set attempt = attempt + 1, claimed_until = ? where state = 'RUNNING'
 		and (claimed_until is null or claimed_until <= ?) and id = (select i.id from imports i where i.kind = ? and i.state = 'RUNNING'
 		and (i.claimed_until is null or i.claimed_until <= ?)
@@ -115,8 +118,14 @@ func (s *Store) ClaimImport(ctx context.Context, kind im.ImportKind, id im.ID, n
 		q.add(" and i.id = ?", id)
 	}
 	q.add(" order by i.id limit 1) returning " + strings.ReplaceAll(importColumns, "i.", ""))
-	err = s.write(ctx, append(s.eng.alone(importLock), q.stmt(one(&i, &found, scanImport))))
+	ss := append(s.eng.alone(importLock), s.eng.putOut(`from imports i where i.kind = ? and i.state = 'RUNNING' and i.claimed_until <= ?`, string(kind), us(now))...)
+	err = s.write(ctx, append(ss, q.stmt(one(&i, &found, scanImport))))
 	return i, found, unavailable(err, "claim an import")
+}
+
+// fence is a statement that fails for whoever has an import no more.
+func fence(i im.Import, set string, args ...any) stmt {
+	return stmt{text: "update imports set " + set + " where id = ? and attempt = ? and state = 'RUNNING'", args: append(args, i.ID, i.Attempt), want: 1}
 }
 
 // ReclaimImports lets go of what a process held that is gone; alone: this one has the store to itself (see Hold), as it always
@@ -130,8 +139,7 @@ func (s *Store) ReclaimImports(ctx context.Context, alone bool) error {
 
 // RestartImport forgets the verdicts of an import.
 func (s *Store) RestartImport(ctx context.Context, i im.Import) error {
-	ss := []stmt{{text: `update imports set line = 0, accepted = 0, rejected = 0, unchanged = 0, in_review = 0, waiting = 0
-		where id = ? and attempt = ? and state = 'RUNNING'`, args: []any{i.ID, i.Attempt}, want: 1}}
+	ss := []stmt{fence(i, "line = 0, accepted = 0, rejected = 0, unchanged = 0, in_review = 0, waiting = 0")}
 	for _, table := range []string{"import_batches", "import_notes", "import_waiting", "import_scratch", "import_roster"} {
 		ss = append(ss, stmt{text: "delete from " + table + " where import_id = ?", args: []any{i.ID}})
 	}
@@ -183,9 +191,10 @@ func (s *Store) PostRows(ctx context.Context, b intake.Batch) error {
 	if err != nil {
 		return err
 	}
-	ss := append(s.stmtsOf(w, rest), stmt{text: `update imports set complete = ?, line = ?, accepted = ?, rejected = ?, unchanged = ?, in_review = ?,
-		waiting = ?, claimed_until = ? where id = ? and attempt = ? and state = 'RUNNING'`, want: 1, args: []any{i.Complete, i.Line, i.Accepted,
-		i.Rejected, i.Unchanged, i.InReview, i.Waiting, us(b.Until), i.ID, i.Attempt}})
+	// The import's own lock tells who is at a batch of it: see ClaimImport.
+	first = slices.Concat(s.eng.alone(oneAtATime(i.ID)), []stmt{fence(i, `complete = ?, line = ?, accepted = ?, rejected = ?, unchanged = ?, in_review = ?,
+		waiting = ?, claimed_until = ?`, i.Complete, i.Line, i.Accepted, i.Rejected, i.Unchanged, i.InReview, i.Waiting, us(b.Until))}, first)
+	ss := s.stmtsOf(w, rest)
 	if !i.DryRun {
 		made, more := directoryWrites(b.Writes)
 		loads, ss = append(loads, made...), append(ss, more...)
@@ -301,10 +310,10 @@ func (s *Store) WaitingRows(ctx context.Context, imp im.ID, after, limit int) (o
 }
 
 // KeepRoster notes who is in a file.
-func (s *Store) KeepRoster(ctx context.Context, imp im.ID, employees []string) error {
-	var ss []stmt
+func (s *Store) KeepRoster(ctx context.Context, i im.Import, employees []string, until time.Time) error {
+	ss := []stmt{fence(i, "claimed_until = ?", us(until))}
 	for _, no := range employees {
-		ss = append(ss, stmt{text: "insert into import_roster (import_id, employee_no) values (?, ?) on conflict do nothing", args: []any{imp, no}})
+		ss = append(ss, stmt{text: "insert into import_roster (import_id, employee_no) values (?, ?) on conflict do nothing", args: []any{i.ID, no}})
 	}
 	return unavailable(s.write(ctx, ss), "keep who is in a file")
 }

@@ -25,6 +25,14 @@ func (p *postgres) together(lock int64) []stmt {
 	return []stmt{{text: "select pg_advisory_xact_lock_shared(?)", args: []any{lock}, scan: func(row) error { return nil }}}
 }
 
+// putOut finds them by what pg_locks makes of the number of a lock: two halves, and a 1.
+func (p *postgres) putOut(from string, args ...any) []stmt {
+	return []stmt{{text: `select pg_terminate_backend(l.pid) from pg_locks l where l.locktype = 'advisory' and l.objsubid = 1 and l.granted and l.pid <> pg_backend_pid()
+		and l.database = (select d.oid from pg_database d where d.datname = current_database())
+		and l.classid::bigint << 32 | l.objid::bigint in (select ('x' || right(replace(i.id::text, '-', ''), 16))::bit(64)::bigint ` + from + ")",
+		args: args, scan: func(row) error { return nil }}}
+}
+
 // oldest goes by the transaction that inserted the row: whoever has read what another committed has a later number. Ids
 // come from the replicas' clocks, and may say otherwise.
 func (p *postgres) oldest(alias string) string {
@@ -38,6 +46,8 @@ func (e *sqlite) unlocked() string   { return "" } // there is one writer
 
 func (e *sqlite) alone(int64) []stmt    { return nil } // there is one writer
 func (e *sqlite) together(int64) []stmt { return nil }
+
+func (e *sqlite) putOut(string, ...any) []stmt { return nil } // nobody else has the file
 
 func (e *sqlite) announce(context.Context) error { return nil } // there is no other replica
 

@@ -75,6 +75,8 @@ type engine interface {
 	alone(lock int64) []stmt
 	// together is the same for writes that may run beside each other, but not beside one that is alone.
 	together(lock int64) []stmt
+	// putOut ends the sessions of whoever holds the lock, alone, of a row (oneAtATime) of alias i; from says which rows.
+	putOut(from string, args ...any) []stmt
 	// oldest orders rows of an alias as they were written: of two of which one was made knowing of the other, first the
 	// other, whatever clocks their replicas have.
 	oldest(alias string) string

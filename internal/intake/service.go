@@ -310,7 +310,7 @@ func (s *Service) roster(ctx context.Context, i *im.Import, kind Kind, open func
 			}
 		}
 		if err != nil && len(people) > 0 || len(people) == batchMost {
-			if err := s.KeepRoster(ctx, i.ID, people); err != nil {
+			if err := s.KeepRoster(ctx, *i, people, s.o.Now().Add(held)); err != nil {
 				return err
 			}
 			people = people[:0]

@@ -24,7 +24,7 @@ type Jobs interface {
 	// Chunk reads a piece; nil after the last.
 	Chunk(ctx context.Context, imp im.ID, n int) ([]byte, error)
 	// ClaimImport takes the oldest import of a kind that runs and that nobody has, or the one that is named. Of a kind, one
-	// runs at a time.
+	// runs at a time. What whoever had it last has begun to write and not finished is undone.
 	ClaimImport(ctx context.Context, kind im.ImportKind, id im.ID, now, until time.Time) (im.Import, bool, error)
 	// RestartImport forgets all verdicts of a claimed import.
 	RestartImport(ctx context.Context, i im.Import) error
@@ -36,8 +36,8 @@ type Jobs interface {
 	PostRows(ctx context.Context, b Batch) error
 	// WaitingRows reads rows that wait, from after a line on.
 	WaitingRows(ctx context.Context, imp im.ID, after, limit int) ([]Row, error)
-	// KeepRoster notes who is in a file that says that it is complete.
-	KeepRoster(ctx context.Context, imp im.ID, employees []string) error
+	// KeepRoster notes who is in a file that says that it is complete, and holds the import until then.
+	KeepRoster(ctx context.Context, i im.Import, employees []string, until time.Time) error
 	// Missing counts the employed, and those of them who are not in the file.
 	Missing(ctx context.Context, imp im.ID) (missing, employed int, err error)
 	// MissingMembers lists them, by id.
