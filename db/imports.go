@@ -165,6 +165,19 @@ func (s *Store) Imports(ctx context.Context, v im.Viewer, ids []im.ID) (map[im.I
 	return byIDs(ctx, s, v, im.KindImport, importColumns, "imports i", "i.id", ids, scanImport, func(i im.Import) im.ID { return i.ID })
 }
 
+// ListImports reads one page of imports.
+func (s *Store) ListImports(ctx context.Context, v im.Viewer, f intake.ImportFilter, r page.Request) (page.Result[im.Import], error) {
+	where := new(builder).visibleTo(v, im.KindImport).add(" and i.kind = ?", string(f.Kind))
+	if !f.WorkspaceID.IsZero() {
+		where.add(" and i.workspace_id = ?", f.WorkspaceID)
+	}
+	return list(ctx, s, listing[im.Import]{columns: importColumns, from: "imports i", where: where, order: order{id: "i.id", desc: true},
+		scan: func(row row) (im.Import, page.Position, error) {
+			i, err := scanImport(row)
+			return i, page.Position{ID: i.ID}, err
+		}}, r)
+}
+
 // ReleaseImport lets go of an import.
 func (s *Store) ReleaseImport(ctx context.Context, i im.Import) error {
 	return unavailable(s.eng.write(ctx, []stmt{{text: "update imports set claimed_until = null where id = ? and attempt = ?", args: []any{i.ID, i.Attempt}}}),

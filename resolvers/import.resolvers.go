@@ -44,3 +44,23 @@ func (r *mutationResolver) ImportBlacklist(ctx context.Context, input model.Impo
 	}
 	return b.ImportBlacklistPayload(res), nil
 }
+
+func (r *queryResolver) BlacklistImports(ctx context.Context, first *int, after *string, last *int, before *string, workspaceID *string) (*view.BlacklistImportConnection, error) {
+	b, v, err := r.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	workspace, err := ids{fault.BadUserInput}.optional("workspaceId", workspaceID, im.KindWorkspace)
+	if err != nil {
+		return nil, err
+	}
+	p, err := paging(ctx, intake.ImportsNewest, first, after, last, before)
+	if err != nil {
+		return nil, err
+	}
+	res, err := r.Sources.Imports.ListImports(ctx, v, intake.ImportFilter{Kind: im.BlacklistImport, WorkspaceID: workspace}, p)
+	if err != nil {
+		return nil, err
+	}
+	return b.BlacklistImportPage(res), nil
+}

@@ -56,6 +56,7 @@ var apart = map[string]string{
 	"Risk.signals":            "of one question",
 	"DirectoryImport.rows":    "of one import",
 	"BlacklistImport.rows":    "of one import",
+	"Query.blacklistImports":  "TestBlacklistImports",
 }
 
 // empty are the lists of which nothing stands in the company that is filled in.

@@ -1353,6 +1353,80 @@ func (p *planner) objectBlacklistImport(w *plan.Writer, sel *plan.Selection, obj
 	return true
 }
 
+var planBlacklistImportConnection = &plan.Type{Name: "BlacklistImportConnection", Is: []string{"BlacklistImportConnection"}, Fields: map[string]plan.Known{
+	"edges":      {ID: 0, NonNull: true},
+	"nodes":      {ID: 1, NonNull: true},
+	"pageInfo":   {ID: 2, NonNull: true},
+	"totalCount": {ID: 3, NonNull: false},
+}}
+
+func (p *planner) objectBlacklistImportConnection(w *plan.Writer, sel *plan.Selection, obj *view.BlacklistImportConnection) bool {
+	from := w.Open()
+	for i := range sel.Fields {
+		f := &sel.Fields[i]
+		w.Begin(f)
+		ok := false
+		switch f.ID {
+		case plan.Typename:
+			ok = w.String("BlacklistImportConnection")
+		case 0:
+			v := obj.Edges()
+			ok = plan.List(w, len(v), true, func(i0 int) bool {
+				return !(v[i0] == nil && w.Missing(true)) && p.objectBlacklistImportEdge(w, f.Under(w, planBlacklistImportEdge), v[i0])
+			})
+		case 1:
+			v := obj.Nodes
+			ok = plan.List(w, len(v), true, func(i0 int) bool {
+				return !(v[i0] == nil && w.Missing(true)) && p.objectBlacklistImport(w, f.Under(w, planBlacklistImport), v[i0])
+			})
+		case 2:
+			v := obj.PageInfo()
+			ok = !(v == nil && w.Missing(true)) && p.objectPageInfo(w, f.Under(w, planPageInfo), v)
+		case 3:
+			v := obj.TotalCount
+			ok = !(v == nil && w.Missing(false)) && w.Int(int64(*v))
+
+		}
+		if !w.End(f, ok) {
+			w.Cut(from)
+			return false
+		}
+	}
+	w.Close()
+	return true
+}
+
+var planBlacklistImportEdge = &plan.Type{Name: "BlacklistImportEdge", Is: []string{"BlacklistImportEdge"}, Fields: map[string]plan.Known{
+	"cursor": {ID: 0, NonNull: true},
+	"node":   {ID: 1, NonNull: true},
+}}
+
+func (p *planner) objectBlacklistImportEdge(w *plan.Writer, sel *plan.Selection, obj *view.BlacklistImportEdge) bool {
+	from := w.Open()
+	for i := range sel.Fields {
+		f := &sel.Fields[i]
+		w.Begin(f)
+		ok := false
+		switch f.ID {
+		case plan.Typename:
+			ok = w.String("BlacklistImportEdge")
+		case 0:
+			v := obj.Cursor
+			ok = w.String(string(v))
+		case 1:
+			v := obj.Node
+			ok = !(v == nil && w.Missing(true)) && p.objectBlacklistImport(w, f.Under(w, planBlacklistImport), v)
+
+		}
+		if !w.End(f, ok) {
+			w.Cut(from)
+			return false
+		}
+	}
+	w.Close()
+	return true
+}
+
 var planBlockManyPayload = &plan.Type{Name: "BlockManyPayload", Is: []string{"BlockManyPayload", "CommandPayload"}, Fields: map[string]plan.Known{
 	"results":    {ID: 0, NonNull: false},
 	"decision":   {ID: 1, NonNull: false},
@@ -4402,23 +4476,24 @@ var planQuery = &plan.Type{Name: "Query", Is: []string{"Query"}, Fields: map[str
 	"policyStats":      {ID: 11, NonNull: false},
 	"group":            {ID: 12, NonNull: false},
 	"groups":           {ID: 13, NonNull: true},
-	"member":           {ID: 14, NonNull: false},
-	"members":          {ID: 15, NonNull: true},
-	"department":       {ID: 16, NonNull: false},
-	"accounts":         {ID: 17, NonNull: true},
-	"inactiveAccounts": {ID: 18, NonNull: true},
-	"departments":      {ID: 19, NonNull: true},
-	"messages":         {ID: 20, NonNull: false},
-	"platforms":        {ID: 21, NonNull: true},
-	"workspaces":       {ID: 22, NonNull: true},
-	"relationship":     {ID: 23, NonNull: false},
-	"relationships":    {ID: 24, NonNull: true},
-	"contactCheck":     {ID: 25, NonNull: false},
-	"contactChecks":    {ID: 26, NonNull: true},
-	"blockPreview":     {ID: 27, NonNull: false},
-	"apiKeys":          {ID: 28, NonNull: true},
-	"__type":           {ID: 29, NonNull: false},
-	"__schema":         {ID: 30, NonNull: false},
+	"blacklistImports": {ID: 14, NonNull: true},
+	"member":           {ID: 15, NonNull: false},
+	"members":          {ID: 16, NonNull: true},
+	"department":       {ID: 17, NonNull: false},
+	"accounts":         {ID: 18, NonNull: true},
+	"inactiveAccounts": {ID: 19, NonNull: true},
+	"departments":      {ID: 20, NonNull: true},
+	"messages":         {ID: 21, NonNull: false},
+	"platforms":        {ID: 22, NonNull: true},
+	"workspaces":       {ID: 23, NonNull: true},
+	"relationship":     {ID: 24, NonNull: false},
+	"relationships":    {ID: 25, NonNull: true},
+	"contactCheck":     {ID: 26, NonNull: false},
+	"contactChecks":    {ID: 27, NonNull: true},
+	"blockPreview":     {ID: 28, NonNull: false},
+	"apiKeys":          {ID: 29, NonNull: true},
+	"__type":           {ID: 30, NonNull: false},
+	"__schema":         {ID: 31, NonNull: false},
 }}
 
 func (p *planner) rootQuery(ctx context.Context, w *plan.Writer, f *plan.Field) bool {
@@ -4504,48 +4579,54 @@ func (p *planner) rootQuery(ctx context.Context, w *plan.Writer, f *plan.Field) 
 			return !(v == nil && w.Missing(true)) && p.objectGroupConnection(w, f.Under(w, planGroupConnection), v)
 		})
 	case 14:
+		return plan.Resolve(ctx, w, f, p.fieldContext_Query_blacklistImports, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
+			return p.Resolvers.Query().BlacklistImports(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string), fc.Args["workspaceId"].(*string))
+		}, func(v *view.BlacklistImportConnection) bool {
+			return !(v == nil && w.Missing(true)) && p.objectBlacklistImportConnection(w, f.Under(w, planBlacklistImportConnection), v)
+		})
+	case 15:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Query_member, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Query().Member(ctx, fc.Args["id"].(*string), fc.Args["employeeNo"].(*string), fc.Args["accountName"].(*string))
 		}, func(v *view.Member) bool {
 			return !(v == nil && w.Missing(false)) && p.objectMember(w, f.Under(w, planMember), v)
 		})
-	case 15:
+	case 16:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Query_members, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Query().Members(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string), fc.Args["filter"].(*model.MemberFilter), fc.Args["orderBy"].(*model.MemberOrder))
 		}, func(v *view.MemberConnection) bool {
 			return !(v == nil && w.Missing(true)) && p.objectMemberConnection(w, f.Under(w, planMemberConnection), v)
 		})
-	case 16:
+	case 17:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Query_department, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Query().Department(ctx, fc.Args["id"].(string))
 		}, func(v *view.Department) bool {
 			return !(v == nil && w.Missing(false)) && p.objectDepartment(w, f.Under(w, planDepartment), v)
 		})
-	case 17:
+	case 18:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Query_accounts, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Query().Accounts(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string), fc.Args["filter"].(*model.AccountFilter))
 		}, func(v *view.AccountConnection) bool {
 			return !(v == nil && w.Missing(true)) && p.objectAccountConnection(w, f.Under(w, planAccountConnection), v)
 		})
-	case 18:
+	case 19:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Query_inactiveAccounts, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Query().InactiveAccounts(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string), fc.Args["days"].(*int))
 		}, func(v *view.AccountConnection) bool {
 			return !(v == nil && w.Missing(true)) && p.objectAccountConnection(w, f.Under(w, planAccountConnection), v)
 		})
-	case 19:
+	case 20:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Query_departments, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Query().Departments(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
 		}, func(v *view.DepartmentConnection) bool {
 			return !(v == nil && w.Missing(true)) && p.objectDepartmentConnection(w, f.Under(w, planDepartmentConnection), v)
 		})
-	case 20:
+	case 21:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Query_messages, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Query().Messages(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string), fc.Args["filter"].(model.MessageFilter))
 		}, func(v *view.MessageConnection) bool {
 			return !(v == nil && w.Missing(false)) && p.objectMessageConnection(w, f.Under(w, planMessageConnection), v)
 		})
-	case 21:
+	case 22:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Query_platforms, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Query().Platforms(ctx)
 		}, func(v []*model.Platform) bool {
@@ -4553,7 +4634,7 @@ func (p *planner) rootQuery(ctx context.Context, w *plan.Writer, f *plan.Field) 
 				return !(v[i0] == nil && w.Missing(true)) && p.objectPlatform(w, f.Under(w, planPlatform), v[i0])
 			})
 		})
-	case 22:
+	case 23:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Query_workspaces, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Query().Workspaces(ctx)
 		}, func(v []*view.Workspace) bool {
@@ -4561,25 +4642,25 @@ func (p *planner) rootQuery(ctx context.Context, w *plan.Writer, f *plan.Field) 
 				return !(v[i0] == nil && w.Missing(true)) && p.objectWorkspace(w, f.Under(w, planWorkspace), v[i0])
 			})
 		})
-	case 23:
+	case 24:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Query_relationship, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Query().Relationship(ctx, fc.Args["id"].(string))
 		}, func(v *view.Relationship) bool {
 			return !(v == nil && w.Missing(false)) && p.objectRelationship(w, f.Under(w, planRelationship), v)
 		})
-	case 24:
+	case 25:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Query_relationships, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Query().Relationships(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string), fc.Args["filter"].(*model.RelationshipFilter))
 		}, func(v *view.RelationshipConnection) bool {
 			return !(v == nil && w.Missing(true)) && p.objectRelationshipConnection(w, f.Under(w, planRelationshipConnection), v)
 		})
-	case 25:
+	case 26:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Query_contactCheck, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Query().ContactCheck(ctx, fc.Args["input"].(model.ContactCheckInput))
 		}, func(v *view.ContactCheck) bool {
 			return !(v == nil && w.Missing(false)) && p.objectContactCheck(w, f.Under(w, planContactCheck), v)
 		})
-	case 26:
+	case 27:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Query_contactChecks, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Query().ContactChecks(ctx, fc.Args["inputs"].([]*model.ContactCheckInput))
 		}, func(v []*view.ContactCheck) bool {
@@ -4587,13 +4668,13 @@ func (p *planner) rootQuery(ctx context.Context, w *plan.Writer, f *plan.Field) 
 				return !(v[i0] == nil && w.Missing(false)) && p.objectContactCheck(w, f.Under(w, planContactCheck), v[i0])
 			})
 		})
-	case 27:
+	case 28:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Query_blockPreview, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Query().BlockPreview(ctx, fc.Args["input"].(model.BlockInput))
 		}, func(v *view.BlockPreview) bool {
 			return !(v == nil && w.Missing(false)) && p.objectBlockPreview(w, f.Under(w, planBlockPreview), v)
 		})
-	case 28:
+	case 29:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Query_apiKeys, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Query().APIKeys(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
 		}, func(v *view.APIKeyConnection) bool {

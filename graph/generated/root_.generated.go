@@ -244,6 +244,18 @@ type ComplexityRoot struct {
 		Workspace   func(childComplexity int) int
 	}
 
+	BlacklistImportConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	BlacklistImportEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
 	BlockManyPayload struct {
 		Approval   func(childComplexity int) int
 		Decision   func(childComplexity int) int
@@ -723,6 +735,7 @@ type ComplexityRoot struct {
 		Alerts           func(childComplexity int, first *int, after *string, last *int, before *string, kind *model.AlertKind, open *bool) int
 		Approvals        func(childComplexity int, first *int, after *string, last *int, before *string, state *model.ApprovalState, mine *bool, requestedByID *string, subjectID *string) int
 		AuditEvents      func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.AuditFilter) int
+		BlacklistImports func(childComplexity int, first *int, after *string, last *int, before *string, workspaceID *string) int
 		BlockPreview     func(childComplexity int, input model.BlockInput) int
 		ChangeCursor     func(childComplexity int) int
 		ContactCheck     func(childComplexity int, input model.ContactCheckInput) int
@@ -1787,6 +1800,44 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.BlacklistImport.Workspace(childComplexity), true
+
+	case "BlacklistImportConnection.edges":
+		if e.ComplexityRoot.BlacklistImportConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BlacklistImportConnection.Edges(childComplexity), true
+	case "BlacklistImportConnection.nodes":
+		if e.ComplexityRoot.BlacklistImportConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BlacklistImportConnection.Nodes(childComplexity), true
+	case "BlacklistImportConnection.pageInfo":
+		if e.ComplexityRoot.BlacklistImportConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BlacklistImportConnection.PageInfo(childComplexity), true
+	case "BlacklistImportConnection.totalCount":
+		if e.ComplexityRoot.BlacklistImportConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BlacklistImportConnection.TotalCount(childComplexity), true
+
+	case "BlacklistImportEdge.cursor":
+		if e.ComplexityRoot.BlacklistImportEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BlacklistImportEdge.Cursor(childComplexity), true
+	case "BlacklistImportEdge.node":
+		if e.ComplexityRoot.BlacklistImportEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BlacklistImportEdge.Node(childComplexity), true
 
 	case "BlockManyPayload.approval":
 		if e.ComplexityRoot.BlockManyPayload.Approval == nil {
@@ -3920,6 +3971,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.AuditEvents(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["filter"].(*model.AuditFilter)), true
+	case "Query.blacklistImports":
+		if e.ComplexityRoot.Query.BlacklistImports == nil {
+			break
+		}
+
+		args, err := ec.field_Query_blacklistImports_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.BlacklistImports(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["workspaceId"].(*string)), true
 	case "Query.blockPreview":
 		if e.ComplexityRoot.Query.BlockPreview == nil {
 			break
@@ -6135,6 +6197,31 @@ extend type Mutation {
   "Blacklists the contacts that a file names; refused where a platform allows no bulk. It answers at once; the import goes on by itself, also on another replica or after a restart."
   importBlacklist(input: ImportBlacklistInput!): ImportBlacklistPayload @authorize(action: "bulk")
 }
+
+"A page of blacklists that were taken in."
+type BlacklistImportConnection {
+  "The rows with their cursors."
+  edges: [BlacklistImportEdge!]!
+  "The rows."
+  nodes: [BlacklistImport!]!
+  "Where the page stands."
+  pageInfo: PageInfo!
+  "How many there are; null beyond 100,000."
+  totalCount: Int
+}
+
+"One row of a page."
+type BlacklistImportEdge {
+  "Resume after or before it."
+  cursor: String!
+  "The row."
+  node: BlacklistImport!
+}
+
+extend type Query {
+  "Blacklists that were taken in, are being, or wait for people, the newest first: what the caller may see of them. workspaceId: those of one workspace."
+  blacklistImports(first: Int, after: String, last: Int, before: String, workspaceId: ID): BlacklistImportConnection! @authorize(action: "read")
+}
 `, BuiltIn: false},
 	{Name: "../schema/member.graphqls", Input: `"A person with an account in the organisation (成员)."
 type Member implements Node @authorize(action: "read") {
@@ -7702,6 +7789,30 @@ func (ec *executionContext) childFields_BlacklistImport(ctx context.Context, fie
 		return ec.fieldContext_BlacklistImport_rows(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type BlacklistImport", field.Name)
+}
+
+func (ec *executionContext) childFields_BlacklistImportConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_BlacklistImportConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_BlacklistImportConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_BlacklistImportConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_BlacklistImportConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type BlacklistImportConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_BlacklistImportEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_BlacklistImportEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_BlacklistImportEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type BlacklistImportEdge", field.Name)
 }
 
 func (ec *executionContext) childFields_BlockManyPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

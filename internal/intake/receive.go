@@ -16,8 +16,17 @@ import (
 	"github.com/guanxi-im/guanxi/internal/ledger"
 )
 
-// RowsByLine is the order of rows.
-const RowsByLine = "import_rows.line"
+// The orders of lists.
+const (
+	RowsByLine    = "import_rows.line"
+	ImportsNewest = "imports.newest"
+)
+
+// ImportFilter says which imports a list has: of one kind and, where it is not zero, on one workspace.
+type ImportFilter struct {
+	Kind        im.ImportKind
+	WorkspaceID im.ID
+}
 
 // Call is what a command carries beside its input.
 type Call struct {

@@ -45,6 +45,8 @@ type Jobs interface {
 
 	Import(ctx context.Context, id im.ID) (im.Import, bool, error)
 	Imports(ctx context.Context, v im.Viewer, ids []im.ID) (map[im.ID]im.Import, error)
+	// ListImports reads a page of imports that the viewer may see.
+	ListImports(ctx context.Context, v im.Viewer, f ImportFilter, r page.Request) (page.Result[im.Import], error)
 	// ImportRows reads a page of the rows of each of some imports.
 	ImportRows(ctx context.Context, imps []im.Import, onlyRejected bool, r page.Request) (map[im.ID]page.Result[Verdict], error)
 	ImportRowsByID(ctx context.Context, ids []im.ID) (map[im.ID]RowOf, error)

@@ -219,3 +219,25 @@ func (b *Batch) ImportBlacklistPayload(r intake.Result) *ImportBlacklistPayload 
 	}
 	return out
 }
+
+// BlacklistImportConnection is a page as the schema shapes it.
+type BlacklistImportConnection struct {
+	shape[im.Import]
+	Nodes []*BlacklistImport
+}
+
+// Edges are the rows with their cursors.
+func (c *BlacklistImportConnection) Edges() []*BlacklistImportEdge {
+	return edges(&c.shape, c.Nodes, func(at string, n *BlacklistImport) *BlacklistImportEdge { return &BlacklistImportEdge{at, n} })
+}
+
+// BlacklistImportEdge is one row of it.
+type BlacklistImportEdge struct {
+	Cursor string
+	Node   *BlacklistImport
+}
+
+// BlacklistImportPage presents a page.
+func (b *Batch) BlacklistImportPage(r page.Result[im.Import]) *BlacklistImportConnection {
+	return &BlacklistImportConnection{shapeOf(r), All(r.Nodes, func(i im.Import) *BlacklistImport { return &BlacklistImport{b.DirectoryImport(i)} })}
+}
