@@ -13,6 +13,8 @@ import (
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 
+	"github.com/guanxi-im/guanxi/db"
+	"github.com/guanxi-im/guanxi/internal/audit"
 	"github.com/guanxi-im/guanxi/internal/im"
 )
 
@@ -146,6 +148,32 @@ func (d *database) count(ctx context.Context) (map[string]int, error) {
 		out[t] = n
 	}
 	return out, nil
+}
+
+// sealed proves that the trail is whole and everything in it linked, and all changes numbered without a gap, within the moment that
+// sealing may take.
+func (d *database) sealed(ctx context.Context) error {
+	var events, changes int
+	for end := time.Now().Add(5 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		err := d.sql.QueryRowContext(ctx, `select (select count(*) from audit_events where sequence is null),
+			(select coalesce(max(number), 0) - count(*) + 2 * count(case when number is null then 1 end) from changes)`).Scan(&events, &changes)
+		if err != nil {
+			return err
+		}
+		if events == 0 && changes == 0 {
+			break
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("%d events are not linked, and %d changes not numbered", events, changes)
+		}
+	}
+	s, err := db.Open(ctx, d.url, db.Options{Now: time.Now, ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = s.Close() }()
+	_, err = audit.Verify(ctx, s, nil)
+	return err
 }
 
 // describe says what kind of database it is and what makes its commits durable.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"database/sql"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -15,15 +14,14 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/guanxi-im/guanxi/graph/nodeid"
+	"github.com/guanxi-im/guanxi/internal/audit"
 	"github.com/guanxi-im/guanxi/internal/im"
 )
 
-// ideal is the limit: net/http, encoding/json and the best way to write the rows of a block that the database knows.
-// It authenticates nobody, reads nothing, decides nothing and encrypts nothing.
+// ideal is the limit: net/http, encoding/json and the best way to write the rows of a block that the database knows, linked and
+// numbered as the gateway leaves them. It authenticates nobody, reads nothing, decides nothing and encrypts nothing.
 func ideal(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("ideal", flag.ContinueOnError)
 	url := flags.String("db", "", "database to write to")
@@ -35,11 +33,14 @@ func ideal(ctx context.Context, args []string) error {
 	if err := h.learn(ctx, &database{url: *like}); err != nil {
 		return fmt.Errorf("read a block: %w", err)
 	}
-	var err error
+	at, err := standing(ctx, *url)
+	if err != nil {
+		return fmt.Errorf("read where the trail stands: %w", err)
+	}
 	if path, ok := strings.CutPrefix(*url, "sqlite:"); ok {
-		h.write, err = sqliteWriter(ctx, path)
+		h.write, err = sqliteWriter(ctx, path, at)
 	} else {
-		h.write, err = postgresWriter(ctx, *url)
+		h.write, err = postgresWriter(ctx, *url, at)
 	}
 	if err != nil {
 		return err
@@ -68,7 +69,7 @@ type idealHandler struct {
 	ids   *im.IDs
 	like  model
 	keys  sync.Map // people who have a data key
-	write func(ctx context.Context, rows [][]any, fresh [][]any) error
+	write func(context.Context, written) error
 }
 
 // model is a block that the gateway wrote: rows of the ideal have its constants, and boxes of its sizes.
@@ -91,7 +92,13 @@ func (h *idealHandler) learn(ctx context.Context, d *database) error {
 		Scan(&m.rules, &m.needs, &m.obligations, &m.facts, &m.policy, &m.enforcement, &m.undo, &m.asked, &m.reason, &m.actor, &m.subject, &m.detail, &m.wrapped)
 }
 
-// idealInserts are the rows of a block; the sealer's columns stay null.
+// The inserts of a block that become linked and numbered.
+const (
+	insertEvent  = 3
+	insertChange = 4
+)
+
+// idealInserts are the rows of a block.
 var idealInserts = []string{
 	`insert into decisions (id, at, action, actor_id, target_kind, target_id, workspace_id, outcome, rules, needs, obligations, facts, policy_version)
 		values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -127,22 +134,25 @@ func (h *idealHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	rows := [][]any{
+	event := audit.Record{ID: h.ids.New(), At: at, Actor: from, ActorName: m.actor, Action: "block", Outcome: "ALLOW",
+		Subject: im.Ref{Kind: im.KindRelationship, ID: rel.ID}, About: to.ID, SubjectName: m.subject, Detail: m.detail, WorkspaceID: on.ID,
+		DecisionID: rel.DecisionID, RequestID: uuid.NewString()}
+	out := written{event: event, change: h.ids.New()}
+	out.rows = [][]any{
 		{rel.DecisionID, at, "block", from.ID, "member", to.ID, on.ID, "ALLOW", m.rules, m.needs, m.obligations, m.facts, m.policy},
 		{rel.ID, on.ID, "BLOCK", "ACTIVE", 1, "INITIATOR_VIEW", "API", from.ID, "member", to.ID, m.reason, at, at, m.enforcement, m.undo, m.asked, rel.DecisionID},
 		{h.ids.New(), "block:" + rel.ID.String() + ":1", "block", on.ID, "relationship", rel.ID, "NOT_NEEDED", at, at},
-		{h.ids.New(), at, "member", from.ID, m.actor, "block", "ALLOW", "relationship", rel.ID, to.ID, m.subject, m.detail, on.ID, rel.DecisionID, uuid.NewString()},
-		{h.ids.New(), at, rel.ID, string(snapshot)},
+		{event.ID, at, "member", from.ID, m.actor, "block", "ALLOW", "relationship", rel.ID, to.ID, m.subject, m.detail, on.ID, rel.DecisionID, event.RequestID},
+		{out.change, at, rel.ID, string(snapshot)},
 	}
-	var fresh [][]any
 	for _, subject := range []im.ID{from.ID, to.ID} {
 		if _, known := h.keys.LoadOrStore(subject, true); !known {
 			wrapped := make([]byte, len(m.wrapped))
 			_, _ = rand.Read(wrapped) // never fails
-			fresh = append(fresh, []any{h.ids.New(), subject, wrapped, at})
+			out.fresh = append(out.fresh, []any{h.ids.New(), subject, wrapped, at})
 		}
 	}
-	if err := h.write(r.Context(), rows, fresh); err != nil {
+	if err := h.write(r.Context(), out); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
@@ -154,94 +164,4 @@ func (h *idealHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.Data.Block.Results, a.Data.Block.UserErrors = []q4Result{res}, []struct{}{}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	_ = json.NewEncoder(w).Encode(a) // a client that hung up is no fault of ours
-}
-
-// postgresWriter writes the rows as one batch: one round trip, one transaction, every statement prepared before.
-func postgresWriter(ctx context.Context, url string) (func(context.Context, [][]any, [][]any) error, error) {
-	cfg, err := pgxpool.ParseConfig(url)
-	if err != nil {
-		return nil, err
-	}
-	cfg.MaxConns = 32 // the more commits wait together, the fewer writes to the disk
-	pool, err := pgxpool.NewWithConfig(ctx, cfg)
-	if err != nil {
-		return nil, err
-	}
-	inserts := make([]string, len(idealInserts))
-	for i, text := range idealInserts {
-		inserts[i] = numbered(text, 0)
-	}
-	key := numbered(idealKey, 0)
-	return func(ctx context.Context, rows, fresh [][]any) error {
-		var b pgx.Batch // without begin and commit it is a transaction of its own
-		for i, args := range rows {
-			b.Queue(inserts[i], args...)
-		}
-		for _, args := range fresh {
-			b.Queue(key, args...)
-		}
-		return pool.SendBatch(ctx, &b).Close()
-	}, nil
-}
-
-// sqliteWriter has one writer, which commits together what has queued up meanwhile.
-func sqliteWriter(ctx context.Context, path string) (func(context.Context, [][]any, [][]any) error, error) {
-	db, err := sql.Open("sqlite", "file:"+path+"?_txlock=immediate&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)")
-	if err != nil {
-		return nil, err
-	}
-	db.SetMaxOpenConns(1)
-	inserts := make([]*sql.Stmt, len(idealInserts))
-	for i, text := range idealInserts {
-		if inserts[i], err = db.PrepareContext(ctx, text); err != nil {
-			return nil, err
-		}
-	}
-	key, err := db.PrepareContext(ctx, idealKey)
-	if err != nil {
-		return nil, err
-	}
-	type unit struct {
-		rows, fresh [][]any
-		done        chan error
-	}
-	const groupMax = 32
-	queue := make(chan unit, groupMax)
-	commit := func(group []unit) error {
-		tx, err := db.BeginTx(ctx, nil)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = tx.Rollback() }()
-		for _, u := range group {
-			for i, args := range u.rows {
-				if _, err := tx.StmtContext(ctx, inserts[i]).ExecContext(ctx, args...); err != nil {
-					return err
-				}
-			}
-			for _, args := range u.fresh {
-				if _, err := tx.StmtContext(ctx, key).ExecContext(ctx, args...); err != nil {
-					return err
-				}
-			}
-		}
-		return tx.Commit()
-	}
-	go func() {
-		for u := range queue {
-			group := []unit{u}
-			for len(group) < groupMax && len(queue) > 0 {
-				group = append(group, <-queue)
-			}
-			err := commit(group)
-			for _, u := range group {
-				u.done <- err
-			}
-		}
-	}()
-	return func(_ context.Context, rows, fresh [][]any) error {
-		u := unit{rows, fresh, make(chan error, 1)}
-		queue <- u
-		return <-u.done
-	}, nil
 }

@@ -219,7 +219,8 @@ func rates(runs []sample) []float64 {
 
 func median(sorted []float64) float64 { return sorted[len(sorted)/2] }
 
-// check proves that both wrote what they answered: the same number of each kind of row for each block.
+// check proves that both wrote what they answered: the same number of each kind of row for each block, in a trail that is linked
+// from end to end, with changes that are all numbered.
 func check(ctx context.Context, sides []*side) error {
 	fmt.Println("\nrows written for each block that was answered:")
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
@@ -241,7 +242,12 @@ func check(ctx context.Context, sides []*side) error {
 		fmt.Fprintln(w)
 	}
 	_ = w.Flush()
-	fmt.Println("\nThe gateway authenticates, reads the facts, decides, seals texts, links its trail and numbers its changes besides;\nthe ideal only writes.")
+	for _, s := range sides {
+		if err := s.db.sealed(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", s.name, err))
+		}
+	}
+	fmt.Println("\nBoth have linked their trail and numbered their changes. The gateway authenticates, reads the facts, decides and seals texts besides;\nthe ideal only writes.")
 	return errors.Join(errs...)
 }
 
