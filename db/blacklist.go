@@ -108,8 +108,7 @@ func (s *Store) loaded(ctx context.Context, w *writing, u ledger.Unit, imp im.ID
 	}
 	for _, i := range u.Intents {
 		turns[i.TargetID]++
-		intents.rows = append(intents.rows, []any{i.ID, i.Key, i.Kind, i.WorkspaceID, string(i.Subject.Kind), i.Subject.ID, i.TargetID, turns[i.TargetID],
-			string(i.State), us(i.CreatedAt), us(i.NextTryAt), us(i.SettledAt)})
+		intents.rows = append(intents.rows, intentRow(i, turns[i.TargetID]))
 	}
 	for _, e := range u.Events {
 		events.rows = append(events.rows, eventRow(w, e))

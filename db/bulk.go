@@ -2,7 +2,6 @@ package db
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"sync"
 
@@ -103,7 +102,7 @@ func (e *sqlite) bulk(ctx context.Context, first []stmt, loads []load, ss []stmt
 
 // insertText is the text that inserts n rows.
 func insertText(l load, n int) string {
-	key := fmt.Sprint(l.table, n, len(l.columns))
+	key := insertKey{l.table, len(l.columns), n}
 	if t, ok := insertTexts.Load(key); ok {
 		return t.(string)
 	}
@@ -113,7 +112,13 @@ func insertText(l load, n int) string {
 	return t
 }
 
-var insertTexts sync.Map
+var insertTexts sync.Map // by insertKey
+
+// insertKey names an insert of so many rows of so many columns.
+type insertKey struct {
+	table         string
+	columns, rows int
+}
 
 // amongTexts is a condition that a column has one of some values: one text for all lengths on PostgreSQL, a few on SQLite.
 func (s *Store) amongTexts(q *builder, column string, vals []string) *builder {

@@ -127,6 +127,10 @@ func (s *Store) stmtsOf(w *writing, u ledger.Unit) (ss []stmt) {
 			args: []any{v.ID, v.ApprovalID, v.ByID, v.Approved, w.seal(v.About, v.Comment, placeVerdict, v.ID), us(v.At)}})
 	}
 	for _, i := range u.Intents {
+		if i.State != im.DeliveryPending { // what is not carried out has no turn
+			ss = append(ss, intentsLoad.insert(intentRow(i, nil)))
+			continue
+		}
 		ss = append(ss, stmt{text: `insert into intents (id, key, kind, workspace_id, subject_kind, subject_id, target_id, turn, state, created_at,
 			next_try_at, settled_at) values (?, ?, ?, ?, ?, ?, ?,
 			(select coalesce(max(o.turn), 0) + 1 from intents o where o.target_id = ? and o.state = 'PENDING'), ?, ?, ?, ?)`,
@@ -193,6 +197,12 @@ func eventRow(w *writing, e im.AuditEvent) []any {
 		e.Action, null(e.Outcome), null(e.Subject.Kind), e.Subject.ID, e.About,
 		w.seal(about(e), im.Text(e.SubjectName), placeSubject, e.ID), w.seal(about(e), e.Detail, placeDetail, e.ID),
 		e.WorkspaceID, e.DecisionID, null(e.RequestID), null(e.Prevented)}
+}
+
+// intentRow is the row of an intent; turn is NULL for one that does not wait to be carried out.
+func intentRow(i im.Intent, turn any) []any {
+	return []any{i.ID, i.Key, i.Kind, i.WorkspaceID, string(i.Subject.Kind), i.Subject.ID, i.TargetID, turn, string(i.State), us(i.CreatedAt),
+		us(i.NextTryAt), us(i.SettledAt)}
 }
 
 func changeRow(c im.Change) []any {
