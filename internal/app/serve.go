@@ -470,6 +470,7 @@ func (s *server) background(ctx context.Context, sims *sims, marks *audit.Keeper
 	others.Go(func() { s.files.Run(ctx) })
 	others.Go(func() { s.rules.Run(ctx) })
 	others.Go(func() { s.tidy(ctx) })
+	others.Go(func() { giveBack(ctx) })
 	if marks != nil {
 		others.Go(func() { s.keepMarks(ctx, marks) })
 	}
