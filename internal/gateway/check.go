@@ -35,6 +35,20 @@ type checkVerdict struct {
 	Reason  string `json:"reason,omitempty"`
 }
 
+// readPreDelivery reads the question; where it cannot be read, malformed is the status to refuse it with.
+func readPreDelivery(w http.ResponseWriter, r *http.Request) (q PreDelivery, malformed int) {
+	in := json.NewDecoder(http.MaxBytesReader(w, r.Body, checkMax))
+	in.DisallowUnknownFields()
+	err := in.Decode(&q)
+	switch tooLarge := (*http.MaxBytesError)(nil); {
+	case errors.As(err, &tooLarge):
+		return q, http.StatusRequestEntityTooLarge
+	case err != nil, in.More(), q.Workspace == "", q.From == "", q.To == "", !slices.Contains(im.Channels, q.Channel):
+		return q, http.StatusBadRequest
+	}
+	return q, 0
+}
+
 // preDelivery answers POST /v1/check. While the store does not answer it says what is declared of the workspace: so that whoever
 // asks need not know what to do then.
 func (o *Options) preDelivery(w http.ResponseWriter, r *http.Request) {
@@ -48,17 +62,7 @@ func (o *Options) preDelivery(w http.ResponseWriter, r *http.Request) {
 	refuse := func(status int, f *fault.Error) {
 		say(status, map[string]string{"code": string(f.Code), "message": f.Text(lang)})
 	}
-	var q PreDelivery
-	in := json.NewDecoder(http.MaxBytesReader(w, r.Body, checkMax))
-	in.DisallowUnknownFields()
-	if err := in.Decode(&q); err != nil || in.More() || q.Workspace == "" || q.From == "" || q.To == "" || !slices.Contains(im.Channels, q.Channel) {
-		if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-			refuse(http.StatusRequestEntityTooLarge, fault.New(fault.BadUserInput, "check_malformed"))
-			return
-		}
-		refuse(http.StatusBadRequest, fault.New(fault.BadUserInput, "check_malformed"))
-		return
-	}
+	q, malformed := readPreDelivery(w, r)
 	ctx, cancel := context.WithTimeout(r.Context(), checkTime)
 	defer cancel()
 	at, err := o.signIn(ctx, credentialOf(r.Header))
@@ -73,6 +77,10 @@ func (o *Options) preDelivery(w http.ResponseWriter, r *http.Request) {
 			refuse(http.StatusTooManyRequests, no)
 			return
 		}
+	}
+	if malformed != 0 { // which costs as much as a question that can be read
+		refuse(malformed, fault.New(fault.BadUserInput, "check_malformed"))
+		return
 	}
 	allowed := false
 	if err == nil {

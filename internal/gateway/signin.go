@@ -40,11 +40,14 @@ func ofSocket(p map[string]any) (c credential) {
 
 func (c credential) given() bool { return c != credential{} }
 
+// credentialsTwo is the key of the fault of who signs in as two.
+const credentialsTwo = "credentials_two"
+
 // signIn believes one credential; of two it is not clear who asks.
 func (o *Options) signIn(ctx context.Context, c credential) (im.Session, error) {
 	switch {
 	case c.key != "" && c.authorization != "":
-		return im.Session{}, fault.New(fault.Unauthenticated, "credentials_two")
+		return im.Session{}, fault.New(fault.Unauthenticated, credentialsTwo)
 	case c.key != "":
 		return o.AuthenticateKey(ctx, c.key)
 	}

@@ -89,6 +89,7 @@ var (
 	endInvalid     = &ending{4400, "Invalid message received"}
 	endUnsigned    = &ending{4401, "Unauthorized"}
 	endForbidden   = &ending{4403, "Forbidden"}
+	endTwo         = &ending{4403, "Forbidden: authorization and x-api-key are both there; send one of them"} // at most 123 bytes
 	endExpired     = &ending{4403, "Session ended"}
 	endProtocol    = &ending{4406, "Subprotocol not acceptable"}
 	endSilent      = &ending{4408, "Connection initialisation timeout"}
@@ -240,6 +241,8 @@ func (c *talk) greet(payload json.RawMessage) (leave func(), why *ending) {
 	case err != nil && !fault.Is(err, fault.Unauthenticated):
 		c.o.Log.WarnContext(ctx, "a socket could not sign in", "error", err)
 		return nil, endOurFault
+	case err != nil && fault.As(err).Key == credentialsTwo:
+		return nil, endTwo
 	case err != nil:
 		return nil, endForbidden
 	}

@@ -142,23 +142,28 @@ func quoted(s string) string {
 
 // closeCode says something on a new socket and answers the code with which it is then closed; -1: it is not.
 func closeCode(c *testkit.Client, say testkit.Message) websocket.StatusCode {
+	return websocket.CloseStatus(closing(c, say))
+}
+
+// closing is the error with which a socket ends after a message; nil: it does not.
+func closing(c *testkit.Client, say testkit.Message) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	conn, err := c.Dial(ctx)
 	if err != nil {
-		return -1
+		return err
 	}
 	defer func() { _ = conn.CloseNow() }()
 	if err := wsjson.Write(ctx, conn, say); err != nil {
-		return -1
+		return err
 	}
 	for {
 		var m testkit.Message
 		if err := wsjson.Read(ctx, conn, &m); err != nil {
-			return websocket.CloseStatus(err)
+			return err
 		}
 		if m.Type == "connection_ack" || m.Type == "next" {
-			return -1
+			return nil
 		}
 	}
 }

@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -126,7 +127,11 @@ func TestServiceSignsIn(t *testing.T) {
 		expect(t, "on a socket", closeCode(c.As(""), init(vars{"x-api-key": demoKey})), websocket.StatusCode(-1))
 		expect(t, "as the header is spelt", closeCode(c.As(""), init(vars{"X-API-Key": demoKey})), websocket.StatusCode(-1))
 		expect(t, "another key on a socket", closeCode(c.As(""), init(vars{"x-api-key": "x"})), websocket.StatusCode(4403))
-		expect(t, "both on a socket", closeCode(c.As(""), init(vars{"x-api-key": demoKey, "authorization": "Bearer " + token})), websocket.StatusCode(4403))
+		both := closing(c.As(""), init(vars{"x-api-key": demoKey, "authorization": "Bearer " + token}))
+		expect(t, "both on a socket", websocket.CloseStatus(both), websocket.StatusCode(4403))
+		if told, ok := errors.AsType[websocket.CloseError](both); !ok || !strings.Contains(told.Reason, "authorization and x-api-key") {
+			t.Errorf("both on a socket: %v", both)
+		}
 
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()

@@ -224,19 +224,25 @@ func TestBudgets(t *testing.T) {
 		t.Errorf("over a socket: %s", got)
 	}
 
-	// So do the questions of relays, who are told what is left.
-	relay := func(headers ...string) (last testkit.Reply) {
+	// So do the questions of relays, who are told what is left, also those that cannot be read.
+	relay := func(question string, headers ...string) (last testkit.Reply) {
 		t.Helper()
 		for range 310 {
-			last = s.Send("POST", "/v1/check", `{"workspace":"wecom-hq","from":"wm_spam","to":"wangfang004","channel":"DIRECT_MESSAGE"}`, headers...)
+			last = s.Send("POST", "/v1/check", question, headers...)
 			if !strings.HasPrefix(last.Header.Get("RateLimit"), `"cost";r=`) || last.Status == 429 {
 				break
 			}
 		}
 		return last
 	}
-	for who, headers := range map[string][]string{"a relay": {"Authorization", "Bearer " + testkit.Token(t, "liqiang005")}, "a relay that nobody knows": {"X-API-Key", "nonsense", "X-Forwarded-For", "198.51.100.11"}} {
-		r := relay(headers...)
+	const question = `{"workspace":"wecom-hq","from":"wm_spam","to":"wangfang004","channel":"DIRECT_MESSAGE"}`
+	for who, asked := range map[string][]string{
+		"a relay":                   {question, "Authorization", "Bearer " + testkit.Token(t, "liqiang005")},
+		"a relay that nobody knows": {question, "X-API-Key", "nonsense", "X-Forwarded-For", "198.51.100.11"},
+		"half a question":           {question[:20], "Authorization", "Bearer " + testkit.Token(t, "mengjie015")},
+		"half a question of nobody": {question[:20], "X-Forwarded-For", "198.51.100.12"},
+	} {
+		r := relay(asked[0], asked[1:]...)
 		expect(t, who, r.Status, 429)
 		if r.Header.Get("Retry-After") == "" || !strings.HasPrefix(r.Header.Get("RateLimit"), `"cost";r=0;`) || !strings.Contains(r.Body, `"code":"RATE_LIMITED"`) {
 			t.Errorf("%s: %v %s", who, r.Header, r.Body)
