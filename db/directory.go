@@ -35,7 +35,7 @@ func (s *Store) MemberByAccount(ctx context.Context, account string) (m im.Membe
 	return m, found, unavailable(err, "read member by account")
 }
 
-// PeopleVersion grows after each write of this process that may have changed who is let in, or with what rights.
+// PeopleVersion grows after each write of this process that may have changed who is let in, or with what rights, or ended a key.
 func (s *Store) PeopleVersion() uint64 { return s.people.Load() }
 
 // signedIn scans a member behind whether he is let in.

@@ -24,7 +24,7 @@ func (s *Store) Post(ctx context.Context, u ledger.Unit) error {
 		return err
 	}
 	err = s.post(ctx, ss)
-	if len(u.CutOffs)+len(u.AccountSteps)+len(u.Bindings) > 0 { // also after an error, which does not always mean that nothing was written
+	if len(u.CutOffs)+len(u.AccountSteps)+len(u.Bindings)+len(u.Revoked) > 0 { // also after an error, which does not always mean that nothing was written
 		s.people.Add(1)
 	}
 	if err != nil {

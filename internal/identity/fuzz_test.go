@@ -19,9 +19,12 @@ import (
 // lock is a directory with one key.
 type lock struct {
 	people
-	key  im.APIKey
-	used int
+	key     im.APIKey
+	used    int
+	version uint64
 }
+
+func (l *lock) PeopleVersion() uint64 { return l.version }
 
 func (l *lock) KeyByPrefix(_ context.Context, prefix string) (im.APIKey, bool, error) {
 	if prefix != l.key.Prefix {
@@ -61,6 +64,7 @@ func TestAuthenticateKey(t *testing.T) {
 	}
 	for what, end := range map[string]func(){"expired": func() { l.key.ExpiresAt = now }, "revoked": func() { l.key.ExpiresAt, l.key.RevokedAt = time.Time{}, now }} {
 		before := l.key
+		l.version++
 		if end(); !fault.Is(func() error { _, err := s.AuthenticateKey(t.Context(), key); return err }(), fault.Unauthenticated) {
 			t.Errorf("%s and good", what)
 		}

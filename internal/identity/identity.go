@@ -22,7 +22,7 @@ import (
 // Store is where people and services are looked up, whoever asks.
 type Store interface {
 	MemberByAccount(ctx context.Context, account string) (im.Member, bool, error)
-	// PeopleVersion grows after each write of this process that may have changed what [Store.MemberByAccount] reads.
+	// PeopleVersion grows after each write of this process that may have changed what [Store.MemberByAccount] reads, or ended a key.
 	PeopleVersion() uint64
 	FindMember(ctx context.Context, v im.Viewer, by directory.MemberKey) (im.Member, bool, error)
 	KeyByPrefix(ctx context.Context, prefix string) (im.APIKey, bool, error)
@@ -52,9 +52,10 @@ type Service struct {
 	o      Options
 	parser *jwt.Parser
 	live   live
-	people *lru.Cache[string, person]   // who asked lately, by account
-	tokens *lru.Cache[tokenHash, named] // that were looked through lately
-	heard  atomic.Uint64                // how often another replica was heard of
+	people *lru.Cache[string, person]      // who asked lately, by account
+	tokens *lru.Cache[tokenHash, named]    // that were looked through lately
+	keys   *lru.Cache[tokenHash, knownKey] // that were right lately
+	heard  atomic.Uint64                   // how often another replica was heard of
 }
 
 // New makes the service.
@@ -74,7 +75,8 @@ func New(s Store, p authz.Source, o Options) *Service {
 	}
 	people, _ := lru.New[string, person](knownMost) // fails only for a size below one
 	tokens, _ := lru.New[tokenHash, named](knownMost)
-	return &Service{store: s, policy: p, o: o, live: newLive(), people: people, tokens: tokens, parser: jwt.NewParser(
+	keys, _ := lru.New[tokenHash, knownKey](knownMost)
+	return &Service{store: s, policy: p, o: o, live: newLive(), people: people, tokens: tokens, keys: keys, parser: jwt.NewParser(
 		jwt.WithValidMethods(methods), jwt.WithIssuer(o.Issuer), jwt.WithAudience(o.Audience),
 		jwt.WithLeeway(o.Leeway), jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithTimeFunc(o.Now))}
 }
@@ -193,7 +195,11 @@ func (s *Service) rights(m im.Member) im.Viewer {
 
 // ofService works out what policy lets a service read that asks with a key.
 func (s *Service) ofService(k im.APIKey) im.Viewer {
-	return allowed(s.policy.Engine(), im.Viewer{Service: im.Service{ID: k.ServiceID, Name: k.ServiceName, Scopes: k.Scopes, KeyID: k.ID}})
+	return allowed(s.policy.Engine(), im.Viewer{Service: serviceOf(k)})
+}
+
+func serviceOf(k im.APIKey) im.Service {
+	return im.Service{ID: k.ServiceID, Name: k.ServiceName, Scopes: k.Scopes, KeyID: k.ID}
 }
 
 // actorOf is who asks, as policy sees him where no workspace is in question. A service is active: its key holds.

@@ -74,21 +74,44 @@ func (s *Service) AuthenticateKey(ctx context.Context, key string) (im.Session, 
 	if !ok {
 		return im.Session{}, refuse(errors.New("no API key"))
 	}
-	hash := hashKey(key)
-	k, found, err := s.store.KeyByPrefix(ctx, prefix)
+	k, viewer, err := s.serviceKey(ctx, prefix, key)
 	if err != nil {
 		return im.Session{}, err
 	}
 	now := s.o.Now()
-	if subtle.ConstantTimeCompare(hash, k.Hash) != 1 || !found || !k.HoldsAt(now) {
-		return im.Session{}, refuse(errors.New("the API key is none of ours, or holds no longer"))
+	if !k.HoldsAt(now) {
+		return im.Session{}, refuse(errKeyHoldsNot)
 	}
 	if now.Sub(k.LastUsedAt) > usedEvery {
 		if err := s.store.UsedKey(ctx, k.ID, now, now.Add(-usedEvery)); err != nil { // no reason to keep anybody out
 			s.o.Log.WarnContext(ctx, "the use of an API key was not noted", "key", k.ID, "error", err)
 		}
 	}
-	return im.Session{Viewer: s.ofService(k), Until: k.ExpiresAt}, nil
+	return im.Session{Viewer: viewer, Until: k.ExpiresAt}, nil
+}
+
+var errKeyHoldsNot = errors.New("the API key is none of ours, or holds no longer")
+
+// serviceKey reads the key of that text, and who asks with it. One that was right is known by its hash as long as a person is, see
+// [Service.person]: whoever revokes it makes it unknown.
+func (s *Service) serviceKey(ctx context.Context, prefix, text string) (im.APIKey, im.Viewer, error) {
+	hash := hashKey(text)
+	asOf := s.asOf()
+	if k, ok := s.keys.Get(tokenHash(hash)); ok && k.holds(asOf) {
+		return k.key, k.viewer, nil
+	}
+	k, found, err := s.store.KeyByPrefix(ctx, prefix)
+	if err != nil {
+		return im.APIKey{}, im.Viewer{}, err
+	}
+	if subtle.ConstantTimeCompare(hash, k.Hash) != 1 || !found {
+		return im.APIKey{}, im.Viewer{}, refuse(errKeyHoldsNot)
+	}
+	v := allowed(asOf.engine, im.Viewer{Service: serviceOf(k)})
+	if now := s.o.Now(); k.HoldsAt(now) && now.Sub(k.LastUsedAt) <= usedEvery { // else its use is still to be noted
+		s.keys.Add(tokenHash(hash), knownKey{k, v, asOf})
+	}
+	return k, v, nil
 }
 
 // DemoService is the service of the demo, with its key.

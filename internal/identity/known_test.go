@@ -77,3 +77,64 @@ func TestKnown(t *testing.T) {
 	d.during = nil
 	ask("and read anew", 8, true)
 }
+
+// keyring is a store of one key, and counts how often it is read.
+type keyring struct {
+	desk
+	key  im.APIKey
+	keys int
+}
+
+func (k *keyring) KeyByPrefix(_ context.Context, prefix string) (im.APIKey, bool, error) {
+	k.keys++
+	return k.key, prefix == k.key.Prefix, nil
+}
+
+func (k *keyring) UsedKey(_ context.Context, _ im.ID, now, _ time.Time) error {
+	k.key.LastUsedAt = now
+	return nil
+}
+
+// A key that was right is not read again at once, unless something was written, here or elsewhere, or time has passed.
+func TestKeysAreKnown(t *testing.T) {
+	s := service(t, ours)
+	prefix, text, hash := newKey()
+	k := &keyring{key: im.APIKey{ID: im.ID{1}, ServiceName: "crm", Prefix: prefix, Hash: hash, Scopes: []string{"service:check"}}}
+	s.store = k
+	ask := func(what, text string, reads int, in bool) {
+		t.Helper()
+		at, err := s.AuthenticateKey(t.Context(), text)
+		if in != (err == nil) || !in && !fault.Is(err, fault.Unauthenticated) || in && at.Viewer.Service.Name != "crm" {
+			t.Errorf("%s: %+v, %v", what, at.Viewer.Service, err)
+		}
+		if k.keys != reads {
+			t.Errorf("%s: read %d times, want %d", what, k.keys, reads)
+		}
+	}
+	ask("the first time, which is noted", text, 1, true)
+	ask("the second time", text, 2, true)
+	ask("again", text, 2, true)
+	last := text[len(text)-2:] // the very last letter stands for fewer bits
+	other := text[:len(text)-2] + map[bool]string{true: "B", false: "A"}[last[0] == 'A'] + last[1:]
+	ask("another secret of the same prefix", other, 3, false)
+	ask("and once more", other, 4, false)
+	s.policy = service(t, ours).policy
+	ask("under other rules", text, 5, true)
+	s.Heard()
+	ask("another replica wrote", text, 6, true)
+
+	k.key.RevokedAt = now.Add(-time.Second)
+	ask("revoked behind our back", text, 6, true)
+	k.version++
+	ask("a write of this process is noticed", text, 7, false)
+	ask("and stays so", text, 8, false)
+
+	k.key.RevokedAt, k.key.ExpiresAt = time.Time{}, now
+	k.version++
+	ask("ended by itself", text, 9, false)
+	k.key.ExpiresAt = time.Time{}
+	k.version++
+	ask("it holds", text, 10, true)
+	time.Sleep(knownFor)
+	ask("a moment later", text, 11, true)
+}
