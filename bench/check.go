@@ -4,10 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"text/tabwriter"
 	"time"
 
@@ -15,40 +18,63 @@ import (
 	"github.com/guanxi-im/guanxi/internal/im"
 )
 
-const checkDocument = `query Check($in: ContactCheckInput!) { contactCheck(input: $in) { allowed enforcement } }`
-
-// checkRequests ask whether colleagues of the administrator's may reach him. One in two asks about somebody whom he
-// has blocked.
-func (w *world) checkRequests() ([][]byte, error) {
-	const distinct = 500
-	token, err := w.token(administrator)
-	if err != nil {
-		return nil, err
-	}
-	out := make([][]byte, distinct)
-	for i := range out {
-		from := 2 + int(scatter(uint64(i))%uint64(w.members-2))
-		if i%2 == 0 {
-			from = w.blocked(administrator, i%3)
-		}
-		body, err := json.Marshal(map[string]any{"query": checkDocument, "variables": map[string]any{"in": map[string]string{
-			"fromId": nodeid.Encode(im.KindMember, memberRow.id(from)), "toId": nodeid.Encode(im.KindMember, memberRow.id(administrator)), "channel": "DIRECT_MESSAGE"}}})
-		if err != nil {
-			return nil, err
-		}
-		out[i] = post(token, body)
-	}
-	return out, nil
+// question is one way to ask whether colleagues may reach the administrator.
+type question struct {
+	name     string
+	distinct int // of so many different requests
+	want     string
+	request  func(w *world, token string, n int) ([]byte, error)
 }
 
-// checks measures contactCheck among 10,000 and among a million relationships, in turns.
-func checks(ctx context.Context, o options) error {
-	type place struct {
-		w        *world
-		gateway  *process
-		requests [][]byte
-		runs     map[int][]sample
+// checkedTogether is how many pairs one question of [contactChecks] is about.
+const checkedTogether = 50
+
+var questions = []question{
+	{"contactCheck", 500, `"contactCheck":{`, func(w *world, token string, n int) ([]byte, error) {
+		return aimed(token, `query Check($in: ContactCheckInput!) { contactCheck(input: $in) { allowed enforcement } }`, w.checkInput(n))
+	}},
+	{"contactChecks of 50", 40, `"contactChecks":[{`, func(w *world, token string, n int) ([]byte, error) {
+		in := make([]map[string]string, checkedTogether)
+		for i := range in {
+			in[i] = w.checkInput(n*checkedTogether + i)
+		}
+		return aimed(token, `query Checks($in: [ContactCheckInput!]!) { contactChecks(inputs: $in) { allowed enforcement } }`, in)
+	}},
+	{"POST /v1/check", 500, `{"allowed":`, func(w *world, token string, n int) ([]byte, error) {
+		body, err := json.Marshal(map[string]string{"workspace": w.workspaces()[0].Name, "from": w.member(w.checked(n)).AccountName,
+			"to": w.member(administrator).AccountName, "channel": string(im.DirectMessage)})
+		return posted("/v1/check", token, body), err
+	}},
+}
+
+// checked is the number of the colleague whom the n-th question is about. One in two is somebody whom the administrator has blocked.
+func (w *world) checked(n int) int {
+	if n%2 == 0 {
+		return w.blocked(administrator, n%3)
 	}
+	return 2 + int(scatter(uint64(n))%uint64(w.members-2))
+}
+
+func (w *world) checkInput(n int) map[string]string {
+	return map[string]string{"fromId": nodeid.Encode(im.KindMember, memberRow.id(w.checked(n))), "toId": nodeid.Encode(im.KindMember, memberRow.id(administrator)),
+		"channel": string(im.DirectMessage)}
+}
+
+func aimed(token, document string, in any) ([]byte, error) {
+	body, err := json.Marshal(map[string]any{"query": document, "variables": map[string]any{"in": in}})
+	return post(token, body), err
+}
+
+// place is one of the two companies, with the gateway that serves it.
+type place struct {
+	w        *world
+	gateway  *process
+	requests [][]byte
+	asked    atomic.Int64 // so many
+}
+
+// checks measures contact checks among 10,000 and among a million relationships.
+func checks(ctx context.Context, o options) error {
 	var places []*place
 	for _, members := range []int{10_000 / relationshipsEach, 1_000_000 / relationshipsEach} {
 		w, err := newWorld(ctx, o.postgres, o.keep, members)
@@ -56,63 +82,142 @@ func checks(ctx context.Context, o options) error {
 			return err
 		}
 		defer w.drop()
-		gateway, err := w.serve(ctx)
+		profile := ""
+		if o.profile != "" {
+			profile = fmt.Sprintf("%s-%d", o.profile, members)
+		}
+		gateway, err := w.serve(ctx, profileVariable+"="+profile)
 		if err != nil {
 			return err
 		}
 		defer gateway.stop()
-		p := &place{w: w, gateway: gateway, runs: map[int][]sample{}}
-		if p.requests, err = w.checkRequests(); err != nil {
-			return err
-		}
-		places = append(places, p)
+		places = append(places, &place{w: w, gateway: gateway})
 	}
-	fmt.Printf("contactCheck on %s: %d rounds of %gs each, in turns\n\n", places[0].w.db.describe(ctx), o.rounds, o.seconds)
-	at := []int{1, 8}
-	for round := range o.rounds + 1 { // the first warms up
-		for _, c := range at {
-			for _, i := range rand.Perm(len(places)) {
-				p := places[i]
-				end := time.Now().Add(time.Duration(o.seconds * float64(time.Second)))
-				out, err := load(ctx, p.gateway.addr, c, `"contactCheck":{`, func(n int) ([]byte, bool) { return p.requests[n%len(p.requests)], time.Now().Before(end) })
-				if err != nil {
+	fmt.Printf("Contact checks on %s: %d rounds of %gs each, both companies in turns of %s\n\n", places[0].w.db.describe(ctx), o.rounds, o.seconds, turn)
+	t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "\trelationships\tanswers\tp50\tp99\tp50 x the small one's (rounds)\tp99 x the small one's (rounds)\t")
+	for _, q := range questions {
+		if o.only != "" && o.only != q.name {
+			continue
+		}
+		for _, p := range places {
+			token, err := p.w.token(administrator)
+			if err != nil {
+				return err
+			}
+			p.requests = make([][]byte, q.distinct)
+			for n := range p.requests {
+				if p.requests[n], err = q.request(p.w, token, n); err != nil {
 					return err
 				}
-				if round > 0 {
-					p.runs[c] = append(p.runs[c], out)
-				}
 			}
 		}
-	}
-	t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "\trelationships\tchecks/s median (min–max)\tp50\tp99\tp99 of the rounds, median (min–max)\tp99 x the small one's\t")
-	for _, c := range at {
-		var small time.Duration
-		for i, p := range places {
-			rs, took := rates(p.runs[c]), times(p.runs[c])
-			var each []time.Duration
-			for _, r := range p.runs[c] {
-				one := times([]sample{r})
-				each = append(each, one[len(one)*99/100])
+		for _, c := range []int{1, 8} {
+			if err := compare(ctx, t, o, q, c, places); err != nil {
+				return err
 			}
-			slices.Sort(each)
-			p99, ratio := each[len(each)/2], ""
-			if i == 0 {
-				small = p99
-			} else {
-				ratio = fmt.Sprintf("%.2f", float64(p99)/float64(small))
-			}
-			fmt.Fprintf(t, "c=%d\t%d\t%.0f (%.0f–%.0f)\t%s\t%s\t%s (%s–%s)\t%s\t\n", c, p.w.relationships(), median(rs), rs[0], rs[len(rs)-1],
-				millis(took[len(took)/2]), millis(took[len(took)*99/100]), millis(p99), millis(each[0]), millis(each[len(each)-1]), ratio)
 		}
 	}
 	return t.Flush()
 }
 
+// compare measures one question of both companies at one concurrency, and prints it.
+func compare(ctx context.Context, t io.Writer, o options, q question, c int, places []*place) error {
+	all := make([][]time.Duration, len(places)) // by place
+	p50s, p99s := make([][]float64, len(places)), make([][]float64, len(places))
+	for round := range o.rounds + 1 { // the first warms up
+		took, err := inTurns(ctx, c, time.Duration(o.seconds*float64(time.Second)), places, []byte(q.want))
+		if err != nil {
+			return err
+		}
+		if round == 0 {
+			continue
+		}
+		for i, ts := range took {
+			all[i] = append(all[i], ts...)
+			p50s[i] = append(p50s[i], float64(share(ts, 50))/float64(share(took[0], 50)))
+			p99s[i] = append(p99s[i], float64(share(ts, 99))/float64(share(took[0], 99)))
+		}
+	}
+	for i, p := range places {
+		fmt.Fprintf(t, "%s, c=%d\t%d\t%d\t%s\t%s\t", q.name, c, p.w.relationships(), len(all[i]), millis(share(all[i], 50)), millis(share(all[i], 99)))
+		if i > 0 {
+			fmt.Fprintf(t, "%.2f (%.2f–%.2f)\t%.2f (%.2f–%.2f)", float64(share(all[i], 50))/float64(share(all[0], 50)), slices.Min(p50s[i]), slices.Max(p50s[i]),
+				float64(share(all[i], 99))/float64(share(all[0], 99)), slices.Min(p99s[i]), slices.Max(p99s[i]))
+		} else {
+			fmt.Fprint(t, "\t")
+		}
+		fmt.Fprintln(t, "\t")
+	}
+	return nil
+}
+
+// share is the time within which so many percent of the answers came.
+func share(took []time.Duration, percent int) time.Duration {
+	s := slices.Sorted(slices.Values(took))
+	return s[len(s)*percent/100]
+}
+
+// turn is how long one place is asked before it is the next one's turn: short beside what else a machine does.
+const turn = 50 * time.Millisecond
+
+// inTurns asks all places for a while, each by c clients at once that keep their connections, in turns, whose order is by chance: so
+// what else the machine does meanwhile falls upon all of them, and none is asked while it is colder.
+func inTurns(ctx context.Context, c int, during time.Duration, places []*place, want []byte) ([][]time.Duration, error) {
+	clients := make([][]*client, len(places))
+	for i, p := range places {
+		for range c {
+			caller, err := dial(ctx, p.gateway.addr)
+			if err != nil {
+				return nil, err
+			}
+			defer caller.close()
+			clients[i] = append(clients[i], &client{caller: caller})
+		}
+	}
+	for end := time.Now().Add(during); time.Now().Before(end) && ctx.Err() == nil; {
+		for _, i := range rand.Perm(len(places)) {
+			var all sync.WaitGroup
+			until := time.Now().Add(turn)
+			for _, x := range clients[i] {
+				all.Go(func() { x.work(until, &places[i].asked, places[i].requests, want) })
+			}
+			all.Wait()
+		}
+	}
+	out := make([][]time.Duration, len(places))
+	for i := range clients {
+		for _, x := range clients[i] {
+			if x.err != nil {
+				return nil, x.err
+			}
+			out[i] = append(out[i], x.took...)
+		}
+	}
+	return out, ctx.Err()
+}
+
+// client asks one place.
+type client struct {
+	*caller
+	took []time.Duration
+	err  error
+}
+
+func (c *client) work(until time.Time, n *atomic.Int64, requests [][]byte, want []byte) {
+	for c.err == nil && time.Now().Before(until) {
+		var took time.Duration
+		took, c.err = c.ask(requests[int(n.Add(1)-1)%len(requests)], want)
+		c.took = append(c.took, took)
+	}
+}
+
 // post is the HTTP request of a GraphQL request.
-func post(token string, body []byte) []byte {
-	return fmt.Appendf(nil, "POST /graphql HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s",
-		token, len(body), body)
+func post(token string, body []byte) []byte { return posted("/graphql", token, body) }
+
+func posted(path, token string, body []byte) []byte {
+	return fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s",
+		path, token, len(body), body)
 }
 
 // starts measures how long the built program takes from its start to its first ready answer, with the demo.

@@ -65,31 +65,56 @@ func load(ctx context.Context, addr string, c int, want string, next func(n int)
 
 // connection is one client.
 func connection(ctx context.Context, addr string, want []byte, next func() ([]byte, bool), took *[]time.Duration) error {
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+	c, err := dial(ctx, addr)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = conn.Close() }()
-	in := answers{in: bufio.NewReaderSize(conn, 32<<10)}
+	defer c.close()
 	for ctx.Err() == nil {
 		request, ok := next()
 		if !ok {
 			return nil
 		}
-		began := time.Now()
-		if _, err := conn.Write(request); err != nil {
-			return err
-		}
-		status, body, err := in.next()
+		t, err := c.ask(request, want)
 		if err != nil {
 			return err
 		}
-		*took = append(*took, time.Since(began))
-		if status != http.StatusOK || !bytes.Contains(body, want) || bytes.Contains(body, []byte(`"errors"`)) {
-			return fmt.Errorf("%d: %s", status, body)
-		}
+		*took = append(*took, t)
 	}
 	return nil
+}
+
+// caller is a connection over which one request after the other is sent.
+type caller struct {
+	conn net.Conn
+	in   answers
+}
+
+func dial(ctx context.Context, addr string) (*caller, error) {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	return &caller{conn, answers{in: bufio.NewReaderSize(conn, 32<<10)}}, nil
+}
+
+func (c *caller) close() { _ = c.conn.Close() }
+
+// ask sends a request and tells how long its answer took, which has to hold want.
+func (c *caller) ask(request, want []byte) (time.Duration, error) {
+	began := time.Now()
+	if _, err := c.conn.Write(request); err != nil {
+		return 0, err
+	}
+	status, body, err := c.in.next()
+	if err != nil {
+		return 0, err
+	}
+	took := time.Since(began)
+	if status != http.StatusOK || !bytes.Contains(body, want) || bytes.Contains(body, []byte(`"errors"`)) {
+		return 0, fmt.Errorf("%d: %s", status, body)
+	}
+	return took, nil
 }
 
 // answers reads HTTP answers of a known length, one after the other into the same memory.

@@ -406,14 +406,13 @@ func (s *Store) CheckFacts(ctx context.Context, v im.Viewer, now time.Time, pair
 		q.add(" and (exists (select 1 from accounts a where a.member_id = " + end + ` and a.workspace_id = w.id)
 			or exists (select 1 from external_contacts c where c.id = ` + end + " and c.workspace_id = w.id))")
 	}
-	q.add(`), exists (select 1 from member_departments bm join departments bd on bd.id = bm.department_id
-				join member_departments vm on vm.member_id = ? join departments vd on vd.id = vm.department_id
-				where bm.member_id in (p.from_id, p.to_id) and substr(bd.path, 1, length(vd.path)) = vd.path),
+	q.add("), exists (select 1 from member_departments bm"+s.eachOf("departments bd", "bd.id = bm.department_id")+
+		s.eachOf("member_departments vm", "vm.member_id = ?")+s.eachOf("departments vd", "vd.id = vm.department_id")+`
+			where bm.member_id in (p.from_id, p.to_id) and substr(bd.path, 1, length(vd.path)) = vd.path),
 			null, null, null, null, null, null, null, null, null, null, null, null, false, false from p
-		union all select p.i, false, false, false, r.id, r.kind, r.target_kind, r.further, r.declared, r.group_id, `+workspaceColumns+", ", v.ID()).
+		union all select stand.i, false, false, false, r.id, r.kind, r.target_kind, r.further, r.declared, r.group_id, `+workspaceColumns+", ", v.ID()).
 		visibleTo(v, im.KindRelationship).
-		add(`, stand.from_target from stand cross join p cross join relationships r cross join workspaces w
-			where stand.i = p.i and r.id = stand.id and w.id = r.workspace_id`)
+		add(", stand.from_target from stand" + s.eachOf("relationships r", "r.id = stand.id") + s.eachOf("workspaces w", "w.id = r.workspace_id"))
 	err := s.read(ctx, q.stmt(func(r row) error {
 		var i int
 		var head blocking.CheckFacts
@@ -457,29 +456,36 @@ func (s *Store) between(pairs []blocking.Pair, now time.Time) *builder {
 			q.add("("+strconv.Itoa(i)+", "+id+", "+id+", "+id+", "+id+")", x.From.ID, x.To.ID, x.Workspace, x.Group)
 		}
 	}
-	// side is who the two are, other is the other one; part is what they are and what they belong to. SQLite joins in the
-	// order of cross joins: few rows first, and relationships by their index.
-	q.add(`), side (i, from_target, id, other) as (select i, true, from_id, to_id from p union all select i, false, to_id, from_id from p),
-		up (i, from_target, id, other) as (
-			select s.i, s.from_target, md.department_id, s.other from side s cross join member_departments md where md.member_id = s.id
-			union select u.i, u.from_target, d.parent_id, u.other from up u cross join departments d where d.id = u.id and d.parent_id is not null),
-		part (i, from_target, id, other) as (
-			select i, from_target, id, other from side
-			union all select s.i, s.from_target, gm.group_id, s.other from side s cross join group_members gm where gm.party_id = s.id and gm.left_at is null
-			union all select i, from_target, id, other from up),
-		hit (i, from_target, id) as (
-			select x.i, x.from_target, r.id from part x cross join relationships r where r.target_id = x.id and r.initiator_id = x.other
-				and `+inEffect+`
-			union select x.i, x.from_target, r.id from part x cross join relationships r where r.target_id = x.id and r.scope = 'WORKSPACE'
-				and `+inEffect+`),
-		stand (i, from_target, id) as (
-			select hit.i, hit.from_target, r.id from hit cross join p cross join relationships r where hit.i = p.i and r.id = hit.id
-				and r.initiator_id <> r.target_id and (p.workspace_id is null or r.workspace_id = p.workspace_id)
-					and (p.group_id is null or r.workspace_id = (select g.workspace_id from groups g where g.id = p.group_id)
-						and (r.group_id is null or r.group_id = p.group_id))
-					and (r.expires_at is null or r.expires_at > ?))
+	// side is who the two are, other is the other one; part is what they are and what they belong to.
+	q.add("), side (i, from_target, id, other) as (select i, true, from_id, to_id from p union all select i, false, to_id, from_id from p),"+
+		"up (i, from_target, id, other) as (select s.i, s.from_target, md.department_id, s.other from side s"+
+		s.eachOf("member_departments md", "md.member_id = s.id")+
+		" union select u.i, u.from_target, d.parent_id, u.other from up u"+s.eachOf("departments d", "d.id = u.id and d.parent_id is not null")+"),"+
+		"part (i, from_target, id, other) as (select i, from_target, id, other from side"+
+		" union all select s.i, s.from_target, gm.group_id, s.other from side s"+
+		s.eachOf("group_members gm", "gm.party_id = s.id and gm.left_at is null")+
+		" union all select i, from_target, id, other from up),"+
+		"hit (i, from_target, id) as (select x.i, x.from_target, r.id from part x"+
+		s.eachOf("relationships r", "r.target_id = x.id and r.initiator_id = x.other and "+inEffect)+
+		" union select x.i, x.from_target, r.id from part x"+
+		s.eachOf("relationships r", "r.target_id = x.id and r.scope = 'WORKSPACE' and "+inEffect)+"),"+
+		"stand (i, from_target, id) as (select hit.i, hit.from_target, r.id from hit cross join p"+s.eachOf("relationships r", "r.id = hit.id")+
+		` where hit.i = p.i and r.initiator_id <> r.target_id and (p.workspace_id is null or r.workspace_id = p.workspace_id)
+			and (p.group_id is null or r.workspace_id = (select g.workspace_id from groups g where g.id = p.group_id)
+				and (r.group_id is null or r.group_id = p.group_id))
+			and (r.expires_at is null or r.expires_at > ?))
 		`, us(now))
 	return q
+}
+
+// eachOf joins the rows of a table for which on holds to each row before it, one after the other: both databases keep to the order
+// in which it is written, few rows first, and find the table's by an index. See [Store.eachText] for why.
+func (s *Store) eachOf(table, on string) string {
+	if !s.eng.postgres() {
+		return " cross join " + table + " on " + on
+	}
+	_, alias, _ := strings.Cut(table, " ")
+	return " cross join lateral (select * from " + table + " where " + on + " offset 0) " + alias
 }
 
 // inEffect is the relationships r in effect but for their end, as the indexes of them name the states.
