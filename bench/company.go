@@ -56,11 +56,18 @@ const (
 // id is that of the n-th row of a kind: a UUIDv7 like those of the product, so that ids are in the order of time.
 func (s serial) id(n int) im.ID {
 	var id im.ID
-	binary.BigEndian.PutUint64(id[:], uint64(founded.UnixMilli()+int64(n/4096))<<16|0x7000|uint64(n%4096))
+	after := time.Duration(n/4096) * time.Millisecond
+	if s == relationshipRow || s == eventRow {
+		after = sinceFounded(n)
+	}
+	binary.BigEndian.PutUint64(id[:], uint64(founded.Add(after).UnixMilli())<<16|0x7000|uint64(n%4096))
 	binary.BigEndian.PutUint64(id[8:], scatter(uint64(n)<<8|uint64(s)))
 	id[8] = id[8]&0x3f | 0x80
 	return id
 }
+
+// sinceFounded is after what time the n-th relationship was made.
+func sinceFounded(n int) time.Duration { return time.Duration(n) * time.Second / 8 }
 
 // scatter spreads numbers (SplitMix64).
 func scatter(x uint64) uint64 {
@@ -192,7 +199,7 @@ func (c company) group(n int) (g im.Group, members []int) {
 // native, four with contacts of his own; one in twenty was lifted.
 func (c company) relationship(n int) im.Relationship {
 	k, from := n/c.members, n%c.members
-	at := founded.Add(time.Duration(n) * time.Second / 8)
+	at := founded.Add(sinceFounded(n))
 	r := im.Relationship{ID: relationshipRow.id(n), WorkspaceID: c.native(), Kind: im.Block, State: im.Active, Version: 1, Scope: im.InitiatorView,
 		Source: im.FromAPI, InitiatorID: memberRow.id(from), Reason: "消息太多，暂时不想收到", CreatedAt: at, EffectiveAt: at,
 		Enforcement: im.EnforcedNative, DecisionID: decisionRow.id(n), Undo: im.UndoTerms{Allowed: true, Until: at.Add(72 * time.Hour), Trace: true}}

@@ -103,14 +103,19 @@ func relationshipFilter(where *builder, v im.Viewer, f blocking.RelationshipFilt
 	if !f.TargetID.IsZero() {
 		where.add(" and r.target_id = ?", f.TargetID)
 	}
+	// Lists go by ids, which are in the order of time: they begin and end with the rows in question.
 	if !f.CreatedAfter.IsZero() {
-		where.add(" and r.created_at > ?", us(f.CreatedAfter))
+		where.add(" and r.created_at > ? and r.id >= ?", us(f.CreatedAfter), im.IDAt(f.CreatedAfter.Add(-idSlack)))
 	}
 	if !f.CreatedBefore.IsZero() {
-		where.add(" and r.created_at < ?", us(f.CreatedBefore))
+		where.add(" and r.created_at < ? and r.id < ?", us(f.CreatedBefore), im.IDAt(f.CreatedBefore.Add(idSlack)))
 	}
 	return where
 }
+
+// idSlack is more than lies between when a relationship was made, as its row and as its id say: the two are read one after the other.
+// What is more is for clocks that are set back meanwhile, after which ids go on where they were.
+const idSlack = time.Hour
 
 // relationshipListing is relationships r, newest first, with what the viewer goes on to; their reasons wait in boxes.
 func relationshipListing(where *builder, v im.Viewer, a blocking.Along, boxes *[]box) listing[*im.Relationship] {

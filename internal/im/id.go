@@ -134,7 +134,7 @@ const IDGrain = time.Millisecond
 // IDAt is below every id that was made at t or later, and above every earlier one.
 func IDAt(t time.Time) ID {
 	var id ID
-	binary.BigEndian.PutUint64(id[:8], uint64(t.UnixMilli())<<16)
+	binary.BigEndian.PutUint64(id[:8], uint64(max(t.UnixMilli(), 0))<<16)
 	return id
 }
 

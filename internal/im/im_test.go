@@ -76,6 +76,19 @@ func TestIDsAreUUIDv7(t *testing.T) {
 	}
 }
 
+// What is made at a moment lies at or above its IDAt, what was made before lies below; before all ids lies each moment before 1970.
+func TestIDAt(t *testing.T) {
+	at := time.Date(2026, 11, 20, 1, 30, 0, 0, time.UTC)
+	ids := NewIDs(func() time.Time { return at })
+	id := ids.New()
+	for moment, above := range map[time.Time]bool{at: true, at.Add(-time.Hour): true, at.Add(time.Millisecond): false, time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC): false,
+		time.Date(1, 1, 1, 0, 0, 0, 1, time.UTC): true, time.Date(1950, 1, 1, 0, 0, 0, 0, time.UTC): true} {
+		if bound := IDAt(moment); (bytes.Compare(id[:], bound[:]) >= 0) != above {
+			t.Errorf("%s: %s, of an id made at %s: %s", moment, bound, at, id)
+		}
+	}
+}
+
 func TestParseIDRefuses(t *testing.T) {
 	for _, s := range []string{"", "x", "019a9f3e-1b2c-7000-8000-00000000000", "019a9f3e-1b2c-7000-8000-0000000000000",
 		"019a9f3e_1b2c-7000-8000-000000000000", "019a9f3e-1b2c-7000-8000-00000000000g", "{19a9f3e-1b2c-7000-8000-00000000000}"} {
