@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"testing"
 
@@ -108,16 +109,23 @@ func (o *overtaken) PostRows(ctx context.Context, b intake.Batch) error {
 	return o.Store.PostRows(ctx, b)
 }
 
-// takeIn takes a file in.
+// takeIn takes a file in whose one row holds.
 func (w *world) takeIn(s intake.Store, file string) im.Import {
+	w.t.Helper()
+	i := w.taken(s, file)
+	if i.State != im.JobDone || i.Accepted+i.Unchanged != 1 {
+		w.t.Fatalf("the import of %s: %+v", file, i)
+	}
+	return i
+}
+
+// taken takes a file in.
+func (w *world) taken(s intake.Store, file string) im.Import {
 	w.t.Helper()
 	jobs := intake.New(s, intake.Options{Now: clock, IDs: ids, Kinds: map[im.ImportKind]intake.Kind{im.DirectoryImport: &intake.Directory{Store: s, Now: clock, IDs: ids}}})
 	i, err := jobs.TakeIn(w.t.Context(), im.Import{Kind: im.DirectoryImport, FileHash: []byte(file), FileSize: int64(len(file)), Encoding: "utf-8"},
 		func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewBufferString(file)), nil }, func(im.Import) {})
 	must(w.t, err)
-	if i.State != im.JobDone || i.Accepted+i.Unchanged != 1 {
-		w.t.Fatalf("the import of %s: %+v", file, i)
-	}
 	return i
 }
 
@@ -137,6 +145,45 @@ func TestImportAfterBinding(t *testing.T) {
 		must(t, err)
 		same(t, "who had it", 2, len(spans[account.ID]))
 		same(t, "why", im.Text("because"), spans[account.ID][0].Reason)
+	})
+}
+
+// An import that looked before somebody came to another account of his own, or left, looks again, and does not put a second one on him.
+func TestImportBesideBinding(t *testing.T) {
+	testkit.OnEach(t, func(t *testing.T, dsn string) {
+		w := newWorld(t, dsn)
+		theirs, another := w.account("feishu-hq", "mengjie015"), w.account("feishu-hq", "shanxiaoyu016")
+		wang, li, tang := w.person("004"), w.person("005"), w.person("013")
+		row := func(account, member string) string {
+			return fmt.Sprintf(`{"type":"account","workspace":"feishu-hq","platformId":%q,"member":%q}`, account, member)
+		}
+		for _, x := range []struct {
+			what, file string
+			meanwhile  func()
+			refused    string
+		}{
+			{"nothing", row("mengjie015", "004"), func() {}, ""},
+			{"he comes to another one", row("mengjie015", "005"), func() { must(t, w.Post(t.Context(), w.binding(another, li, im.HumanAccount))) }, "bind_second"},
+			{"he comes to another one, and this is new", row("new", "005"), func() { must(t, w.Post(t.Context(), w.binding(another, li, im.HumanAccount))) }, "bind_second"},
+			{"he leaves", row("mengjie015", "013"), func() { w.exec("update members set employment = 'DEPARTED' where id = ?", tang) }, "bind_departed"},
+			{"he leaves, and this is new", row("new", "013"), func() { w.exec("update members set employment = 'DEPARTED' where id = ?", tang) }, "bind_departed"},
+		} {
+			w.exec("update accounts set member_id = ? where id = ?", theirs.MemberID, theirs.ID)
+			w.exec("update accounts set member_id = ? where id = ?", another.MemberID, another.ID)
+			w.exec("update members set employment = 'ACTIVE' where id = ?", tang)
+			i := w.taken(&overtaken{w.Store, x.meanwhile}, x.file)
+			rows, err := w.Rejected(t.Context(), i.ID, 0, 10)
+			must(t, err)
+			got := ""
+			if len(rows) > 0 {
+				got = rows[0].Note.Key
+			}
+			same(t, x.what, x.refused, got)
+			if f, err := w.AccountFacts(t.Context(), accounts.Query{AccountID: theirs.ID, Now: now}); x.refused == "" {
+				must(t, err)
+				same(t, "whose it is", wang, f.Account.MemberID)
+			}
+		}
 	})
 }
 

@@ -210,7 +210,8 @@ func (s *Store) PostRows(ctx context.Context, b intake.Batch) error {
 	ss := s.stmtsOf(w, rest)
 	if !i.DryRun {
 		made, more := directoryWrites(b.Writes)
-		loads, ss = append(loads, made...), append(ss, more...)
+		alone, check := s.boundStmts(b.Writes)
+		first, loads, ss = append(first, alone...), append(loads, made...), slices.Concat(ss, more, check)
 	}
 	notes := load{table: "import_notes", columns: []string{"id", "import_id", "line", "is_rejected", "note"}}
 	for _, v := range b.Rows {
@@ -246,7 +247,7 @@ func (s *Store) PostRows(ctx context.Context, b intake.Batch) error {
 		return nil
 	}
 	if errors.Is(err, errUnmet) {
-		if u.Counted != nil || len(u.Steps)+len(b.Writes.Accounts.Changed) > 0 { // it may as well be these that have moved on
+		if u.Counted != nil || len(u.Steps)+len(b.Writes.Accounts.Made)+len(b.Writes.Accounts.Changed) > 0 { // it may as well be these that have moved on
 			return intake.ErrOthers
 		}
 		return ledger.ErrStale

@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/guanxi-im/guanxi/internal/directory"
@@ -80,7 +81,9 @@ func (s *Store) Look(ctx context.Context, q intake.Question, a *intake.Answer) e
 	departments := map[im.ID][]im.ID{}
 	ask("select "+memberColumns+" from members m where ", "m.employee_no", q.Members, func(r row) error {
 		m, err := scanMember(r)
-		a.Members[m.EmployeeNo], a.People[m.EmployeeNo] = m, m.ID
+		if a.Members[m.EmployeeNo], a.People[m.EmployeeNo] = m, m.ID; m.Employment == im.Departed {
+			a.Gone[m.ID] = true
+		}
 		return err
 	})
 	ask(`select md.member_id, md.department_id from members m join member_departments md on md.member_id = m.id where `, "m.employee_no", q.Members,
@@ -90,11 +93,14 @@ func (s *Store) Look(ctx context.Context, q intake.Question, a *intake.Answer) e
 			departments[m] = append(departments[m], d)
 			return err
 		})
-	ask("select m.employee_no, m.id from members m where ", "m.employee_no", q.People, func(r row) error {
+	ask("select m.employee_no, m.id, m.employment = 'DEPARTED' from members m where ", "m.employee_no", q.People, func(r row) error {
 		var no string
 		var id im.ID
-		err := r.Scan(&no, &id)
-		a.People[no] = id
+		var gone bool
+		err := r.Scan(&no, &id, &gone)
+		if a.People[no] = id; gone {
+			a.Gone[id] = true
+		}
 		return err
 	})
 	ask("select m.account_name from members m where ", "m.account_name", q.AccountNames, func(r row) error {
@@ -151,6 +157,16 @@ func (s *Store) Look(ctx context.Context, q intake.Question, a *intake.Answer) e
 			var x im.Membership
 			err := r.Scan(&x.ID, &x.GroupID, textOf(&x.Party.Kind), &x.Party.ID, &x.Admin, stamp{&x.JoinedAt}, &x.InvitedBy)
 			a.Memberships[intake.Tie{x.GroupID, x.Party.ID}] = x
+			return err
+		}))
+	}
+	if len(q.Own) > 0 {
+		b := s.eachTie("x.workspace_id, x.member_id, x.id", "accounts x where x.workspace_id = t.a and x.member_id = t.b and x.kind = 'HUMAN'", "x", q.Own)
+		ss = append(ss, b.stmt(func(r row) error {
+			var tie intake.Tie
+			var id im.ID
+			err := r.Scan(&tie[0], &tie[1], &id)
+			a.Own[tie] = append(a.Own[tie], id)
 			return err
 		}))
 	}
@@ -303,6 +319,34 @@ func directoryWrites(w intake.Writes) (loads []load, ss []stmt) {
 	}
 	return []load{changes, workspaces, departments, members, roles, places, accounts, bindings, contacts, tags, follows, opportunities, groups, memberships}, ss
 }
+
+// boundStmts see to what a batch of accounts was judged by, and was written beside: whoever has come to one is still there, and has no
+// other one of his own.
+func (s *Store) boundStmts(w intake.Writes) (first, last []stmt) {
+	var ties []intake.Tie
+	for _, a := range slices.Concat(w.Accounts.Made, w.Accounts.Changed) {
+		if !a.MemberID.IsZero() {
+			ties = append(ties, intake.Tie{a.ID, a.MemberID})
+		}
+	}
+	if len(ties) == 0 {
+		return nil, nil
+	}
+	q := s.eachTie("count(*)", `accounts x where x.id = t.a and x.member_id = t.b and exists (select 1 from members m where m.id = x.member_id and m.employment <> 'DEPARTED')
+		and (x.kind <> 'HUMAN' or not exists (select 1 from accounts o where o.workspace_id = x.workspace_id and o.member_id = x.member_id and o.kind = 'HUMAN' and o.id <> x.id))`,
+		"x", ties)
+	return s.eng.alone(bindingsLock), []stmt{q.stmt(func(r row) error {
+		n := 0
+		if err := r.Scan(&n); err != nil || n != len(ties) {
+			return errors.Join(err, errUnmet)
+		}
+		return nil
+	})}
+}
+
+// bindingsLock is the advisory lock that those share who bind one account, and that whoever binds many has alone: he would else have a
+// lock of each person.
+const bindingsLock = 0x67756105
 
 // MembersByNumber reads members in the order of their employee numbers.
 func (s *Store) MembersByNumber(ctx context.Context, after string, limit int) (out []im.Member, err error) {

@@ -311,6 +311,9 @@ func (s *Store) lockStmts(u ledger.Unit) (ss []stmt) {
 			locks[lock] = false
 		}
 	}
+	if len(u.Bindings) > 0 {
+		share(bindingsLock)
+	}
 	for _, x := range u.Sent {
 		share(oneAtATime(x.Message.Sender.ID))
 		for _, way := range x.Ways {

@@ -44,7 +44,7 @@ func (p *program) importOrg() *cobra.Command {
 		Long: `Takes in a file of JSON Lines or CSV; - is standard input. Without --server it works on the database itself, which no
 server may hold: that is how a new gateway gets its company. With --server the running gateway does it.
 
-The same file again changes nothing, and one that was cut off goes on where it stopped.`,
+The same file again changes nothing, and one that was cut off goes on where it stopped; a dry run begins anew.`,
 		Args: usage(wants("FILE or -")),
 		RunE: func(c *cobra.Command, args []string) error {
 			served, local := c.Flags().Changed("server"), c.Flags().Changed("db")
@@ -203,10 +203,12 @@ func (p *program) takeIn(ctx context.Context, cfg config.Config, file *source, f
 // newIntake is the use-case of taking in files.
 func newIntake(s *db.Store, e *authz.Engine, cfg config.Config, now func() time.Time, ids *im.IDs, o intake.Options) *intake.Service {
 	var platforms []string
-	for _, a := range platform.NewCatalogue(adapters.All()).All() {
+	catalogue := platform.NewCatalogue(adapters.All())
+	for _, a := range catalogue.All() {
 		platforms = append(platforms, a.Name)
 	}
-	org := &intake.Directory{Store: s, Now: now, IDs: ids, Currency: cfg.Currency, Platforms: platforms, Roles: e.RoleNames()}
+	org := &intake.Directory{Store: s, Now: now, IDs: ids, Currency: cfg.Currency, Platforms: platforms, Roles: e.RoleNames(),
+		Own: func(name string) bool { return catalogue.Platform(name).Own }}
 	o.Now, o.IDs, o.VanishMax = now, ids, cfg.Import.VanishMax
 	if o.Kinds == nil {
 		o.Kinds = map[im.ImportKind]intake.Kind{}

@@ -165,7 +165,7 @@ func (p *program) run(ctx context.Context, cfg config.Config) error {
 		return err
 	}
 
-	s.files = newIntake(s.store, s.rules.Engine(), cfg, now, ids, intake.Options{Log: s.log, Wake: s.hub.Wake, Policy: s.rules, Viewer: s.who.Viewer,
+	s.files = newIntake(s.store, s.rules.Engine(), cfg, now, ids, intake.Options{Log: s.log, Wake: wake, Policy: s.rules, Viewer: s.who.Viewer,
 		Kinds: map[im.ImportKind]intake.Kind{im.BlacklistImport: &intake.Blacklist{Store: s.store, Blocking: s.block, Viewer: s.who.Viewer}}})
 	if err := s.store.ReclaimImports(ctx, false); err != nil {
 		return err

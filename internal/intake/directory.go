@@ -22,6 +22,8 @@ type Directory struct {
 	// Platforms and Roles are what there is of them; empty: anything.
 	Platforms []string
 	Roles     []string
+	// Own says whether a platform is the gateway's own, whose devices it signs out itself; nil: none is.
+	Own func(platform string) bool
 }
 
 // The types of rows, and the fields of each. A CSV file without a column for the type is one of members.
@@ -114,6 +116,7 @@ type judge struct {
 	workspaces  map[string]im.Workspace  // by name
 	departments map[string]im.Department // by path
 	people      map[string]im.ID         // by employee number
+	gone        map[im.ID]bool           // who of them has left
 	supers      map[im.ID]bool
 
 	// Of the batch.
@@ -130,7 +133,9 @@ type judge struct {
 }
 
 // Forget drops what is remembered.
-func (j *judge) Forget() { j.workspaces, j.departments, j.people, j.supers = nil, nil, nil, nil }
+func (j *judge) Forget() {
+	j.workspaces, j.departments, j.people, j.gone, j.supers = nil, nil, nil, nil, nil
+}
 
 // peopleMax bounds whose ids are remembered between batches.
 const peopleMax = 200_000
@@ -151,7 +156,8 @@ func (j *judge) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	j.workspaces, j.departments, j.people, j.supers = map[string]im.Workspace{}, map[string]im.Department{}, map[string]im.ID{}, map[im.ID]bool{}
+	j.workspaces, j.departments = map[string]im.Workspace{}, map[string]im.Department{}
+	j.people, j.gone, j.supers = map[string]im.ID{}, map[im.ID]bool{}, map[im.ID]bool{}
 	for _, w := range all {
 		j.workspaces[w.Name] = w
 	}
@@ -188,7 +194,7 @@ func (j *judge) Batch(ctx context.Context, rows []Row, last bool, b *Batch) erro
 		return err
 	}
 	if len(j.people) > peopleMax {
-		j.people = map[string]im.ID{}
+		j.people, j.gone = map[string]im.ID{}, map[im.ID]bool{}
 	}
 	j.ctx, j.out, j.stand, j.lines, j.told = ctx, b, NewAnswer(), nil, map[im.Ref]bool{}
 	if j.imp.DryRun {

@@ -63,9 +63,8 @@ func (j *judge) ask(ctx context.Context, rows []Row) error {
 	if err := j.look(ctx, q, &j.stand); err != nil {
 		return err
 	}
-	for no, id := range j.stand.People {
-		j.people[no] = id
-	}
+	maps.Copy(j.people, j.stand.People)
+	maps.Copy(j.gone, j.stand.Gone)
 	for _, n := range q.AccountNames {
 		if !j.stand.AccountNames[n] {
 			j.stand.AccountNames[n] = false
@@ -80,17 +79,21 @@ func (j *judge) ask(ctx context.Context, rows []Row) error {
 // askTies reads what ties those that have been found.
 func (j *judge) askTies(ctx context.Context, rows []Row) error {
 	var q Question
-	follows, chances, ties := map[im.ID]bool{}, map[im.ID]bool{}, map[Tie]bool{}
+	follows, chances, ties, own := map[im.ID]bool{}, map[im.ID]bool{}, map[Tie]bool{}, map[Tie]bool{}
 	for i := range rows {
 		r := &rows[i]
 		t := typeOf(r)
-		if r.Fault != nil || t != typeFollow && t != typeOpportunity && t != typeMembership {
+		if r.Fault != nil || t != typeAccount && t != typeFollow && t != typeOpportunity && t != typeMembership {
 			continue
 		}
 		w := j.workspaces[strings.TrimSpace(r.Get("workspace"))]
 		contact := j.stand.ContactIDs[Place{w.ID, strings.TrimSpace(r.Get("contact"))}]
 		member, _ := j.known(strings.TrimSpace(r.Get("member")))
 		switch t {
+		case typeAccount:
+			if tie, ok := j.binds(r, w, member); ok {
+				own[tie] = true
+			}
 		case typeFollow:
 			follows[contact] = true
 		case typeOpportunity:
@@ -105,7 +108,7 @@ func (j *judge) askTies(ctx context.Context, rows []Row) error {
 			}
 		}
 	}
-	q.Memberships = slices.Collect(maps.Keys(ties))
+	q.Memberships, q.Own = slices.Collect(maps.Keys(ties)), slices.Collect(maps.Keys(own))
 	for _, x := range []struct {
 		from map[im.ID]bool
 		into *[]im.ID
@@ -255,6 +258,14 @@ func (j *judge) look(ctx context.Context, q Question, into *Answer) error {
 	}
 	for _, n := range q.AccountNames {
 		want("n/"+n, func([]byte) error { into.AccountNames[n] = true; return nil })
+	}
+	for _, tie := range q.Own {
+		want(ownKey(tie), func(b []byte) error {
+			var accounts []im.ID
+			err := json.Unmarshal(b, &accounts)
+			into.Own[tie] = accounts
+			return err
+		})
 	}
 	scratchAt(want, "a/", into.Accounts, func(im.Account) {}, q.Accounts)
 	for _, set := range []map[Place]bool{q.Contacts, q.ContactIDs} {

@@ -113,12 +113,14 @@ type Question struct {
 	ContactIDs, GroupIDs       map[Place]bool
 	FollowsOf, OpportunitiesOf []im.ID // contacts
 	Memberships                []Tie   // groups, each with a party
+	Own                        []Tie   // workspaces, each with somebody who may have an account of his own there
 }
 
 // Answer is what stands there of it.
 type Answer struct {
 	Members              map[string]im.Member
 	People               map[string]im.ID
+	Gone                 map[im.ID]bool // who of them has left
 	AccountNames         map[string]bool
 	Accounts             map[Place]im.Account
 	Contacts             map[Place]im.ExternalContact
@@ -127,12 +129,14 @@ type Answer struct {
 	Follows              map[Tie]im.Follow
 	Opportunities        map[Chance]im.Opportunity
 	Memberships          map[Tie]im.Membership
+	Own                  map[Tie][]im.ID // somebody's own accounts on a workspace
 }
 
 // NewAnswer makes an empty one.
 func NewAnswer() Answer {
-	return Answer{map[string]im.Member{}, map[string]im.ID{}, map[string]bool{}, map[Place]im.Account{}, map[Place]im.ExternalContact{},
-		map[Place]im.Group{}, map[Place]im.ID{}, map[Place]im.ID{}, map[Tie]im.Follow{}, map[Chance]im.Opportunity{}, map[Tie]im.Membership{}}
+	return Answer{map[string]im.Member{}, map[string]im.ID{}, map[im.ID]bool{}, map[string]bool{}, map[Place]im.Account{}, map[Place]im.ExternalContact{},
+		map[Place]im.Group{}, map[Place]im.ID{}, map[Place]im.ID{}, map[Tie]im.Follow{}, map[Chance]im.Opportunity{}, map[Tie]im.Membership{},
+		map[Tie][]im.ID{}}
 }
 
 // Stands is what the rows of the directory are held against.

@@ -331,7 +331,8 @@ func TestImportBindsAccounts(t *testing.T) {
 	testkit.OnEach(t, func(t *testing.T, dsn string) {
 		s := newStore(t, dsn)
 		account := func(id, member string) string {
-			return fmt.Sprintf("{\"type\":\"account\",\"workspace\":\"wecom-hq\",\"platformId\":%q,\"member\":%s}\n", id, member)
+			kind := map[string]string{"robot": "BOT", "shared": "SHARED", "wangfang004": "HUMAN"}[id]
+			return fmt.Sprintf("{\"type\":\"account\",\"workspace\":\"wecom-hq\",\"platformId\":%q,\"member\":%s,\"kind\":%q}\n", id, member, kind)
 		}
 		for _, text := range []string{org + account("robot", "null") + account("shared", `"004"`),
 			account("wangfang004", `"016"`) + account("robot", `"003"`) + account("shared", `"004"`),
@@ -376,16 +377,17 @@ func TestImportReadsWhatItIsAbout(t *testing.T) {
 	for _, row := range []string{`{"type":"contact","workspace":"w","platformId":"c%d","name":"n","owner":"1"}`,
 		`{"type":"follow","workspace":"w","contact":"c%d","member":"1","since":"2026-01-02"}`,
 		`{"type":"group","workspace":"w","platformId":"g%d","name":"g","owner":"1"}`,
-		`{"type":"membership","workspace":"w","group":"g%d","member":"1"}`} {
+		`{"type":"membership","workspace":"w","group":"g%d","member":"1"}`, `{"type":"member","employeeNo":"n%d","name":"李强","department":"d"}`,
+		`{"type":"account","workspace":"w","platformId":"a%[1]d","member":"n%[1]d"}`} {
 		for i := range each {
 			fmt.Fprintf(&b, row+"\n", i)
 		}
 	}
-	if got, stderr, code := s.take(write(t, b.String())); code != 0 || got.Accepted != 4*each+3 {
+	if got, stderr, code := s.take(write(t, b.String())); code != 0 || got.Accepted != 6*each+3 {
 		t.Fatal(got.counts(), stderr)
 	}
 	db := testkit.Database(t, dsn)
-	for _, table := range []string{"external_contacts", "contact_follows", "groups", "group_members"} {
+	for _, table := range []string{"external_contacts", "contact_follows", "groups", "group_members", "accounts"} {
 		var rows, read int
 		err := db.QueryRow("select n_tup_ins, coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) from pg_stat_user_tables where relname = $1", table).Scan(&rows, &read)
 		if t.Logf("%s: %d rows, %d read", table, rows, read); err != nil || rows != each || read > 5*rows {
