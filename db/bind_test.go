@@ -101,12 +101,12 @@ type overtaken struct {
 	first func()
 }
 
-func (o *overtaken) PostRows(ctx context.Context, b intake.Batch) error {
+func (o *overtaken) PrepareRows(ctx context.Context, b intake.Batch) (func(context.Context) error, error) {
 	if o.first != nil {
 		o.first()
 		o.first = nil
 	}
-	return o.Store.PostRows(ctx, b)
+	return o.Store.PrepareRows(ctx, b)
 }
 
 // takeIn takes a file in whose one row holds.

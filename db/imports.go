@@ -190,19 +190,19 @@ type note struct {
 	Text  string       `json:"text,omitempty"`
 }
 
-// PostRows writes a batch.
-func (s *Store) PostRows(ctx context.Context, b intake.Batch) error {
+// PrepareRows readies a batch to be written.
+func (s *Store) PrepareRows(ctx context.Context, b intake.Batch) (write func(context.Context) error, err error) {
 	i, u := b.Import, b.Unit
 	if i.DryRun {
 		u = ledger.Unit{}
 	}
 	w, err := s.keysOf(ctx, u, im.Company)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	first, loads, rest, err := s.loaded(ctx, w, u, i.ID)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	// The import's own lock tells who is at a batch of it: see ClaimImport.
 	first = slices.Concat(s.eng.alone(oneAtATime(i.ID)), []stmt{fence(i, `complete = ?, line = ?, accepted = ?, rejected = ?, unchanged = ?, in_review = ?,
@@ -234,22 +234,31 @@ func (s *Store) PostRows(ctx context.Context, b intake.Batch) error {
 	} else {
 		settled, err := s.settled(ctx, b)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		ss = append(ss, settled...)
 	}
+	loads = append(loads, notes, waiting)
+	return func(ctx context.Context) error {
+		err := s.writeRows(ctx, first, loads, ss)
+		if err == nil {
+			w.committed()
+		}
+		if errors.Is(err, ledger.ErrStale) && (u.Counted != nil || len(u.Steps)+len(b.Writes.Accounts.Made)+len(b.Writes.Accounts.Changed) > 0) {
+			return intake.ErrOthers // it may as well be these that have moved on
+		}
+		return err
+	}, nil
+}
+
+// writeRows writes a batch that was made ready. It fails with [ledger.ErrStale] where the import, or what else had to stand as it did,
+// has moved on, and with [intake.ErrOthers] where somebody else made what it makes.
+func (s *Store) writeRows(ctx context.Context, first []stmt, loads []load, ss []stmt) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bulkTimeout)
 	defer cancel()
-	err = s.eng.bulk(ctx, first, append(loads, notes, waiting), ss)
+	err := s.eng.bulk(ctx, first, loads, ss)
 	s.people.Add(1)
-	if err == nil {
-		w.committed()
-		return nil
-	}
 	if errors.Is(err, errUnmet) {
-		if u.Counted != nil || len(u.Steps)+len(b.Writes.Accounts.Made)+len(b.Writes.Accounts.Changed) > 0 { // it may as well be these that have moved on
-			return intake.ErrOthers
-		}
 		return ledger.ErrStale
 	}
 	if c := s.eng.constraint(err); c != "" {

@@ -22,10 +22,10 @@ func TestLittleIsDoneAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		batches := (rows + BatchSize(imp) - 1) / BatchSize(imp)
-		for _, dies := range []int{0, batches / 2, batches - 1} {
+		for n, dies := range []int{0, batches / 2, batches - 1, 0, batches / 2, batches - 1} {
 			judged := 0
 			store := &dying{after: dies}
-			s := New(store, Options{Kinds: map[im.ImportKind]Kind{im.DirectoryImport: &counting{&judged}}, Now: time.Now, IDs: im.NewIDs(time.Now)})
+			s := New(store, Options{Kinds: map[im.ImportKind]Kind{im.DirectoryImport: &counting{&judged, n >= 3}}, Now: time.Now, IDs: im.NewIDs(time.Now)})
 			open := func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(file)), nil }
 			for run := 1; ; run++ {
 				i := imp
@@ -40,7 +40,7 @@ func TestLittleIsDoneAgain(t *testing.T) {
 			}
 			again := judged - rows
 			if store.line != rows || again < 1 || again*10 >= rows {
-				t.Errorf("%d rows, killed in batch %d: %d judged again, done up to line %d", rows, dies+1, again, store.line)
+				t.Errorf("%d rows, killed in batch %d: %d judged again, done up to line %d, ahead %t", rows, dies+1, again, store.line, n >= 3)
 			}
 		}
 	}
@@ -55,24 +55,30 @@ type dying struct {
 	died        bool
 }
 
-func (s *dying) PostRows(_ context.Context, b Batch) error {
-	if s.after == 0 && !s.died {
-		s.died = true
-		return errKilled
-	}
-	s.after--
-	s.line = b.Import.Line
-	return nil
+func (s *dying) PrepareRows(_ context.Context, b Batch) (func(context.Context) error, error) {
+	return func(context.Context) error {
+		if s.after == 0 && !s.died {
+			s.died = true
+			return errKilled
+		}
+		s.after--
+		s.line = b.Import.Line
+		return nil
+	}, nil
 }
 
 // counting counts the rows that it is asked to judge.
-type counting struct{ judged *int }
+type counting struct {
+	judged *int
+	ahead  bool
+}
 
 func (c *counting) Begin(context.Context, im.Import) (Judge, error) { return c, nil }
 func (c *counting) Check([]string) *fault.Error                     { return nil }
 func (c *counting) Key(r *Row) string                               { return fmt.Sprint(r.Line) }
 func (c *counting) Person(*Row) string                              { return "" }
 func (c *counting) Forget()                                         {}
+func (c *counting) Ahead() bool                                     { return c.ahead }
 
 func (c *counting) Batch(_ context.Context, rows []Row, _ bool, b *Batch) error {
 	*c.judged += len(rows)

@@ -135,6 +135,9 @@ func (j *blacklistJudge) Forget() {
 	j.file.Forget()
 }
 
+// Ahead: whom a batch before has blacklisted is remembered, and it names nobody else.
+func (j *blacklistJudge) Ahead() bool { return true }
+
 // Batch judges rows, with the rights that who asked for them has at this moment. Fault: POLICY_DENIED, where he has left.
 func (j *blacklistJudge) Batch(ctx context.Context, rows []Row, _ bool, b *Batch) (err error) {
 	if j.viewer, err = j.Viewer(ctx, j.imp.RequestedBy); fault.Is(err, fault.Unauthenticated) {
@@ -160,6 +163,8 @@ func (j *blacklistJudge) Batch(ctx context.Context, rows []Row, _ bool, b *Batch
 	if err = j.file.Read(ctx, j.viewer, contacts); err != nil {
 		return err
 	}
+	b.Unit.Reserve(len(contacts))
+	b.Rows = make([]Verdict, 0, len(rows))
 	for i := range rows {
 		o, err := j.row(ctx, &rows[i], stand, b)
 		if err != nil {

@@ -132,6 +132,9 @@ type judge struct {
 	last  int
 }
 
+// Ahead: what a row refers to, a batch before may make.
+func (j *judge) Ahead() bool { return false }
+
 // Forget drops what is remembered.
 func (j *judge) Forget() {
 	j.workspaces, j.departments, j.people, j.gone, j.supers = nil, nil, nil, nil, nil

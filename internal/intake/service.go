@@ -34,6 +34,8 @@ type Judge interface {
 	// Batch judges rows in their order and fills what comes of them into b. Rows whose Fault is set are refused already. With
 	// last, no row may wait any longer.
 	Batch(ctx context.Context, rows []Row, last bool, b *Batch) error
+	// Ahead reports whether a batch may be judged while the one before it is still being written.
+	Ahead() bool
 	// Forget drops what is remembered of the store, after a batch was not written.
 	Forget()
 }
@@ -78,6 +80,7 @@ const (
 	batchMost      = 4000
 	batchesLeast   = 32  // a file has so many batches, if it has as many rows
 	batchUncounted = 100 // the least of a version that did not count lines
+	aheadLeast     = 100 // lines of a file of which two batches are less than a tenth
 )
 
 // BatchSize is how many rows each batch of an import has but the last. Who goes on for somebody who was killed does again what
@@ -139,14 +142,8 @@ func (s *Service) work(ctx context.Context, i *im.Import, open func() (io.ReadCl
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	for rows := range s.batches(ctx, r, kind, i.Line, BatchSize(*i)) {
-		if rows.err != nil {
-			return rows.err
-		}
-		if err := s.batch(ctx, i, judge, rows.rows, false); err != nil {
-			return err
-		}
-		tell(*i)
+	if err := s.workOff(ctx, i, judge, s.batches(ctx, r, kind, i.Line, BatchSize(*i)), tell); err != nil {
+		return err
 	}
 	if err := ctx.Err(); err != nil {
 		return err
@@ -210,34 +207,111 @@ func (s *Service) batches(ctx context.Context, r *Reader, kind Kind, after, size
 // triesMax is how often a batch is judged again because somebody else changed what it is about.
 const triesMax = 5
 
-// batch judges rows and writes what comes of them; last: none of them may wait.
-func (s *Service) batch(ctx context.Context, i *im.Import, judge Judge, rows []Row, last bool) error {
-	read := rows[0].ID.IsZero() // not rows that have waited
-	var id im.ID
-	if read {
-		id, _ = im.BatchOf(s.o.IDs.New())
-		for n := range rows {
-			rows[n].ID = im.RowOf(id, n)
+// workOff judges and writes batches in their order. Who judges ahead judges one while the one before it is being written, in a file of
+// which two batches are less than a tenth.
+func (s *Service) workOff(ctx context.Context, i *im.Import, judge Judge, batches <-chan rowsOrErr, tell func(im.Import)) error {
+	ahead := judge.Ahead() && i.Lines >= aheadLeast
+	var flying *judged // which is being written
+	land := func() (anew bool, err error) {
+		if flying == nil {
+			return false, nil
 		}
+		j := flying
+		flying = nil
+		if err = <-j.done; errors.Is(err, ErrOthers) {
+			anew = true
+			judge.Forget()
+			err = s.batch(ctx, i, judge, j.id, j.rows, false)
+		} else if err == nil {
+			*i = j.imp
+			s.o.Wake()
+		}
+		if err == nil {
+			tell(*i)
+		}
+		return anew, err
 	}
-	for try := 0; ; try++ {
-		b := Batch{Import: *i, Until: s.o.Now().Add(held)}
-		if err := judge.Batch(ctx, rows, last, &b); err != nil {
+	for rows := range batches {
+		if rows.err != nil {
+			_, err := land()
+			return errors.Join(err, rows.err)
+		}
+		as := *i
+		if flying != nil {
+			as = flying.imp
+		}
+		id := s.number(rows.rows)
+		j, err := s.judge(ctx, as, judge, id, rows.rows, false)
+		anew, e := land()
+		if e != nil {
+			return e
+		}
+		if anew {
+			j, err = s.judge(ctx, *i, judge, id, rows.rows, false)
+		}
+		if err != nil {
 			return err
 		}
-		if read {
-			b.ID = id
-			b.Import.Line = rows[len(rows)-1].Line
-		} else {
-			b.Import.Tally.Add(im.RowWaiting, -len(b.Rows))
+		flying = j
+		go func() { j.done <- j.write(ctx) }()
+		if ahead {
+			continue
 		}
-		for _, v := range b.Rows {
-			b.Import.Tally.Add(v.Verdict, 1)
+		if _, err := land(); err != nil {
+			return err
 		}
-		err := s.PostRows(ctx, b)
+	}
+	_, err := land()
+	return err
+}
+
+// judged is a batch that is ready to be written.
+type judged struct {
+	id    im.ID
+	rows  []Row
+	imp   im.Import // as it will be
+	write func(context.Context) error
+	done  chan error
+}
+
+// number gives rows that were read their ids, and answers that of their batch.
+func (s *Service) number(rows []Row) im.ID {
+	id, _ := im.BatchOf(s.o.IDs.New())
+	for n := range rows {
+		rows[n].ID = im.RowOf(id, n)
+	}
+	return id
+}
+
+// judge judges rows, those of a batch or, with a zero id, those that have waited, and makes what comes of them ready to be written;
+// last: none of them may wait.
+func (s *Service) judge(ctx context.Context, i im.Import, judge Judge, id im.ID, rows []Row, last bool) (*judged, error) {
+	b := Batch{Import: i, ID: id, Until: s.o.Now().Add(held)}
+	if err := judge.Batch(ctx, rows, last, &b); err != nil {
+		return nil, err
+	}
+	if id.IsZero() {
+		b.Import.Tally.Add(im.RowWaiting, -len(b.Rows))
+	} else {
+		b.Import.Line = rows[len(rows)-1].Line
+	}
+	for _, v := range b.Rows {
+		b.Import.Tally.Add(v.Verdict, 1)
+	}
+	write, err := s.PrepareRows(ctx, b)
+	return &judged{id: id, rows: rows, imp: b.Import, write: write, done: make(chan error, 1)}, err
+}
+
+// batch judges rows and writes what comes of them, anew where somebody else was faster.
+func (s *Service) batch(ctx context.Context, i *im.Import, judge Judge, id im.ID, rows []Row, last bool) error {
+	for try := 0; ; try++ {
+		j, err := s.judge(ctx, *i, judge, id, rows, last)
+		if err == nil {
+			err = j.write(ctx)
+		}
 		if err == nil {
 			s.o.Wake()
-			*i = b.Import
+			*i = j.imp
 			return nil
 		}
 		if !errors.Is(err, ErrOthers) || try == triesMax {
@@ -264,7 +338,7 @@ func (s *Service) waited(ctx context.Context, i *im.Import, judge Judge, tell fu
 				break
 			}
 			after = rows[len(rows)-1].Line
-			if err := s.batch(ctx, i, judge, rows, last); err != nil {
+			if err := s.batch(ctx, i, judge, im.ID{}, rows, last); err != nil {
 				return err
 			}
 			tell(*i)

@@ -32,8 +32,10 @@ type Jobs interface {
 	ReleaseImport(ctx context.Context, i im.Import) error
 	// UnfinishedImport finds an import of the same file that was begun on the database itself and has not ended.
 	UnfinishedImport(ctx context.Context, like im.Import) (im.Import, bool, error)
-	// PostRows writes a batch, unless somebody else has the import by now: then it fails with ledger.ErrStale.
-	PostRows(ctx context.Context, b Batch) error
+	// PrepareRows readies a batch to be written. The write fails with ledger.ErrStale where somebody else has the import by now, and
+	// with [ErrOthers] where the batch has to be judged anew. What it does not read is read while a batch is made ready, so that
+	// one can be while the one before it is being written.
+	PrepareRows(ctx context.Context, b Batch) (write func(context.Context) error, err error)
 	// WaitingRows reads rows that wait, from after a line on.
 	WaitingRows(ctx context.Context, imp im.ID, after, limit int) ([]Row, error)
 	// KeepRoster notes who is in a file that says that it is complete, and holds the import until then.

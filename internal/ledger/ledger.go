@@ -5,6 +5,7 @@ package ledger
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/guanxi-im/guanxi/internal/im"
@@ -171,6 +172,12 @@ var (
 	// ErrStale: a row was changed since it was read; read again and decide again.
 	ErrStale = errors.New("ledger: changed by somebody else meanwhile")
 )
+
+// Reserve makes room for what so many blacklistings add.
+func (u *Unit) Reserve(n int) {
+	u.Decisions, u.Relationships, u.Events = slices.Grow(u.Decisions, n), slices.Grow(u.Relationships, n), slices.Grow(u.Events, n)
+	u.Changes, u.Intents = slices.Grow(u.Changes, n), slices.Grow(u.Intents, n)
+}
 
 // Add puts what one more command of the same transaction writes into the unit. It is for commands about relationships; what
 // they hang on is held against what stood before the first of them.
