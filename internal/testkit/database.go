@@ -54,6 +54,27 @@ var (
 	seed     []byte
 )
 
+// Copy is a copy of a database on which nobody works.
+func Copy(t testing.TB, dsn string) string {
+	t.Helper()
+	path, ok := strings.CutPrefix(dsn, "sqlite:")
+	if !ok {
+		return postgres(t, dsn[strings.LastIndex(dsn, "/")+1:])
+	}
+	if _, err := os.Stat(path + "-wal"); err == nil {
+		t.Fatalf("somebody works on %s", path)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := SQLite(t)
+	if err := os.WriteFile(strings.TrimPrefix(to, "sqlite:"), b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return to
+}
+
 // Bytes is all that stands in a database as it lies on disk: of SQLite the files, with the log of what is not yet in
 // them; of PostgreSQL a dump, in which what is binary stands in hex.
 func Bytes(t testing.TB, dsn string) []byte {

@@ -53,6 +53,12 @@ func SQLite(t testing.TB) string { return "sqlite:" + filepath.Join(t.TempDir(),
 // the test is skipped; a server that does not answer is a failure.
 func Postgres(t testing.TB) string {
 	t.Helper()
+	return postgres(t, "template1")
+}
+
+// postgres is a fresh copy of a database.
+func postgres(t testing.TB, template string) string {
+	t.Helper()
 	server := os.Getenv(postgresVariable)
 	if server == "" {
 		t.Skip(postgresVariable + " is not set")
@@ -62,7 +68,7 @@ func Postgres(t testing.TB) string {
 		t.Fatal(err)
 	}
 	name := fmt.Sprintf("guanxi_test_%d_%d", os.Getpid(), time.Now().UnixNano())
-	if _, err := db.Exec("create database " + name); err != nil {
+	if _, err := db.Exec("create database " + name + " template " + template); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
