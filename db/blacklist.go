@@ -119,7 +119,50 @@ func (s *Store) loaded(ctx context.Context, w *writing, u ledger.Unit, imp im.ID
 	rest = u
 	rest.Counted, rest.Steps = nil, nil
 	rest.Decisions, rest.Relationships, rest.Intents, rest.Events, rest.Changes = nil, nil, nil, nil, nil
-	return first, []load{w.made, decisions, relationships, intents, events, changes}, rest, nil
+	alerts, notices := told(&rest, u.Relationships, &changes)
+	return first, []load{w.made, decisions, relationships, intents, events, changes, alerts, notices}, rest, nil
+}
+
+var (
+	alertsLoad  = load{table: "alerts", columns: []string{"id", "kind", "severity", "at", "subject_kind", "subject_id", "person_id", "contact_id"}}
+	noticesLoad = load{table: "notices", columns: []string{"id", "at", "purpose", "subject_kind", "subject_id", "member_id"}}
+)
+
+// told takes out of a unit what people are told of relationships that it makes: nobody can have told them before, so that is not
+// looked for.
+func told(u *ledger.Unit, made []im.Relationship, changes *load) (alerts, notices load) {
+	type word struct {
+		subject, to im.ID
+		what        string
+	}
+	fresh, said := make(map[im.ID]bool, len(made)), map[word]bool{}
+	for _, r := range made {
+		fresh[r.ID] = true
+	}
+	first := func(w word) bool {
+		again := said[w]
+		said[w] = true
+		return !again
+	}
+	alerts, notices = alertsLoad, noticesLoad
+	all, some := u.Alerts, u.Notices
+	u.Alerts, u.Notices = nil, nil
+	for _, a := range all {
+		if !fresh[a.Subject.ID] {
+			u.Alerts = append(u.Alerts, a)
+		} else if first(word{a.Subject.ID, a.PersonID, "alert " + string(a.Kind)}) {
+			alerts.rows = append(alerts.rows, []any{a.ID, string(a.Kind), string(a.Severity), us(a.At), string(a.Subject.Kind), a.Subject.ID, a.PersonID, a.ContactID})
+			changes.rows = append(changes.rows, changeRow(im.Change{ID: a.ID, At: a.At, About: im.Ref{Kind: im.KindAlert, ID: a.ID}, What: im.Created}))
+		}
+	}
+	for _, n := range some {
+		if !fresh[n.Subject.ID] || n.Endpoint != "" {
+			u.Notices = append(u.Notices, n)
+		} else if first(word{n.Subject.ID, n.MemberID, "notice " + n.Purpose}) {
+			notices.rows = append(notices.rows, []any{n.ID, us(n.At), n.Purpose, string(n.Subject.Kind), n.Subject.ID, n.MemberID})
+		}
+	}
+	return alerts, notices
 }
 
 // turns reads the last turn that anybody has whose wish about a target waits to be carried out.
