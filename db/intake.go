@@ -60,6 +60,19 @@ func byWorkspace(set map[intake.Place]bool) map[im.ID][]string {
 	return out
 }
 
+// namesByWorkspace sorts what contacts are called by their workspace, each once.
+func namesByWorkspace(set map[intake.Called]bool) map[im.ID][]string {
+	out := map[im.ID][]string{}
+	for n := range set {
+		out[n.Workspace] = append(out[n.Workspace], n.Name)
+	}
+	for w, names := range out {
+		slices.Sort(names)
+		out[w] = slices.Compact(names)
+	}
+	return out
+}
+
 // Look reads what stands there of what the rows of a file are about.
 func (s *Store) Look(ctx context.Context, q intake.Question, a *intake.Answer) error {
 	var ss []stmt
@@ -133,6 +146,17 @@ func (s *Store) Look(ctx context.Context, q intake.Question, a *intake.Answer) e
 	}
 	at("c.workspace_id, c.platform_id, c.id", "external_contacts c", "c", q.ContactIDs, id(a.ContactIDs))
 	at("g.workspace_id, g.platform_id, g.id", "groups g", "g", q.GroupIDs, id(a.GroupIDs))
+	for w, names := range namesByWorkspace(q.Named) {
+		b := new(builder).add("select c.name, c.company, c.id from external_contacts c where c.workspace_id = ? and ", w)
+		ss = append(ss, s.amongTexts(b, "c.name", names).add(" order by c.id").stmt(func(r row) error {
+			x, id := intake.Called{Workspace: w}, im.ID{}
+			err := r.Scan(&x.Name, &x.Company, &id)
+			if q.Named[x] {
+				a.Named[x] = append(a.Named[x], id)
+			}
+			return err
+		}))
+	}
 	at(groupColumns, "groups g", "g", q.Groups, func(r row) error {
 		x, err := scanGroup(r)
 		key := intake.Place{Workspace: x.WorkspaceID, PlatformID: x.PlatformID}

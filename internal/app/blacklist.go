@@ -22,7 +22,7 @@ func (p *program) blacklistImport() *cobra.Command {
 		Use:   "import FILE | -",
 		Short: "Blacklist the contacts that a CSV file names; exit 1 where rows were refused",
 		Long: `Has the running gateway blacklist the contacts of a workspace that a CSV file names, in UTF-8 or GB18030; - is standard input. Its
-columns are platform_id, reason and, where wished, expires_at.
+columns are platform_id, or name and company, reason and, where wished, expires_at.
 
 It follows the import until it has ended. Cut off, the import goes on by itself. A large file waits for people first: the
 command says for whom, and ends. Asked again with the same --key, it follows the import that it began then.

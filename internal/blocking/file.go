@@ -116,6 +116,9 @@ func (f *FileRows) Read(ctx context.Context, v im.Viewer, contacts []im.ID) (err
 	return nil
 }
 
+// Sees reports whether a contact was read for the batch: whether there is one that the viewer sees.
+func (f *FileRows) Sees(contact im.ID) bool { return f.facts[contact].Found }
+
 // BlacklistRow is one blacklisting that a file asks for.
 type BlacklistRow struct {
 	Target    im.Ref

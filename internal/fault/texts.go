@@ -213,6 +213,8 @@ var texts = map[string][2]string{
 	"import_field":          {"There is no field “{0}” in a row of type {1}; it has {2}.", "{1} 行没有字段“{0}”，其字段为：{2}。"},
 	"import_field_near":     {"There is no field “{0}”; did you mean {1}?", "没有字段“{0}”，您是否指 {1}？"},
 	"import_field_twice":    {"“{0}” stands there twice.", "“{0}”重复出现。"},
+	"import_nobody":         {"Whom is this about? Expected platform_id, or both name and company.", "这一行指的是谁？应填写 platform_id，或同时填写 name 和 company。"},
+	"import_several":        {"{0} contacts have this name and company; expected platform_id.", "有 {0} 个外部联系人是这个姓名和公司；应填写 platform_id。"},
 	"import_required":       {"{0} is missing.", "缺少 {0}。"},
 	"import_no_list":        {"{0} is one text, no list.", "{0} 应为单个文本，不是列表。"},
 	"import_long":           {"{0} has at most {1} characters; this has {2}.", "{0} 最多 {1} 个字符，现有 {2} 个。"},

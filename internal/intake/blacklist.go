@@ -5,7 +5,7 @@ import (
 	"errors"
 	"io"
 	"slices"
-	"strings"
+	"strconv"
 	"time"
 
 	"github.com/guanxi-im/guanxi/authz"
@@ -26,11 +26,13 @@ type Blacklist struct {
 // The columns of a blacklist.
 const (
 	columnContact = "platform_id"
+	columnName    = "name" // with the company, where there is no id
+	columnCompany = "company"
 	columnReason  = "reason"
 	columnExpires = "expires_at"
 )
 
-var blacklistColumns = []string{columnContact, columnReason, columnExpires}
+var blacklistColumns = []string{columnContact, columnName, columnCompany, columnReason, columnExpires}
 
 // Check refuses a file without a header, with a column that no row has, or without one that each has.
 func (k *Blacklist) Check(header []string) *fault.Error {
@@ -40,12 +42,40 @@ func (k *Blacklist) Check(header []string) *fault.Error {
 			return f.done()
 		}
 	}
-	for _, c := range []string{columnContact, columnReason} {
-		if !slices.Contains(header, c) {
-			return fault.Input("file", "import_required", c)
-		}
+	named := slices.Contains(header, columnName) && slices.Contains(header, columnCompany)
+	switch {
+	case !named && !slices.Contains(header, columnContact):
+		return fault.Input("file", "import_required", columnContact)
+	case !slices.Contains(header, columnReason):
+		return fault.Input("file", "import_required", columnReason)
 	}
 	return nil
+}
+
+// listedRow is what a row says.
+type listedRow struct {
+	platformID    string // "": the contact is named
+	name, company string
+	reason        string
+	expires       time.Time
+}
+
+// listed reads a row.
+func (r *Row) listed() (l listedRow, _ *fault.Error) {
+	if r.Fault != nil {
+		return l, r.Fault
+	}
+	const idMax, nameMax, reasonMax = 128, 200, 1000
+	f := form{row: r}
+	f.text(columnContact, &l.platformID, idMax)
+	f.text(columnName, &l.name, nameMax)
+	f.text(columnCompany, &l.company, nameMax)
+	if l.platformID == "" && (l.name == "" || l.company == "") {
+		f.refuse(columnContact, "import_nobody")
+	}
+	f.text(columnReason, &l.reason, reasonMax)
+	f.moment(columnExpires, &l.expires)
+	return l, f.done()
 }
 
 // Key: a contact that is named again stands there by then.
@@ -146,18 +176,34 @@ func (j *blacklistJudge) Batch(ctx context.Context, rows []Row, _ bool, b *Batch
 		return err
 	}
 	stand := NewAnswer()
-	q := Question{Accounts: map[Place]bool{}, ContactIDs: map[Place]bool{}}
+	q := Question{Accounts: map[Place]bool{}, ContactIDs: map[Place]bool{}, Named: map[Called]bool{}}
+	all, faults := make([]listedRow, len(rows)), make([]*fault.Error, len(rows))
 	for i := range rows {
-		at := Place{j.imp.WorkspaceID, strings.TrimSpace(rows[i].Get(columnContact))}
-		q.Accounts[at], q.ContactIDs[at] = true, true
+		all[i], faults[i] = rows[i].listed()
+		switch l := all[i]; {
+		case faults[i] != nil:
+		case l.platformID == "":
+			q.Named[j.named(l)] = true
+		default:
+			at := Place{j.imp.WorkspaceID, l.platformID}
+			q.Accounts[at], q.ContactIDs[at] = true, true
+		}
 	}
 	if err := j.Store.Look(ctx, q, &stand); err != nil {
 		return err
 	}
 	var contacts []im.ID
-	for _, id := range stand.ContactIDs {
+	ask := func(id im.ID) {
 		if _, again := j.made[id]; !again {
 			contacts = append(contacts, id)
+		}
+	}
+	for _, id := range stand.ContactIDs {
+		ask(id)
+	}
+	for _, ids := range stand.Named {
+		for _, id := range ids {
+			ask(id)
 		}
 	}
 	if err = j.file.Read(ctx, j.viewer, contacts); err != nil {
@@ -166,9 +212,11 @@ func (j *blacklistJudge) Batch(ctx context.Context, rows []Row, _ bool, b *Batch
 	b.Unit.Reserve(len(contacts))
 	b.Rows = make([]Verdict, 0, len(rows))
 	for i := range rows {
-		o, err := j.row(ctx, &rows[i], stand, b)
-		if err != nil {
-			return err
+		o := refused(faults[i])
+		if faults[i] == nil {
+			if o, err = j.row(ctx, all[i], stand, b); err != nil {
+				return err
+			}
 		}
 		v := Verdict{ID: rows[i].ID, Line: rows[i].Line, Verdict: o.verdict, Subject: o.subject, Note: o.note}
 		if v.Verdict == im.RowRejected {
@@ -179,28 +227,48 @@ func (j *blacklistJudge) Batch(ctx context.Context, rows []Row, _ bool, b *Batch
 	return nil
 }
 
-// row judges one row.
-func (j *blacklistJudge) row(ctx context.Context, r *Row, stand Answer, b *Batch) (outcome, error) {
-	if r.Fault != nil {
-		return refused(r.Fault), nil
+// named is whom a row names.
+func (j *blacklistJudge) named(l listedRow) Called {
+	return Called{j.imp.WorkspaceID, l.name, l.company}
+}
+
+// target finds whom a row is about. Of several of one name only those count whom the requester sees.
+func (j *blacklistJudge) target(l listedRow, stand Answer) (im.Ref, *fault.Error) {
+	if l.platformID != "" {
+		at := Place{j.imp.WorkspaceID, l.platformID}
+		if id := stand.ContactIDs[at]; !id.IsZero() {
+			return im.Ref{Kind: im.KindContact, ID: id}, nil
+		}
+		if id := stand.Accounts[at].MemberID; !id.IsZero() {
+			return im.Ref{Kind: im.KindMember, ID: id}, nil
+		}
+		return im.Ref{}, unseen(columnContact)
 	}
-	const idMax, reasonMax = 128, 1000
-	var reason string
-	var expires time.Time
-	f := form{row: r}
-	at := Place{j.imp.WorkspaceID, f.need(columnContact, idMax)}
-	f.text(columnReason, &reason, reasonMax)
-	f.moment(columnExpires, &expires)
-	if bad := f.done(); bad != nil {
-		return refused(bad), nil
+	var found []im.ID
+	for _, id := range stand.Named[j.named(l)] {
+		if _, made := j.made[id]; made || j.file.Sees(id) {
+			found = append(found, id)
+		}
 	}
-	target := im.Ref{Kind: im.KindContact, ID: stand.ContactIDs[at]}
-	if target.IsZero() {
-		target = im.Ref{Kind: im.KindMember, ID: stand.Accounts[at].MemberID}
+	switch len(found) {
+	case 0:
+		return im.Ref{}, unseen(columnName)
+	case 1:
+		return im.Ref{Kind: im.KindContact, ID: found[0]}, nil
 	}
-	if target.IsZero() {
-		miss := fault.New(fault.NotFound, "not_found_target")
-		miss.Path = []string{columnContact}
+	return im.Ref{}, fault.Input(columnName, "import_several", strconv.Itoa(len(found)))
+}
+
+func unseen(column string) *fault.Error {
+	miss := fault.New(fault.NotFound, "not_found_target")
+	miss.Path = []string{column}
+	return miss
+}
+
+// row judges one row that says something.
+func (j *blacklistJudge) row(ctx context.Context, l listedRow, stand Answer, b *Batch) (outcome, error) {
+	target, miss := j.target(l, stand)
+	if miss != nil {
 		return refused(miss), nil
 	}
 	if id, again := j.made[target.ID]; again {
@@ -210,7 +278,7 @@ func (j *blacklistJudge) row(ctx context.Context, r *Row, stand Answer, b *Batch
 		}
 		return o, nil
 	}
-	out, err := j.file.Blacklist(ctx, blocking.BlacklistRow{Target: target, Reason: im.Text(reason), ExpiresAt: expires, Bulk: j.imp.Bulk})
+	out, err := j.file.Blacklist(ctx, blocking.BlacklistRow{Target: target, Reason: im.Text(l.reason), ExpiresAt: l.expires, Bulk: j.imp.Bulk})
 	if err != nil {
 		return outcome{}, err
 	}
@@ -219,6 +287,9 @@ func (j *blacklistJudge) row(ctx context.Context, r *Row, stand Answer, b *Batch
 	case out.Fault != nil:
 		if len(out.Fault.Path) > 0 && out.Fault.Path[0] == "targetId" { // as the file calls it
 			out.Fault.Path = []string{columnContact}
+			if l.platformID == "" {
+				out.Fault.Path = []string{columnName}
+			}
 		}
 		return refused(out.Fault), nil
 	case out.Stands:

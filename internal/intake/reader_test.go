@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/text/encoding/simplifiedchinese"
@@ -270,3 +272,43 @@ func TestSaid(t *testing.T) {
 }
 
 func clock() time.Time { return time.Date(2026, 11, 20, 1, 30, 0, 0, time.UTC) }
+
+// FuzzListed: whatever a blacklist says, a row is refused or names a contact in one way, and within the limits.
+func FuzzListed(f *testing.F) {
+	for _, s := range []string{"platform_id,reason,expires_at\nwm_a,x,2027-01-02\n", "name,company,reason\n张三,海康,骚扰\n,海康,x\n", "platform_id,name,company,reason\n,张三,海康,=1\n",
+		"platform_id,reason\n\"wm\n_a\",x\nwm_a\n", "reason\nx\n"} {
+		f.Add([]byte(s))
+		f.Add([]byte(gb(f, s)))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var i im.Import
+		if Survey(bytes.NewReader(b), &i) != nil {
+			return
+		}
+		r, err := NewReader(bytes.NewReader(b), Encoding(i.Encoding))
+		if err != nil || (&Blacklist{}).Check(r.Header) != nil {
+			return
+		}
+		for {
+			row, err := r.Next()
+			if err != nil {
+				return
+			}
+			l, bad := row.listed()
+			if bad != nil {
+				if bad.Key == "" {
+					t.Errorf("line %d: refused without a reason", row.Line)
+				}
+				continue
+			}
+			if l.platformID == "" && (l.name == "" || l.company == "") {
+				t.Errorf("line %d names nobody: %+v", row.Line, l)
+			}
+			for _, s := range []string{l.platformID, l.name, l.company, l.reason} {
+				if !utf8.ValidString(s) || utf8.RuneCountInString(s) > 1000 || strings.TrimSpace(s) != s {
+					t.Errorf("line %d: %q", row.Line, s)
+				}
+			}
+		}
+	})
+}

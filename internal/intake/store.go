@@ -97,6 +97,12 @@ type Place struct {
 	PlatformID string
 }
 
+// Called is a contact by what people call it.
+type Called struct {
+	Workspace     im.ID
+	Name, Company string
+}
+
 // Tie is what ties two.
 type Tie [2]im.ID
 
@@ -113,9 +119,10 @@ type Question struct {
 	AccountNames               []string
 	Accounts, Contacts, Groups map[Place]bool
 	ContactIDs, GroupIDs       map[Place]bool
-	FollowsOf, OpportunitiesOf []im.ID // contacts
-	Memberships                []Tie   // groups, each with a party
-	Own                        []Tie   // workspaces, each with somebody who may have an account of his own there
+	Named                      map[Called]bool // contacts
+	FollowsOf, OpportunitiesOf []im.ID         // contacts
+	Memberships                []Tie           // groups, each with a party
+	Own                        []Tie           // workspaces, each with somebody who may have an account of his own there
 }
 
 // Answer is what stands there of it.
@@ -128,6 +135,7 @@ type Answer struct {
 	Contacts             map[Place]im.ExternalContact
 	Groups               map[Place]im.Group
 	ContactIDs, GroupIDs map[Place]im.ID
+	Named                map[Called][]im.ID
 	Follows              map[Tie]im.Follow
 	Opportunities        map[Chance]im.Opportunity
 	Memberships          map[Tie]im.Membership
@@ -137,7 +145,7 @@ type Answer struct {
 // NewAnswer makes an empty one.
 func NewAnswer() Answer {
 	return Answer{map[string]im.Member{}, map[string]im.ID{}, map[im.ID]bool{}, map[string]bool{}, map[Place]im.Account{}, map[Place]im.ExternalContact{},
-		map[Place]im.Group{}, map[Place]im.ID{}, map[Place]im.ID{}, map[Tie]im.Follow{}, map[Chance]im.Opportunity{}, map[Tie]im.Membership{},
+		map[Place]im.Group{}, map[Place]im.ID{}, map[Place]im.ID{}, map[Called][]im.ID{}, map[Tie]im.Follow{}, map[Chance]im.Opportunity{}, map[Tie]im.Membership{},
 		map[Tie][]im.ID{}}
 }
 

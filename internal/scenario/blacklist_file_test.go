@@ -154,3 +154,28 @@ func TestBlacklistFile(t *testing.T) {
 		}
 	})
 }
+
+// A contact may be named by name and company in the place of an id: where there is one whom the requester sees.
+func TestBlacklistFileByName(t *testing.T) {
+	onEach(t, func(t *testing.T, c company) {
+		lin := c.person("linyue002")
+		lin.ended(lin.upload(`{"type":"contact","workspace":"wecom-hq","platformId":"wm_n1","name":"推广","company":"甲","verified":true}
+{"type":"contact","workspace":"wecom-hq","platformId":"wm_n2","name":"推广","company":"乙","verified":true}
+{"type":"contact","workspace":"wecom-hq","platformId":"wm_n3","name":"推广","company":"乙","verified":true}
+{"type":"contact","workspace":"wecom-hq","platformId":"wm_n4","name":"推广","company":"丙","verified":true,"owner":"004"}
+{"type":"contact","workspace":"wecom-hq","platformId":"wm_n5","name":"推广","company":"丙","verified":true,"owner":"009"}
+`, "").Import.ID)
+		const file = "name,company,platform_id,reason\n推广,甲,,x\n推广,乙,,x\n推广,丁,,x\n推广,,,x\n推广,乙,wm_n2,x\n推广,甲,,又\n推广,丙,,x\n"
+		counts, rows := lin.blacklisted(lin.blacklists(file, "wecom-hq", "").Import.ID)
+		expect(t, "rows", counts+" "+strings.Join(rows, ", "), "DONE 7=2+1+4+0 2 ACCEPTED Relationship, 3 REJECTED INVALID_INPUT name, 4 REJECTED NOT_FOUND name, "+
+			"5 REJECTED INVALID_INPUT platform_id, 6 ACCEPTED Relationship, 7 UNCHANGED Relationship, 8 REJECTED INVALID_INPUT name")
+		// Who does not see the other of two knows of one.
+		counts, rows = c.person("zhaomin003").blacklisted(c.person("zhaomin003").blacklists("name,company,reason\n推广,丙,x\n", "wecom-hq", `,"dryRun":true`).Import.ID)
+		if len(rows) != 1 || !strings.HasPrefix(counts, "DONE 1=") || strings.Contains(rows[0], "REJECTED") {
+			t.Error(counts, rows)
+		}
+		if o := lin.blacklists("name,reason\n推广,x\n", "wecom-hq", ""); o.codes() != "INVALID_INPUT" {
+			t.Errorf("without a company: %+v", o)
+		}
+	})
+}
