@@ -745,7 +745,7 @@ var diffTexts = map[fault.Language]diffText{
 var wordsInChinese = map[string]string{
 	ActionBlock: "屏蔽", ActionIsolate: "隔离", ActionBlacklist: "加入黑名单", ActionGroupBlock: "群内屏蔽", ActionLift: "解除", ActionUndo: "撤销",
 	ActionDecideApproval: "审批", ActionCancelApproval: "撤回申请", ActionAcknowledgeAlert: "确认告警", ActionRequestArchiveAccess: "申请查阅存档",
-	ActionCheckContact: "查询可否联系", ActionRead: "查看", ActionUnmask: "查看完整号码", ActionBulk: "批量操作", ActionSetAccountStatus: "变更账号状态",
+	ActionCheckContact: "查询可否联系", ActionRead: "查看", ActionUnmask: "查看完整号码", ActionBulk: "批量操作", ActionPrune: "清理过期黑名单", ActionSetAccountStatus: "变更账号状态",
 	ActionSignOutDevices: "设备下线", ActionBindAccount: "绑定账号", ActionUnlinkIdentity: "解除个人账号关联", ActionSyncWorkspace: "同步工作空间",
 	ActionResolveDrift: "处理差异", ActionImportDirectory: "导入组织架构", ActionSendMessage: "发送消息", ActionRecallMessage: "撤回消息",
 	ActionRemoveGroupMembers: "移出群成员", ActionDissolveGroup: "解散群", ActionHandOver: "交接", ActionClaimContacts: "认领联系人",

@@ -66,7 +66,7 @@ func grid(visit func(Request)) {
 	pair := append(slices.Clone(few), Object{Party: true}, Object{Below: true}, Object{Candidate: true}, Object{Candidate: true, Mine: true}, Object{OwnPool: true})
 	about := map[[2]string][]Object{
 		{ActionBlock, TypeMember}: wish, {ActionBlock, TypeContact}: customer, {ActionIsolate, TypeMember}: wish, {ActionBlacklist, TypeContact}: customer,
-		{ActionGroupBlock, TypeMember}: inGroup, {ActionLift, TypeRelationship}: ending, {ActionUndo, TypeRelationship}: ending,
+		{ActionGroupBlock, TypeMember}: inGroup, {ActionLift, TypeRelationship}: ending, {ActionUndo, TypeRelationship}: ending, {ActionPrune, TypeRelationship}: few,
 		{ActionBulk, TypeBulk}: rows, {ActionExport, TypeExport}: rows, {ActionRequestArchiveAccess, TypeArchive}: rows, {ActionDeleteContacts, TypeContact}: rows,
 		{ActionDecideApproval, TypeApproval}: pair, {ActionCancelApproval, TypeApproval}: pair, {ActionCheckContact, TypePair}: pair,
 		{ActionHandOver, TypeMember}: pair, {ActionClaimContacts, TypeContact}: pair, {ActionSetLegalHold, TypeMember}: lanes,

@@ -23,6 +23,7 @@ const (
 	ActionCheckContact         = "check_contact" // may one party reach the other: a question, not a command
 	ActionRead                 = "read"          // answered by [Engine.Scope]
 	ActionUnmask               = "unmask"        // answered by [Engine.Unmask]
+	ActionPrune                = "prune"         // removing blacklistings that have expired
 	ActionBulk                 = "bulk"          // many blocks or blacklistings at once, as a whole; each of them is asked about besides
 
 	ActionSetAccountStatus = "set_account_status"
@@ -62,7 +63,7 @@ const (
 
 var actions = []string{
 	ActionBlock, ActionIsolate, ActionBlacklist, ActionGroupBlock, ActionLift, ActionUndo, ActionDecideApproval, ActionCancelApproval,
-	ActionAcknowledgeAlert, ActionRequestArchiveAccess, ActionCheckContact, ActionRead, ActionUnmask, ActionBulk,
+	ActionAcknowledgeAlert, ActionRequestArchiveAccess, ActionCheckContact, ActionRead, ActionUnmask, ActionBulk, ActionPrune,
 	ActionSetAccountStatus, ActionSignOutDevices, ActionBindAccount, ActionUnlinkIdentity, ActionSyncWorkspace, ActionResolveDrift,
 	ActionImportDirectory, ActionSendMessage, ActionRecallMessage, ActionRemoveGroupMembers, ActionDissolveGroup, ActionHandOver,
 	ActionClaimContacts, ActionDeleteContacts, ActionExport, ActionOpenDeparture, ActionCancelDeparture, ActionPauseDeparture,

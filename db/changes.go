@@ -16,15 +16,18 @@ func (s *Store) Changes(ctx context.Context, v im.Viewer, w live.Watch, after, u
 	about := im.KindRelationship
 	switch w.Of {
 	case live.Relationships:
-		q = changesOf(v, about, "relationships r on r.id", "r.reason", "UNDONE")
-		if !w.MemberID.IsZero() {
-			q.add(" and (r.initiator_id = ? or r.target_id = ?)", w.MemberID, w.MemberID)
+		q = new(builder).add("select "+changeColumns+", r.reason, "+untracedTo(v, about)+` or r.id is null from changes h
+			left join relationships r on r.id = h.subject_id where h.kind = ? and (r.id is not null and `, about)
+		s.removedTo(last(q, v, about, "UNDONE").inScope(v, about).add(" or "), v)
+		if q.add(")"); !w.MemberID.IsZero() {
+			q.add(" and (r.initiator_id = ? or r.target_id = ? or r.id is null and "+s.kept("InitiatorID")+" = ?)", w.MemberID, w.MemberID, w.MemberID)
 		}
 	case live.Approvals:
 		about = im.KindApproval
-		q = changesOf(v, about, "approvals a on a.id", "a.reason", "APPROVED", "REJECTED", "EXPIRED", "CANCELLED").
-			add(" and (a.requested_by = ? or exists (select 1 from approval_candidates ac where ac.approval_id = a.id and ac.member_id = ?))",
-				v.ID(), v.ID())
+		q = new(builder).add("select "+changeColumns+", a.reason, "+untracedTo(v, about)+` from changes h
+			join approvals a on a.id = h.subject_id where h.kind = ? and `, about)
+		last(q, v, about, "APPROVED", "REJECTED", "EXPIRED", "CANCELLED").inScope(v, about).add(" and (a.requested_by = ? or exists (select 1 from approval_candidates ac where ac.approval_id = a.id and ac.member_id = ?))",
+			v.ID(), v.ID())
 	case live.Alerts:
 		q = new(builder).add("select "+changeColumns+", null, false, "+alertColumns+" from changes h join alerts l on l.id = h.subject_id where h.kind = 'alert' and ").
 			visibleTo(v, im.KindAlert)
@@ -76,18 +79,22 @@ func (s *Store) Changes(ctx context.Context, v im.Viewer, w live.Watch, after, u
 	return out, s.keys.open(ctx, boxes)
 }
 
-// changesOf is changes of what has states and a reason. last are the states after which there is nothing more of it to hear.
-func changesOf(v im.Viewer, kind im.Kind, join, reason string, last ...string) *builder {
-	left := gone[kind]
+// untracedTo is whether an undo has left the viewer nothing of what a change is about.
+func untracedTo(v im.Viewer, kind im.Kind) string {
 	if v.ReadsTrail() {
-		left = "false"
+		return "false"
 	}
-	q := new(builder).add("select "+changeColumns+", "+reason+", "+left+" from changes h join "+join+" = h.subject_id where h.kind = ? and ", kind)
-	if !v.ReadsTrail() {
-		in, args := in(last)
-		q.add("(not "+left+" or cast(h.snapshot ->> 'State' as text) in ").add(in, args...).add(") and ")
+	return gone[kind]
+}
+
+// last adds the condition that a change is the last one of what an undo left no trace of: it was to one of these states, after which
+// there is nothing more of it to hear.
+func last(q *builder, v im.Viewer, kind im.Kind, states ...string) *builder {
+	if v.ReadsTrail() {
+		return q
 	}
-	return q.inScope(v, kind)
+	in, args := in(states)
+	return q.add("(not "+gone[kind]+" or cast(h.snapshot ->> 'State' as text) in ").add(in, args...).add(") and ")
 }
 
 // directoryTo adds the condition that a change is about a thing of the directory that the viewer may see, as it stands now.

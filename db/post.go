@@ -95,6 +95,7 @@ func (s *Store) stmtsOf(w *writing, u ledger.Unit) (ss []stmt) {
 	}
 	// Steps come before new rows: an expired relationship makes room for its successor.
 	ss = append(ss, stepStmts(u.Steps)...)
+	ss = append(ss, s.pruneStmts(u.Pruned)...)
 	for i, r := range u.Relationships {
 		if c := u.Counted; c != nil && i == 0 { // the others are of the same command
 			insert := made(new(builder).add(insertRelationship, relationshipRow(w, r)...).add(" where "), *c, nil).add(" = ?", c.N).stmt(nil)

@@ -9,6 +9,7 @@ import (
 	"context"
 
 	"github.com/guanxi-im/guanxi/graph/model"
+	"github.com/guanxi-im/guanxi/internal/blocking"
 	"github.com/guanxi-im/guanxi/internal/fault"
 	"github.com/guanxi-im/guanxi/internal/im"
 	"github.com/guanxi-im/guanxi/internal/intake"
@@ -43,6 +44,23 @@ func (r *mutationResolver) ImportBlacklist(ctx context.Context, input model.Impo
 		return nil, err
 	}
 	return b.ImportBlacklistPayload(res), nil
+}
+
+func (r *mutationResolver) PruneBlacklist(ctx context.Context, input model.PruneBlacklistInput) (*view.PruneBlacklistPayload, error) {
+	b, c, err := r.command(ctx, input.IdempotencyKey)
+	if err != nil {
+		return nil, err
+	}
+	workspace, err := ids{fault.InvalidInput}.optional("workspaceId", input.WorkspaceID, im.KindWorkspace)
+	if err != nil {
+		res, err := bad(err)
+		return b.PruneBlacklistPayload(blocking.Pruned{Result: res}), err
+	}
+	res, err := r.Sources.Blocking.Prune(ctx, c, blocking.PruneInput{WorkspaceID: workspace, Days: value(input.Days), DryRun: value(input.DryRun)})
+	if err != nil {
+		return nil, err
+	}
+	return b.PruneBlacklistPayload(res), nil
 }
 
 func (r *queryResolver) BlacklistImports(ctx context.Context, first *int, after *string, last *int, before *string, workspaceID *string) (*view.BlacklistImportConnection, error) {

@@ -301,6 +301,11 @@ func (ec *executionContext) _CommandPayload(ctx context.Context, sel ast.Selecti
 			return graphql.Null
 		}
 		return ec._RecallMessagePayload(ctx, sel, obj)
+	case *view.PruneBlacklistPayload:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._PruneBlacklistPayload(ctx, sel, obj)
 	case *view.ImportDirectoryPayload:
 		if obj == nil {
 			return graphql.Null

@@ -30,6 +30,7 @@ type MutationResolver interface {
 	AcknowledgeAlert(ctx context.Context, alertID string, comment *string, idempotencyKey *string) (*view.AcknowledgeAlertPayload, error)
 	ImportDirectory(ctx context.Context, input model.ImportDirectoryInput) (*view.ImportDirectoryPayload, error)
 	ImportBlacklist(ctx context.Context, input model.ImportBlacklistInput) (*view.ImportBlacklistPayload, error)
+	PruneBlacklist(ctx context.Context, input model.PruneBlacklistInput) (*view.PruneBlacklistPayload, error)
 	SendMessage(ctx context.Context, input model.SendMessageInput) (*view.SendMessagePayload, error)
 	RecallMessage(ctx context.Context, messageID string, idempotencyKey *string) (*view.RecallMessagePayload, error)
 	Block(ctx context.Context, input model.BlockInput) (*view.BlockPayload, error)
@@ -339,6 +340,20 @@ func (ec *executionContext) field_Mutation_liftRelationship_args(ctx context.Con
 		return nil, err
 	}
 	args["idempotencyKey"] = arg2
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_pruneBlacklist_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.PruneBlacklistInput, error) {
+			return ec.unmarshalNPruneBlacklistInput2githubᚗcomᚋguanxiᚑimᚋguanxiᚋgraphᚋmodelᚐPruneBlacklistInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
 	return args, nil
 }
 
@@ -1923,6 +1938,50 @@ func (ec *executionContext) fieldContext_Mutation_importBlacklist(ctx context.Co
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_importBlacklist_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_pruneBlacklist(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_pruneBlacklist(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().PruneBlacklist(ctx, fc.Args["input"].(model.PruneBlacklistInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *view.PruneBlacklistPayload) graphql.Marshaler {
+			return ec.marshalOPruneBlacklistPayload2ᚖgithubᚗcomᚋguanxiᚑimᚋguanxiᚋresolversᚋviewᚐPruneBlacklistPayload(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_pruneBlacklist(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_PruneBlacklistPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_pruneBlacklist_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -4062,6 +4121,13 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		case "importBlacklist":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_importBlacklist(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "pruneBlacklist":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_pruneBlacklist(ctx, field)
 			})
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++

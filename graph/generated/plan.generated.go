@@ -50,6 +50,7 @@ func (s planned) Exec(ctx context.Context) graphql.ResponseHandler {
 			p.unmarshalInputImportDirectoryInput,
 			p.unmarshalInputMemberFilter,
 			p.unmarshalInputMessageFilter,
+			p.unmarshalInputPruneBlacklistInput,
 			p.unmarshalInputRelationshipFilter,
 			p.unmarshalInputSendMessageInput,
 			p.unmarshalInputSetAccountStatusInput,
@@ -3817,14 +3818,15 @@ var planMutation = &plan.Type{Name: "Mutation", Is: []string{"Mutation"}, Fields
 	"acknowledgeAlert": {ID: 6, NonNull: false},
 	"importDirectory":  {ID: 7, NonNull: false},
 	"importBlacklist":  {ID: 8, NonNull: false},
-	"sendMessage":      {ID: 9, NonNull: false},
-	"recallMessage":    {ID: 10, NonNull: false},
-	"block":            {ID: 11, NonNull: false},
-	"blockMany":        {ID: 12, NonNull: false},
-	"liftRelationship": {ID: 13, NonNull: false},
-	"undoRelationship": {ID: 14, NonNull: false},
-	"createApiKey":     {ID: 15, NonNull: false},
-	"revokeApiKey":     {ID: 16, NonNull: false},
+	"pruneBlacklist":   {ID: 9, NonNull: false},
+	"sendMessage":      {ID: 10, NonNull: false},
+	"recallMessage":    {ID: 11, NonNull: false},
+	"block":            {ID: 12, NonNull: false},
+	"blockMany":        {ID: 13, NonNull: false},
+	"liftRelationship": {ID: 14, NonNull: false},
+	"undoRelationship": {ID: 15, NonNull: false},
+	"createApiKey":     {ID: 16, NonNull: false},
+	"revokeApiKey":     {ID: 17, NonNull: false},
 }}
 
 func (p *planner) rootMutation(ctx context.Context, w *plan.Writer, f *plan.Field) bool {
@@ -3884,48 +3886,54 @@ func (p *planner) rootMutation(ctx context.Context, w *plan.Writer, f *plan.Fiel
 			return !(v == nil && w.Missing(false)) && p.objectImportBlacklistPayload(w, f.Under(w, planImportBlacklistPayload), v)
 		})
 	case 9:
+		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_pruneBlacklist, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
+			return p.Resolvers.Mutation().PruneBlacklist(ctx, fc.Args["input"].(model.PruneBlacklistInput))
+		}, func(v *view.PruneBlacklistPayload) bool {
+			return !(v == nil && w.Missing(false)) && p.objectPruneBlacklistPayload(w, f.Under(w, planPruneBlacklistPayload), v)
+		})
+	case 10:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_sendMessage, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().SendMessage(ctx, fc.Args["input"].(model.SendMessageInput))
 		}, func(v *view.SendMessagePayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectSendMessagePayload(w, f.Under(w, planSendMessagePayload), v)
 		})
-	case 10:
+	case 11:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_recallMessage, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().RecallMessage(ctx, fc.Args["messageId"].(string), fc.Args["idempotencyKey"].(*string))
 		}, func(v *view.RecallMessagePayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectRecallMessagePayload(w, f.Under(w, planRecallMessagePayload), v)
 		})
-	case 11:
+	case 12:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_block, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().Block(ctx, fc.Args["input"].(model.BlockInput))
 		}, func(v *view.BlockPayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectBlockPayload(w, f.Under(w, planBlockPayload), v)
 		})
-	case 12:
+	case 13:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_blockMany, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().BlockMany(ctx, fc.Args["inputs"].([]*model.BlockInput), fc.Args["dryRun"].(*bool), fc.Args["idempotencyKey"].(*string))
 		}, func(v *view.BlockManyPayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectBlockManyPayload(w, f.Under(w, planBlockManyPayload), v)
 		})
-	case 13:
+	case 14:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_liftRelationship, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().LiftRelationship(ctx, fc.Args["relationshipId"].(string), fc.Args["reason"].(string), fc.Args["idempotencyKey"].(*string))
 		}, func(v *view.UndoPayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectUndoPayload(w, f.Under(w, planUndoPayload), v)
 		})
-	case 14:
+	case 15:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_undoRelationship, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().UndoRelationship(ctx, fc.Args["relationshipId"].(string), fc.Args["reason"].(string), fc.Args["idempotencyKey"].(*string))
 		}, func(v *view.UndoPayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectUndoPayload(w, f.Under(w, planUndoPayload), v)
 		})
-	case 15:
+	case 16:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_createApiKey, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().CreateAPIKey(ctx, fc.Args["input"].(model.CreateAPIKeyInput))
 		}, func(v *view.CreateAPIKeyPayload) bool {
 			return !(v == nil && w.Missing(false)) && p.objectCreateApiKeyPayload(w, f.Under(w, planCreateApiKeyPayload), v)
 		})
-	case 16:
+	case 17:
 		return plan.Resolve(ctx, w, f, p.fieldContext_Mutation_revokeApiKey, func(ctx context.Context, fc *graphql.FieldContext) (any, error) {
 			return p.Resolvers.Mutation().RevokeAPIKey(ctx, fc.Args["apiKeyId"].(string), fc.Args["reason"].(string), fc.Args["idempotencyKey"].(*string))
 		}, func(v *view.RevokeAPIKeyPayload) bool {
@@ -4449,6 +4457,51 @@ func (p *planner) objectPolicyStats(w *plan.Writer, sel *plan.Selection, obj *vi
 			v := obj.Rules
 			ok = plan.List(w, len(v), true, func(i0 int) bool {
 				return !(v[i0] == nil && w.Missing(true)) && p.objectRuleStats(w, f.Under(w, planRuleStats), v[i0])
+			})
+
+		}
+		if !w.End(f, ok) {
+			w.Cut(from)
+			return false
+		}
+	}
+	w.Close()
+	return true
+}
+
+var planPruneBlacklistPayload = &plan.Type{Name: "PruneBlacklistPayload", Is: []string{"PruneBlacklistPayload", "CommandPayload"}, Fields: map[string]plan.Known{
+	"removed":    {ID: 0, NonNull: true},
+	"more":       {ID: 1, NonNull: true},
+	"decision":   {ID: 2, NonNull: false},
+	"approval":   {ID: 3, NonNull: false},
+	"userErrors": {ID: 4, NonNull: true},
+}}
+
+func (p *planner) objectPruneBlacklistPayload(w *plan.Writer, sel *plan.Selection, obj *view.PruneBlacklistPayload) bool {
+	from := w.Open()
+	for i := range sel.Fields {
+		f := &sel.Fields[i]
+		w.Begin(f)
+		ok := false
+		switch f.ID {
+		case plan.Typename:
+			ok = w.String("PruneBlacklistPayload")
+		case 0:
+			v := obj.Removed
+			ok = w.Int(int64(v))
+		case 1:
+			v := obj.More
+			ok = w.Bool(bool(v))
+		case 2:
+			v := obj.Decision
+			ok = !(v == nil && w.Missing(false)) && p.objectDecision(w, f.Under(w, planDecision), v)
+		case 3:
+			v := obj.Approval
+			ok = !(v == nil && w.Missing(false)) && p.objectApproval(w, f.Under(w, planApproval), v)
+		case 4:
+			v := obj.UserErrors
+			ok = plan.List(w, len(v), true, func(i0 int) bool {
+				return !(v[i0] == nil && w.Missing(true)) && p.objectUserError(w, f.Under(w, planUserError), v[i0])
 			})
 
 		}
@@ -6062,6 +6115,8 @@ func (p *planner) interfaceCommandPayload(w *plan.Writer, f *plan.Field, obj mod
 		return obj != nil && p.objectRevokeApiKeyPayload(w, f.Under(w, planRevokeApiKeyPayload), obj)
 	case *view.RecallMessagePayload:
 		return obj != nil && p.objectRecallMessagePayload(w, f.Under(w, planRecallMessagePayload), obj)
+	case *view.PruneBlacklistPayload:
+		return obj != nil && p.objectPruneBlacklistPayload(w, f.Under(w, planPruneBlacklistPayload), obj)
 	case *view.ImportDirectoryPayload:
 		return obj != nil && p.objectImportDirectoryPayload(w, f.Under(w, planImportDirectoryPayload), obj)
 	case *view.ImportBlacklistPayload:

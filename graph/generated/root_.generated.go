@@ -629,6 +629,7 @@ type ComplexityRoot struct {
 		ImportBlacklist  func(childComplexity int, input model.ImportBlacklistInput) int
 		ImportDirectory  func(childComplexity int, input model.ImportDirectoryInput) int
 		LiftRelationship func(childComplexity int, relationshipID string, reason string, idempotencyKey *string) int
+		PruneBlacklist   func(childComplexity int, input model.PruneBlacklistInput) int
 		RecallMessage    func(childComplexity int, messageID string, idempotencyKey *string) int
 		RevokeAPIKey     func(childComplexity int, apiKeyID string, reason string, idempotencyKey *string) int
 		SendMessage      func(childComplexity int, input model.SendMessageInput) int
@@ -727,6 +728,14 @@ type ComplexityRoot struct {
 		Reviewed           func(childComplexity int) int
 		Rules              func(childComplexity int) int
 		Until              func(childComplexity int) int
+	}
+
+	PruneBlacklistPayload struct {
+		Approval   func(childComplexity int) int
+		Decision   func(childComplexity int) int
+		More       func(childComplexity int) int
+		Removed    func(childComplexity int) int
+		UserErrors func(childComplexity int) int
 	}
 
 	Query struct {
@@ -3491,6 +3500,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.LiftRelationship(childComplexity, args["relationshipId"].(string), args["reason"].(string), args["idempotencyKey"].(*string)), true
+	case "Mutation.pruneBlacklist":
+		if e.ComplexityRoot.Mutation.PruneBlacklist == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_pruneBlacklist_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.PruneBlacklist(childComplexity, args["input"].(model.PruneBlacklistInput)), true
 	case "Mutation.recallMessage":
 		if e.ComplexityRoot.Mutation.RecallMessage == nil {
 			break
@@ -3915,6 +3935,37 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.PolicyStats.Until(childComplexity), true
+
+	case "PruneBlacklistPayload.approval":
+		if e.ComplexityRoot.PruneBlacklistPayload.Approval == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PruneBlacklistPayload.Approval(childComplexity), true
+	case "PruneBlacklistPayload.decision":
+		if e.ComplexityRoot.PruneBlacklistPayload.Decision == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PruneBlacklistPayload.Decision(childComplexity), true
+	case "PruneBlacklistPayload.more":
+		if e.ComplexityRoot.PruneBlacklistPayload.More == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PruneBlacklistPayload.More(childComplexity), true
+	case "PruneBlacklistPayload.removed":
+		if e.ComplexityRoot.PruneBlacklistPayload.Removed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PruneBlacklistPayload.Removed(childComplexity), true
+	case "PruneBlacklistPayload.userErrors":
+		if e.ComplexityRoot.PruneBlacklistPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PruneBlacklistPayload.UserErrors(childComplexity), true
 
 	case "Query.apiKeys":
 		if e.ComplexityRoot.Query.APIKeys == nil {
@@ -4962,6 +5013,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputImportDirectoryInput,
 		ec.unmarshalInputMemberFilter,
 		ec.unmarshalInputMessageFilter,
+		ec.unmarshalInputPruneBlacklistInput,
 		ec.unmarshalInputRelationshipFilter,
 		ec.unmarshalInputSendMessageInput,
 		ec.unmarshalInputSetAccountStatusInput,
@@ -6061,6 +6113,32 @@ type ImportBlacklistPayload implements CommandPayload {
   userErrors: [UserError!]!
 }
 
+"Which blacklistings are removed: those whose time ran out."
+input PruneBlacklistInput {
+  "Only those on this workspace; default all."
+  workspaceId: ID
+  "Only those whose time ran out so many days ago or earlier."
+  days: Int = 0
+  "Count them and change nothing."
+  dryRun: Boolean = false
+  "The same key and the same input get the first answer again."
+  idempotencyKey: String
+}
+
+"What was removed. With them go their notices and deliveries; the trail, decisions and approvals stay."
+type PruneBlacklistPayload implements CommandPayload {
+  "How many blacklistings were removed, at most 512 at once; of a dry run how many would be, up to 100,000."
+  removed: Int!
+  "There are others left: ask again."
+  more: Boolean!
+  "The decision of policy."
+  decision: Decision
+  "None: there is no way to have it agreed to."
+  approval: Approval
+  "What went wrong."
+  userErrors: [UserError!]!
+}
+
 "A blacklist that is taken in. Its counts grow while it runs."
 type BlacklistImport implements Node @authorize(action: "read") {
   "Prefix imp_."
@@ -6196,6 +6274,8 @@ extend type Mutation {
   importDirectory(input: ImportDirectoryInput!): ImportDirectoryPayload @authorize(action: "import_directory")
   "Blacklists the contacts that a file names; refused where a platform allows no bulk. It answers at once; the import goes on by itself, also on another replica or after a restart."
   importBlacklist(input: ImportBlacklistInput!): ImportBlacklistPayload @authorize(action: "bulk")
+  "Removes blacklistings whose time ran out, the oldest first, by an admin. Cut off or not, it goes on where it is asked for again."
+  pruneBlacklist(input: PruneBlacklistInput!): PruneBlacklistPayload @authorize(action: "prune")
 }
 
 "A page of blacklists that were taken in."
@@ -8719,6 +8799,22 @@ func (ec *executionContext) childFields_PolicyStats(ctx context.Context, field g
 		return ec.fieldContext_PolicyStats_rules(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type PolicyStats", field.Name)
+}
+
+func (ec *executionContext) childFields_PruneBlacklistPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "removed":
+		return ec.fieldContext_PruneBlacklistPayload_removed(ctx, field)
+	case "more":
+		return ec.fieldContext_PruneBlacklistPayload_more(ctx, field)
+	case "decision":
+		return ec.fieldContext_PruneBlacklistPayload_decision(ctx, field)
+	case "approval":
+		return ec.fieldContext_PruneBlacklistPayload_approval(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_PruneBlacklistPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PruneBlacklistPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_QuotaState(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

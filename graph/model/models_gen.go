@@ -320,6 +320,18 @@ type PolicyProblem struct {
 	Severity string `json:"severity"`
 }
 
+// Which blacklistings are removed: those whose time ran out.
+type PruneBlacklistInput struct {
+	// Only those on this workspace; default all.
+	WorkspaceID *string `json:"workspaceId,omitempty"`
+	// Only those whose time ran out so many days ago or earlier.
+	Days *int `json:"days,omitempty"`
+	// Count them and change nothing.
+	DryRun *bool `json:"dryRun,omitempty"`
+	// The same key and the same input get the first answer again.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+}
+
 // What all replicas together may still call of one published limit. They keep to it, so that the platform need not refuse.
 type QuotaState struct {
 	// Whom the limit counts for, which call (`*`: each by itself; this is the one with the least left), and in which time: `organisation/*/1m`.

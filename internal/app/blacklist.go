@@ -10,7 +10,7 @@ import (
 
 func (p *program) blacklist() *cobra.Command {
 	c := &cobra.Command{Use: "blacklist", Short: "Blacklists of external contacts", Args: usage(cobra.NoArgs), RunE: needsCommand}
-	c.AddCommand(p.blacklistImport())
+	c.AddCommand(p.blacklistImport(), p.blacklistPrune())
 	return c
 }
 

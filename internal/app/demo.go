@@ -113,6 +113,9 @@ func (s *server) shift(ctx context.Context, sims *sims, advance string, set *tim
 	if err := s.hooks.Flush(ctx); err != nil {
 		return now, err
 	}
+	if err := s.prune(ctx); err != nil {
+		return now, err
+	}
 	return now, s.hub.Flush(ctx)
 }
 

@@ -520,6 +520,9 @@ func (s *server) tidy(ctx context.Context) {
 		if err == nil {
 			err = s.store.DropChunks(ctx, now.Add(-chunksKept))
 		}
+		if err == nil {
+			err = s.prune(ctx)
+		}
 		if err != nil && ctx.Err() == nil {
 			s.log.WarnContext(ctx, "tidying up failed", "error", err)
 		}
@@ -529,6 +532,15 @@ func (s *server) tidy(ctx context.Context) {
 		case <-tick.C:
 		}
 	}
+}
+
+// prune removes blacklistings that the settings keep no longer.
+func (s *server) prune(ctx context.Context) error {
+	if s.cfg.Blacklist.Keep == 0 {
+		return nil
+	}
+	_, err := s.block.PruneDue(ctx, s.clock.Now().Add(-s.cfg.Blacklist.Keep))
+	return err
 }
 
 // listen serves g until ctx ends; then it says for a while that it is not ready, closes what only listens, and lets what

@@ -42,7 +42,7 @@ internal/directory    : internal/im internal/fault internal/page
 internal/outbound     :
 internal/webhook      : graph/nodeid internal/im internal/ledger internal/outbound
 internal/identity     : authz internal/im internal/fault internal/directory internal/ledger internal/page
-internal/blocking     : authz internal/im internal/fault internal/ledger internal/page internal/approval internal/platform internal/observe internal/command
+internal/blocking     : graph/nodeid authz internal/im internal/fault internal/ledger internal/page internal/approval internal/platform internal/observe internal/command
 internal/messaging    : authz internal/im internal/fault internal/ledger internal/page internal/blocking internal/observe
 internal/explorer     :
 internal/intake       : internal/im internal/fault internal/ledger internal/page internal/pinyin internal/blocking internal/command internal/approval authz

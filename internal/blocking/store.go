@@ -44,6 +44,12 @@ type Store interface {
 	// Due reads what the clock has brought about, the earliest first; at most limit of each.
 	Due(ctx context.Context, now time.Time, limit int) (Due, error)
 
+	// Workspaces lists all of them.
+	Workspaces(ctx context.Context) ([]im.Workspace, error)
+	// Expired reads blacklistings that may be removed, without their texts, the oldest first; CountExpired counts them.
+	Expired(ctx context.Context, q PruneQuery) ([]im.Relationship, error)
+	CountExpired(ctx context.Context, q PruneQuery) (int, error)
+
 	PolicyStats(ctx context.Context, v im.Viewer, q StatsQuery) (Stats, error)
 
 	ListRelationships(ctx context.Context, v im.Viewer, f RelationshipFilter, now time.Time, r page.Request) (page.Result[im.Relationship], error)

@@ -48,8 +48,9 @@ type Config struct {
 	// Workspaces says how workspaces are connected to their platforms, by the workspace's name. Empty with Demo.
 	Workspaces map[string]Connection
 	// Webhooks says where systems are told of what policy has them told of, by the name of their endpoint: see [Config.Endpoints].
-	Webhooks map[string]Connection
-	Import   Import
+	Webhooks  map[string]Connection
+	Import    Import
+	Blacklist Blacklist
 	// CheckFailOpen names the workspaces of which the pre-delivery question is answered with yes while the store is away; of the
 	// others with no.
 	CheckFailOpen Names
@@ -130,6 +131,11 @@ type Outbound struct {
 // Import says what of a file is believed.
 type Import struct {
 	VanishMax int // the share of the employed who may be missing from a file that says that it is complete, in percent
+}
+
+// Blacklist says how long what has ended is kept.
+type Blacklist struct {
+	Keep time.Duration // after its time ran out; 0: for good
 }
 
 // Encryption says where the master key is.

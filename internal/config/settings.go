@@ -289,6 +289,16 @@ var settings = []setting{
 		valid:    func(text string) bool { n, err := strconv.Atoi(text); return err == nil && 0 <= n && n <= 100 },
 	},
 	{
+		path: "blacklist.keep", fallback: "0s",
+		usage:    "how long a blacklisting is kept after its time ran out, before the gateway removes it by itself; 0 for good",
+		expected: "a duration from 1h to 87600h, such as 2160h, or 0",
+		field:    func(c *Config) any { return &c.Blacklist.Keep },
+		valid: func(text string) bool {
+			d, err := time.ParseDuration(text)
+			return err == nil && (d == 0 || time.Hour <= d && d <= 87600*time.Hour)
+		},
+	},
+	{
 		path: "currency", fallback: "CNY",
 		usage:    "the company's own currency",
 		expected: "an ISO 4217 code, such as CNY",

@@ -150,6 +150,8 @@ var texts = map[string][2]string{
 	"archive_grant":              {"Other people's messages take a grant for the archive; ask for one.", "查看他人消息须先申请存档访问授权。"},
 	"unsupported_bulk":           {"On this platform people are kept away one by one.", "该平台不支持批量操作，请逐个进行。"},
 	"bulk_empty":                 {"A bulk has at least one entry.", "批量操作至少须有一项。"},
+	"prune_days":                 {"A number of days from 0 to %s is expected.", "天数应为 0 到 %s 之间的整数。"},
+	"prune_review":               {"Removing them takes somebody's agreement by these rules, for which there is no way here.", "按现行规则，清理须经他人同意，此处无法发起审批。"},
 	"bulk_review":                {"So many at once take somebody's agreement, for which there is no way here; ask for fewer.", "如此批量须经他人同意，此处无法发起审批；请减少数量。"},
 	"advice_block":               {"A block stops this person's direct messages to you and nothing else: no work is touched, nothing is deleted, and nobody leaves a group.", "屏蔽只会阻止对方给您发送单聊消息：不影响工作流程，不删除任何数据，也不会使任何人退出群聊。"},
 	"advice_isolation":           {"An isolation cuts the dialogue of the two both ways and closes what was said to both; neither leaves a group or the company by it.", "隔离会双向切断两人的对话，且双方都不能再查看历史消息；不会使任何人退出群聊或离开组织。"},

@@ -19,6 +19,7 @@ type Unit struct {
 	Relationships []im.Relationship // new ones
 	Counted       *Counted          // where Relationships hang on how many there are already
 	Steps         []im.Relationship // existing ones as they shall be: Version is the new one, one above the stored
+	Pruned        []im.ID           // relationships that expired, and are removed with what became of their deliveries and notices
 	Approvals     []im.Approval     // new ones
 	ApprovalSteps []im.Approval     // existing ones as they shall be, as for Steps
 	Candidates    []im.Candidate

@@ -265,6 +265,7 @@ func TestPolicyGuardsEveryField(t *testing.T) {
 				vars{"i": []vars{{"targetId": c.contact("wm_lanhai"), "kind": "BLOCK", "reason": "x"}}}),
 			"importDirectory": lin.imports(),
 			"importBlacklist": lin.importsBlacklist(),
+			"pruneBlacklist":  lin.command(`mutation{pruneBlacklist(input:{}){`+commandFields+`}}`, nil),
 			"sendMessage":     {UserErrors: said.UserErrors, answer: said.answer},
 			"recallMessage":   {UserErrors: recalled.UserErrors, answer: recalled.answer},
 			"createApiKey": lin.command(`mutation($i:CreateApiKeyInput!){createApiKey(input:$i){`+commandFields+`}}`,

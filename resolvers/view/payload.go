@@ -407,3 +407,19 @@ func (v *Viewer) May(ctx context.Context) ([]string, error) {
 	could := v.b.src.Blocking.Could(v.b.viewer, platforms)
 	return slices.DeleteFunc(append([]string{}, could...), func(action string) bool { return !slices.Contains(v.offered, action) }), nil
 }
+
+// PruneBlacklistPayload is what was removed.
+type PruneBlacklistPayload struct {
+	Command
+	Removed int
+	More    bool
+}
+
+// IsCommandPayload: it has a payload's fields.
+func (*PruneBlacklistPayload) IsCommandPayload() {}
+
+// PruneBlacklistPayload presents what was removed.
+func (b *Batch) PruneBlacklistPayload(p blocking.Pruned) *PruneBlacklistPayload {
+	c, _ := b.command(p.Result)
+	return &PruneBlacklistPayload{Command: c, Removed: p.Removed, More: p.More}
+}
