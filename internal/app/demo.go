@@ -107,6 +107,9 @@ func (s *server) shift(ctx context.Context, sims *sims, advance string, set *tim
 	if _, err := s.block.RunDue(ctx); err != nil {
 		return now, err
 	}
+	if _, err := s.accts.RunDue(ctx); err != nil {
+		return now, err
+	}
 	if err := s.send.Flush(ctx); err != nil {
 		return now, err
 	}
