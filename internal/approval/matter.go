@@ -36,7 +36,8 @@ type Matter interface {
 	Made() []im.Need
 	// Bind is what was asked for as it stands now: an approval holds for what it was asked for alone.
 	Bind() []byte
-	// Again asks policy anew, on the facts of this moment and with the requester's rights of this moment.
+	// Again asks policy anew, on the facts of this moment and with the requester's rights of this moment. Faults, where it cannot be
+	// done any more so that the approval is cancelled: INVALID_INPUT, NOT_FOUND, UNSUPPORTED_BY_PLATFORM.
 	Again(ctx context.Context) (im.Decision, error)
 	// CarryOut does what was agreed to. Where again refuses, or nothing is there any more to be done, it leaves it.
 	CarryOut(u *ledger.Unit, a im.Approval, again im.Decision)

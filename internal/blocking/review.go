@@ -251,6 +251,10 @@ func (r *review) agree(v im.Verdict) (Result, ledger.Unit, error) {
 		return r.refuse(fault.New(fault.Conflict, "approval_void"))
 	}
 	again, err := r.m.Again(r.ctx)
+	if f := fault.As(err); err != nil && slices.Contains(impossible, f.Code) {
+		r.end(im.ApprovalCancelled, false)
+		return r.refuse(f)
+	}
 	if err != nil {
 		return Result{}, *r.u, err
 	}
@@ -272,6 +276,9 @@ func (r *review) agree(v im.Verdict) (Result, ledger.Unit, error) {
 	r.m.CarryOut(r.u, r.f.Approval, again)
 	return r.done()
 }
+
+// impossible is why something cannot be done any more, whatever is agreed to.
+var impossible = []fault.Code{fault.InvalidInput, fault.NotFound, fault.Unsupported}
 
 // tie is a relationship that an approval is about: one that waits to be made, or that is to be ended.
 type tie struct {

@@ -32,7 +32,8 @@ type matter struct {
 	a        im.Approval
 	w        im.Workspace
 	standing string
-	kept     []byte // the hash of the file as it is kept now
+	kept     []byte       // the hash of the file as it is kept now
+	hindered *fault.Error // why it cannot be done any more, as Again found
 }
 
 // Matter reads what an approval is about; nil where that is gone.
@@ -89,6 +90,7 @@ func (m *matter) Again(ctx context.Context) (im.Decision, error) {
 	i := m.i
 	d, f, err := m.kind.Ask(ctx, requester, gone, &i, m.s.kept(ctx, i.ID))
 	if f != nil { // what could be done when it was asked for cannot be done any more
+		m.hindered = f
 		return im.Decision{}, f
 	}
 	return d, err
@@ -97,7 +99,7 @@ func (m *matter) Again(ctx context.Context) (im.Decision, error) {
 // CarryOut lets the import run, its rows as part of what was agreed to as a whole, where policy still lets it.
 func (m *matter) CarryOut(u *ledger.Unit, a im.Approval, again im.Decision) {
 	if again.Outcome == im.Deny {
-		m.end(u, "import_changed_mind")
+		m.end(u, fault.New(fault.ApprovalRequired, "import_changed_mind"))
 		return
 	}
 	i := m.i
@@ -109,12 +111,18 @@ func (m *matter) CarryOut(u *ledger.Unit, a im.Approval, again im.Decision) {
 }
 
 // Drop ends the import.
-func (m *matter) Drop(u *ledger.Unit, _ im.Approval, _ bool) { m.end(u, "import_unapproved") }
+func (m *matter) Drop(u *ledger.Unit, _ im.Approval, _ bool) {
+	if m.hindered != nil {
+		m.end(u, m.hindered)
+		return
+	}
+	m.end(u, fault.New(fault.ApprovalRequired, "import_unapproved"))
+}
 
-func (m *matter) end(u *ledger.Unit, why string) {
+func (m *matter) end(u *ledger.Unit, why *fault.Error) {
 	i := m.i
 	i.State, i.EndedAt = im.JobCancelled, m.s.o.Now()
-	b, err := json.Marshal(fault.New(fault.ApprovalRequired, why))
+	b, err := json.Marshal(why)
 	if err != nil { // there is nothing in it that could not be written
 		panic(err)
 	}

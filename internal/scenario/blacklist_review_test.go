@@ -95,6 +95,20 @@ func TestBlacklistReview(t *testing.T) {
 				expect(t, "the second", chen.agree(a.ID, "").codes(), "CONFLICT")
 				expect(t, "import", lin.list(id).State, "CANCELLED")
 			}},
+			{"there is no bulk any more when it is agreed to", func(t *testing.T, c company, lin, han, chen person) {
+				id, a := lin.asksToList(long(1001), "")
+				must(t, "the first", han.agree(a.ID, "").codes(), "")
+				c.exec("update workspaces set platform = 'dingtalk' where name = 'wecom-hq'")
+				o := chen.agree(a.ID, "")
+				c.exec("update workspaces set platform = 'wecom' where name = 'wecom-hq'")
+				expect(t, "the second", o.codes(), "UNSUPPORTED_BY_PLATFORM")
+				expect(t, "approval", lin.approval(a.ID).State, "CANCELLED")
+				got := lin.list(id)
+				expect(t, "import", got.String(), "CANCELLED 1001=0+0+0+0")
+				if got.LastError == nil || !strings.Contains(*got.LastError, "platform") {
+					t.Errorf("why: %v", got.LastError)
+				}
+			}},
 			{"who asked has left when it is agreed to", func(t *testing.T, c company, lin, han, chen person) {
 				zhao := c.person("zhaomin003")
 				id, a := zhao.asksToList(long(1001), "")
