@@ -32,6 +32,13 @@ func (s *Store) ContactFacts(ctx context.Context, q blocking.ContactsQuery) (out
 		"r.target_id", q.Contacts)
 	var account im.Account
 	w := &place.Workspace
+	on := new(builder).add("select " + workspaceColumns + ", ")
+	if q.Viewer.IsService() { // which is on each, with an account on none
+		on.account(im.ID{}, q.Now).add(" from workspaces w where w.id = ?", q.WorkspaceID)
+	} else {
+		on.account(me, q.Now).add(` from workspaces w
+			where exists (select 1 from accounts a where a.member_id = ? and a.workspace_id = w.id) and w.id = ?`, me, q.WorkspaceID)
+	}
 	ss := []stmt{
 		// Not by their workspace, by which SQLite would read all that are on it.
 		s.amongIDs(new(builder).add(`select c.id, c.workspace_id, c.name, c.importance, c.verified, c.owner_id, c.pool_department_id, coalesce(c.region, '')
@@ -43,8 +50,7 @@ func (s *Store) ContactFacts(ctx context.Context, q blocking.ContactsQuery) (out
 			}
 			return err
 		}),
-		new(builder).add("select "+workspaceColumns+", ").account(me, q.Now).add(` from workspaces w
-			where exists (select 1 from accounts a where a.member_id = ? and a.workspace_id = w.id) and w.id = ?`, me, q.WorkspaceID).stmt(func(r row) error {
+		on.stmt(func(r row) error {
 			there = true
 			return r.Scan(&w.ID, &w.Name, &w.Platform, &w.Region, &w.TimeZone, &w.CustomerContact, textOf(&account.Status), textOf(&account.StatusScope))
 		}),
@@ -65,7 +71,7 @@ func (s *Store) ContactFacts(ctx context.Context, q blocking.ContactsQuery) (out
 		}),
 	}
 	if q.Late {
-		ss = append(ss, lately(me, blocking.BlockQuery{Now: q.Now}, &late.Blocks, &late.Blacklistings, &late.Departments))
+		ss = append(ss, lately(me, blocking.BlockQuery{Now: q.Now, Made: q.Made}, &late.Blocks, &late.Blacklistings, &late.Departments))
 	}
 	if err = s.read(ctx, ss...); err != nil {
 		return nil, late, unavailable(err, "read facts of blacklistings")

@@ -4826,25 +4826,26 @@ var planRelationship = &plan.Type{Name: "Relationship", Is: []string{"Relationsh
 	"source":           {ID: 5, NonNull: true},
 	"workspace":        {ID: 6, NonNull: true},
 	"initiator":        {ID: 7, NonNull: false},
-	"target":           {ID: 8, NonNull: false},
-	"group":            {ID: 9, NonNull: false},
-	"requestedBy":      {ID: 10, NonNull: false},
-	"approvalDelegate": {ID: 11, NonNull: false},
-	"declaredOnly":     {ID: 12, NonNull: true},
-	"reason":           {ID: 13, NonNull: true},
-	"createdAt":        {ID: 14, NonNull: true},
-	"effectiveAt":      {ID: 15, NonNull: false},
-	"expiresAt":        {ID: 16, NonNull: false},
-	"endedAt":          {ID: 17, NonNull: false},
-	"enforcement":      {ID: 18, NonNull: true},
-	"delivery":         {ID: 19, NonNull: true},
-	"effects":          {ID: 20, NonNull: true},
-	"undo":             {ID: 21, NonNull: true},
-	"notRestored":      {ID: 22, NonNull: true},
-	"notices":          {ID: 23, NonNull: true},
-	"decision":         {ID: 24, NonNull: false},
-	"approvals":        {ID: 25, NonNull: true},
-	"history":          {ID: 26, NonNull: true},
+	"service":          {ID: 8, NonNull: false},
+	"target":           {ID: 9, NonNull: false},
+	"group":            {ID: 10, NonNull: false},
+	"requestedBy":      {ID: 11, NonNull: false},
+	"approvalDelegate": {ID: 12, NonNull: false},
+	"declaredOnly":     {ID: 13, NonNull: true},
+	"reason":           {ID: 14, NonNull: true},
+	"createdAt":        {ID: 15, NonNull: true},
+	"effectiveAt":      {ID: 16, NonNull: false},
+	"expiresAt":        {ID: 17, NonNull: false},
+	"endedAt":          {ID: 18, NonNull: false},
+	"enforcement":      {ID: 19, NonNull: true},
+	"delivery":         {ID: 20, NonNull: true},
+	"effects":          {ID: 21, NonNull: true},
+	"undo":             {ID: 22, NonNull: true},
+	"notRestored":      {ID: 23, NonNull: true},
+	"notices":          {ID: 24, NonNull: true},
+	"decision":         {ID: 25, NonNull: false},
+	"approvals":        {ID: 26, NonNull: true},
+	"history":          {ID: 27, NonNull: true},
 }}
 
 func (p *planner) objectRelationship(w *plan.Writer, sel *plan.Selection, obj *view.Relationship) bool {
@@ -4893,6 +4894,15 @@ func (p *planner) objectRelationship(w *plan.Writer, sel *plan.Selection, obj *v
 				}
 			}
 		case 8:
+			if fc, ctx := f.Enter(w, p.fieldContext_Relationship_service); fc != nil {
+				v, err := obj.Service(ctx)
+				if err != nil {
+					w.Fail(err)
+				} else {
+					ok = !(v == nil && w.Missing(false)) && w.String(string(*v))
+				}
+			}
+		case 9:
 			if fc, ctx := f.Enter(w, p.fieldContext_Relationship_target); fc != nil {
 				v, err := obj.Target(ctx)
 				if err != nil {
@@ -4905,7 +4915,7 @@ func (p *planner) objectRelationship(w *plan.Writer, sel *plan.Selection, obj *v
 					}
 				}
 			}
-		case 9:
+		case 10:
 			if fc, ctx := f.Enter(w, p.fieldContext_Relationship_group); fc != nil {
 				v, err := obj.Group(ctx)
 				if err != nil {
@@ -4914,7 +4924,7 @@ func (p *planner) objectRelationship(w *plan.Writer, sel *plan.Selection, obj *v
 					ok = !(v == nil && w.Missing(false)) && p.objectGroup(w, f.Under(w, planGroup), v)
 				}
 			}
-		case 10:
+		case 11:
 			if fc, ctx := f.Enter(w, p.fieldContext_Relationship_requestedBy); fc != nil {
 				v, err := obj.RequestedBy(ctx)
 				if err != nil {
@@ -4923,7 +4933,7 @@ func (p *planner) objectRelationship(w *plan.Writer, sel *plan.Selection, obj *v
 					ok = !(v == nil && w.Missing(false)) && p.objectMember(w, f.Under(w, planMember), v)
 				}
 			}
-		case 11:
+		case 12:
 			if fc, ctx := f.Enter(w, p.fieldContext_Relationship_approvalDelegate); fc != nil {
 				v, err := obj.ApprovalDelegate(ctx)
 				if err != nil {
@@ -4932,25 +4942,25 @@ func (p *planner) objectRelationship(w *plan.Writer, sel *plan.Selection, obj *v
 					ok = !(v == nil && w.Missing(false)) && p.objectMember(w, f.Under(w, planMember), v)
 				}
 			}
-		case 12:
+		case 13:
 			v := obj.DeclaredOnly()
 			ok = w.Bool(bool(v))
-		case 13:
+		case 14:
 			v := obj.Reason()
 			ok = w.String(string(v))
-		case 14:
+		case 15:
 			v := obj.CreatedAt()
 			ok = w.Time(v)
-		case 15:
+		case 16:
 			v := obj.EffectiveAt()
 			ok = !(v == nil && w.Missing(false)) && w.Time(*v)
-		case 16:
+		case 17:
 			v := obj.ExpiresAt()
 			ok = !(v == nil && w.Missing(false)) && w.Time(*v)
-		case 17:
+		case 18:
 			v := obj.EndedAt()
 			ok = !(v == nil && w.Missing(false)) && w.Time(*v)
-		case 18:
+		case 19:
 			if fc, ctx := f.Enter(w, p.fieldContext_Relationship_enforcement); fc != nil {
 				v, err := obj.Enforcement(ctx)
 				if err != nil {
@@ -4959,7 +4969,7 @@ func (p *planner) objectRelationship(w *plan.Writer, sel *plan.Selection, obj *v
 					ok = w.Enum(string(v))
 				}
 			}
-		case 19:
+		case 20:
 			if fc, ctx := f.Enter(w, p.fieldContext_Relationship_delivery); fc != nil {
 				v, err := obj.Delivery(ctx)
 				if err != nil {
@@ -4968,7 +4978,7 @@ func (p *planner) objectRelationship(w *plan.Writer, sel *plan.Selection, obj *v
 					ok = !(v == nil && w.Missing(true)) && p.objectDelivery(w, f.Under(w, planDelivery), v)
 				}
 			}
-		case 20:
+		case 21:
 			if fc, ctx := f.Enter(w, p.fieldContext_Relationship_effects); fc != nil {
 				v, err := obj.Effects(ctx)
 				if err != nil {
@@ -4979,10 +4989,10 @@ func (p *planner) objectRelationship(w *plan.Writer, sel *plan.Selection, obj *v
 					})
 				}
 			}
-		case 21:
+		case 22:
 			v := obj.Undo()
 			ok = !(v == nil && w.Missing(true)) && p.objectUndoTerms(w, f.Under(w, planUndoTerms), v)
-		case 22:
+		case 23:
 			if fc, ctx := f.Enter(w, p.fieldContext_Relationship_notRestored); fc != nil {
 				v, err := obj.NotRestored(ctx)
 				if err != nil {
@@ -4991,7 +5001,7 @@ func (p *planner) objectRelationship(w *plan.Writer, sel *plan.Selection, obj *v
 					ok = plan.List(w, len(v), true, func(i0 int) bool { return w.String(string(v[i0])) })
 				}
 			}
-		case 23:
+		case 24:
 			if fc, ctx := f.Enter(w, p.fieldContext_Relationship_notices); fc != nil {
 				v, err := obj.Notices(ctx)
 				if err != nil {
@@ -5002,7 +5012,7 @@ func (p *planner) objectRelationship(w *plan.Writer, sel *plan.Selection, obj *v
 					})
 				}
 			}
-		case 24:
+		case 25:
 			if fc, ctx := f.Enter(w, p.fieldContext_Relationship_decision); fc != nil {
 				v, err := obj.Decision(ctx)
 				if err != nil {
@@ -5011,7 +5021,7 @@ func (p *planner) objectRelationship(w *plan.Writer, sel *plan.Selection, obj *v
 					ok = !(v == nil && w.Missing(false)) && p.objectDecision(w, f.Under(w, planDecision), v)
 				}
 			}
-		case 25:
+		case 26:
 			if fc, ctx := f.Enter(w, p.fieldContext_Relationship_approvals); fc != nil {
 				v, err := obj.Approvals(ctx)
 				if err != nil {
@@ -5022,7 +5032,7 @@ func (p *planner) objectRelationship(w *plan.Writer, sel *plan.Selection, obj *v
 					})
 				}
 			}
-		case 26:
+		case 27:
 			if fc, ctx := f.Enter(w, p.fieldContext_Relationship_history); fc != nil {
 				v, err := p.Resolvers.Relationship().History(ctx, obj, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
 				if err != nil {

@@ -807,6 +807,7 @@ type ComplexityRoot struct {
 		Reason           func(childComplexity int) int
 		RequestedBy      func(childComplexity int) int
 		Scope            func(childComplexity int) int
+		Service          func(childComplexity int) int
 		Source           func(childComplexity int) int
 		State            func(childComplexity int) int
 		Target           func(childComplexity int) int
@@ -4455,6 +4456,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Relationship.Scope(childComplexity), true
+	case "Relationship.service":
+		if e.ComplexityRoot.Relationship.Service == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Relationship.Service(childComplexity), true
 	case "Relationship.source":
 		if e.ComplexityRoot.Relationship.Source == nil {
 			break
@@ -6923,8 +6930,10 @@ type Relationship implements Node @authorize(action: "read") {
   source: RelationshipSource!
   "Where it holds."
   workspace: Workspace!
-  "Who made it."
+  "Who made it. Null: a service did, or the person is hidden."
   initiator: Member
+  "The service that made it, where it was no person."
+  service: String
   "Whom it is aimed at."
   target: BlockTarget
   "Of a GROUP_BLOCK: the group in which it holds."
@@ -8863,6 +8872,8 @@ func (ec *executionContext) childFields_Relationship(ctx context.Context, field 
 		return ec.fieldContext_Relationship_workspace(ctx, field)
 	case "initiator":
 		return ec.fieldContext_Relationship_initiator(ctx, field)
+	case "service":
+		return ec.fieldContext_Relationship_service(ctx, field)
 	case "target":
 		return ec.fieldContext_Relationship_target(ctx, field)
 	case "group":

@@ -360,7 +360,11 @@ func (s *Service) made(v im.Viewer, in BlockInput, d im.Decision, p Place) im.Re
 	if !in.Initiator.IsZero() {
 		r.InitiatorID, r.RequestedBy = in.Initiator, v.ID()
 	}
-	if r.Scope == "" {
+	switch {
+	case r.Scope != "":
+	case v.IsService(): // which meets nobody: whom it keeps away is kept from all
+		r.Scope = im.WorkspaceScope
+	default:
 		r.Scope = im.InitiatorView
 	}
 	if cutsApprovals(r) {

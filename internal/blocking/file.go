@@ -23,15 +23,19 @@ type FileQuery struct {
 // DecideFile decides on so many blacklistings on a workspace as a whole, as a file asks for them. Faults, in this order:
 // INVALID_INPUT, UNSUPPORTED_BY_PLATFORM; what policy says is in the decision, which is not written.
 func (s *Service) DecideFile(ctx context.Context, f FileQuery) (d im.Decision, _ *fault.Error, err error) {
-	switch {
-	case f.Viewer.IsService():
-		return d, fault.New(fault.InvalidInput, "persons_only"), nil
-	case s.o.Platforms.NoBulk(f.Workspace):
+	if s.o.Platforms.NoBulk(f.Workspace) {
 		miss := fault.New(fault.Unsupported, "unsupported_bulk")
 		miss.Workspace = f.Workspace.ID
 		return d, miss, nil
 	}
-	facts, standing, err := s.standing(ctx, f.Viewer, f.Workspace.ID, &im.Relationship{ID: f.Import, CreatedAt: f.At})
+	var facts BlockFacts
+	var standing string
+	asked := &im.Relationship{ID: f.Import, CreatedAt: f.At}
+	if f.Viewer.IsService() { // which has an account nowhere
+		_, facts, err = s.store.ContactFacts(ctx, ContactsQuery{Viewer: f.Viewer, WorkspaceID: f.Workspace.ID, Now: s.o.Now(), Late: true, Made: asked})
+	} else {
+		facts, standing, err = s.standing(ctx, f.Viewer, f.Workspace.ID, asked)
+	}
 	if err != nil {
 		return d, nil, err
 	}
@@ -72,6 +76,8 @@ type ContactsQuery struct {
 	Currency    string // the company's own
 	Now         time.Time
 	Late        bool // read what the viewer has done of late and where he is, too
+	// Made is what is decided again, as of BlockQuery; nil: nothing is.
+	Made *im.Relationship
 }
 
 // FileRows are the blacklistings that a file asks for, batch by batch, with what they are decided on. What the one who asks has done

@@ -371,6 +371,9 @@ func (t *tie) Again(ctx context.Context) (im.Decision, error) {
 	seeing := requester
 	seeing.Scopes = map[im.Kind]im.Scope{im.KindMember: {im.ScopeAll}, im.KindContact: {im.ScopeAll}, im.KindGroup: {im.ScopeAll}}
 	in := wishOf(rel)
+	if requester.IsService() { // a service names no scope
+		in.Scope = ""
+	}
 	q := t.s.query(seeing, in)
 	q.Now, q.Made = time.Time{}, &rel
 	facts, err := t.s.store.BlockFacts(ctx, q)
@@ -398,6 +401,9 @@ func wishOf(r im.Relationship) BlockInput {
 	in := BlockInput{Target: r.Target, Kind: r.Kind, GroupID: r.GroupID, Scope: scopeWish(r), DelegateID: r.DelegateID, Declared: r.Declared}
 	if !r.RequestedBy.IsZero() {
 		in.Initiator = r.InitiatorID
+	}
+	if r.Source == im.FromImport || r.Source == im.FromBulk {
+		in.bulk = authz.BulkPlain // a row of one that was approved as a whole is decided as one by one, once it waits for people
 	}
 	return in
 }

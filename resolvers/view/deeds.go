@@ -86,6 +86,17 @@ func (r *Relationship) Workspace(ctx context.Context) (*Workspace, error) {
 func (r *Relationship) Initiator(ctx context.Context) (*Member, error) {
 	return to(ctx, r.b, "Relationship.initiator", &r.b.shown.relationships, members, r, func(r *Relationship) im.ID { return r.row.InitiatorID })
 }
+
+// Service is the name of the initiator where that is no person.
+func (r *Relationship) Service(ctx context.Context) (*string, error) {
+	v, err := to(ctx, r.b, "Relationship.service", &r.b.shown.relationships, services, r, func(r *Relationship) im.ID { return r.row.InitiatorID })
+	if err != nil || v.Name == "" {
+		return nil, err
+	}
+	return &v.Name, nil
+}
+
+// Target is whom it is aimed at.
 func (r *Relationship) Target(ctx context.Context) (BlockTarget, error) {
 	n := next(r.b, "Relationship.target", &r.b.shown.relationships, func(n *Batch, r *Relationship) {
 		switch at := r.row.Target.ID; {
