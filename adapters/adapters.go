@@ -33,6 +33,7 @@ const (
 	BlockDepartment  Action = "block_department"
 	Bulk             Action = "bulk" // many at once; where it is Unsupported, each is for a person to do
 	BlockGroup       Action = "block_group"
+	Notify           Action = "notify" // what [Notifier] carries out
 )
 
 // Feature is something that an organisation may or may not have opened on its platform.

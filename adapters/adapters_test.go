@@ -111,7 +111,10 @@ func (f floor) Close() error              { *f.closed = true; return nil }
 type (
 	blacklister struct{ floor }
 	reader      struct{ blacklister }
+	notifier    struct{ floor }
 )
+
+func (notifier) Notify(context.Context, NotifyRequest) (o Outcome, err error) { return }
 
 func (blacklister) Blacklist(context.Context, BlacklistRequest) (r BlacklistResult, err error) {
 	return
@@ -130,6 +133,7 @@ func TestAgree(t *testing.T) {
 		return floor{d, new(bool)}
 	}
 	own := func(d *Description) { d.Own = true }
+	tells := func(d *Description) { d.Enforces[Notify] = Native }
 	channels := func(a Action, e Enforcement) func(*Description) {
 		return func(d *Description) { d.Channels = map[Action]Enforcement{a: e} }
 	}
@@ -149,6 +153,9 @@ func TestAgree(t *testing.T) {
 		{"claimed, not done", describe(Native), "implements it: false"},
 		{"done, not claimed", reader{blacklister{describe(Recorded)}}, "implements it: true"},
 		{"neither keys nor reading back", blacklister{describe(Native)}, "cannot be read back"},
+		{"tells, and remembers keys", notifier{describe(Recorded, tells, func(d *Description) { d.KeyHorizon = map[Action]time.Duration{Notify: time.Hour} })}, ""},
+		{"tells, and forgets keys", notifier{describe(Recorded, tells)}, "notify has no key horizon and cannot be read back"},
+		{"says that it tells", describe(Recorded, tells), "implements it: false"},
 		{"no name", floor{Description{}, nil}, "a name and a title"},
 		{"no word", describe("FULL"), "enforces blacklist as \"FULL\""},
 		{"nothing to call", describe(Recorded, func(d *Description) { d.Enforces[BlockMember] = Native }), "there is no capability"},

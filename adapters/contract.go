@@ -134,6 +134,27 @@ func (s Snapshot) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
 func (s Snapshot) String() string { return fmt.Sprintf("[%d tags]", len(s.Tags)) }
 
+// Notifier has the platform tell a member something, in a message that comes from the app and not from a person.
+//
+// A [Key] is told once: a repeat with it within [Description.KeyHorizon] of [Notify] tells nobody anything, and another key
+// with the same text is another message. So after an [Indeterminate] answer the same request is made again. After the horizon
+// nobody can know whether it arrived.
+type Notifier interface {
+	// Notify sends one message to one member. An account that there is not, or that the app may not write to, is [NotFound].
+	// The outcome's Changed means nothing here: a platform may not tell a first message from a repeat.
+	Notify(ctx context.Context, req NotifyRequest) (Outcome, error)
+}
+
+// NotifyRequest names the end: the member has been told the text.
+type NotifyRequest struct {
+	Call
+	To   MemberID
+	Text string // plain text of 1,500 bytes at most; what is longer may be cut at its end
+}
+
+// LogValue keeps the text out of logs.
+func (r NotifyRequest) LogValue() slog.Value { return slog.StringValue(string(r.To)) }
+
 // MemberReader lists the members that the credentials can see.
 type MemberReader interface {
 	// Members lists each member once, in an order that stays. A page may be shorter than size before the end.

@@ -108,6 +108,7 @@ func (i Info) With(cfg map[string]string, env Env) (Adapter, error) {
 // be read back.
 var capability = map[Action]struct{ acts, reads func(Adapter) bool }{
 	BlacklistContact: {is[Blacklister], is[BlacklistReader]},
+	Notify:           {is[Notifier], func(Adapter) bool { return false }},
 }
 
 func is[C any](a Adapter) bool { _, ok := a.(C); return ok }

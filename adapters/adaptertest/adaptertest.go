@@ -28,6 +28,8 @@ type Harness struct {
 	// Effects counts how often the vendor really changed something for a key. Where the vendor sees no keys it counts
 	// every change: a case that counts uses one key.
 	Effects func(adapters.Key) int
+	// Told is what the vendor shows a member of the app's messages, the oldest first. Nil: the adapter tells nobody anything.
+	Told func(adapters.MemberID) []string
 	// Fault arms a fault. False means that the harness cannot: the case is then skipped, for all to see.
 	Fault func(Fault) bool
 	// Tokens counts the tokens that the vendor has given. Nil: the platform has none.
@@ -46,6 +48,7 @@ type World struct {
 	Contacts    []adapters.ContactID // all that Owner follows: three at least
 	Contact     adapters.ContactID   // one of them, with two tags at least, and a remark
 	Missing     adapters.ContactID   // there is none such
+	Stranger    adapters.MemberID    // there is none such; needed where the adapter tells members something
 	// Texts are contacts as ContactReader.Contact is to answer them, followed by Owner alone, with what is hard to
 	// carry: 中文, 全角, emoji, an id of the greatest length. None of their tags is personal, and they stand in the order of their ids.
 	Texts []adapters.Contact

@@ -45,9 +45,9 @@ func inMemory() (Harness, *memory.World) {
 			Members:     []adapters.MemberID{"zhaomin003", "wangfang004", "liqiang005", "sunli006"},
 			Departments: []adapters.DepartmentID{"1", "2", "3", "10"},
 			Owner:       "wangfang004", Contacts: []adapters.ContactID{"wm_zh", "wm_emoji", long},
-			Contact: "wm_zh", Missing: "wm_nobody", Texts: texts, Secrets: []string{secret, "老周", "周采购"},
+			Contact: "wm_zh", Missing: "wm_nobody", Stranger: "nobody", Texts: texts, Secrets: []string{secret, "老周", "周采购"},
 		},
-		Effects: w.Effects,
+		Effects: w.Effects, Told: w.Told,
 		Fault: func(f Fault) bool {
 			switch f.Kind {
 			case None:
@@ -93,6 +93,7 @@ type bent struct {
 	departments func(context.Context, adapters.Cursor, int) (adapters.Page[adapters.Department], error)
 	contacts    func(context.Context, adapters.Cursor, int) (adapters.Page[adapters.Contact], error)
 	contact     func(context.Context, adapters.ContactID) (adapters.Contact, error)
+	notify      func(context.Context, adapters.NotifyRequest) (adapters.Outcome, error)
 }
 
 func (b *bent) Describe() adapters.Description  { return b.describe() }
@@ -115,6 +116,9 @@ func (b *bent) Contacts(ctx context.Context, _ adapters.MemberID, at adapters.Cu
 }
 func (b *bent) Contact(ctx context.Context, id adapters.ContactID) (adapters.Contact, error) {
 	return b.contact(ctx, id)
+}
+func (b *bent) Notify(ctx context.Context, r adapters.NotifyRequest) (adapters.Outcome, error) {
+	return b.notify(ctx, r)
 }
 
 // refuse bends the error of a check.
@@ -154,6 +158,23 @@ func useOfClosed(b *bent, _ *memory.World) {
 			return errors.New("use of closed connection")
 		}
 		return b.Adapter.Check(ctx)
+	}
+}
+
+// tellsAs bends what is told.
+func tellsAs(bend func(*adapters.NotifyRequest)) func(*bent, *memory.World) {
+	return func(b *bent, _ *memory.World) {
+		b.notify = func(ctx context.Context, r adapters.NotifyRequest) (adapters.Outcome, error) {
+			bend(&r)
+			return b.Adapter.Notify(ctx, r)
+		}
+	}
+}
+
+// tellsOn tells whatever becomes of the call.
+func tellsOn(b *bent, _ *memory.World) {
+	b.notify = func(ctx context.Context, r adapters.NotifyRequest) (adapters.Outcome, error) {
+		return b.Adapter.Notify(context.WithoutCancel(ctx), r)
 	}
 }
 
@@ -369,6 +390,42 @@ var planted = map[string][]func(*bent, *memory.World){
 			}
 		},
 	},
+	"Notify/ReachesTheMember": {
+		func(b *bent, _ *memory.World) { // says it did
+			b.notify = func(context.Context, adapters.NotifyRequest) (adapters.Outcome, error) {
+				return adapters.Outcome{Enforcement: adapters.Native}, nil
+			}
+		},
+		tellsAs(func(r *adapters.NotifyRequest) { r.Text = strings.ReplaceAll(r.Text, "<", "&lt;") }),
+		tellsAs(func(r *adapters.NotifyRequest) { r.To = "zhaomin003" }),
+	},
+	"Notify/TwiceIsOnce":               {tellsAs(func(r *adapters.NotifyRequest) { r.Key = adapters.Key(fmt.Sprint(time.Now().UnixNano())) })},
+	"Notify/OtherKeySameTextIsAnother": {tellsAs(func(r *adapters.NotifyRequest) { r.Key = adapters.Key(r.Text) })}, // as a vendor does that compares texts
+	"Notify/LongTextsStayApart": {
+		tellsAs(func(r *adapters.NotifyRequest) { r.Key = adapters.Key((r.Text + string(r.Key))[:2048]) }),
+		tellsAs(func(r *adapters.NotifyRequest) { r.Text = r.Text[:min(2000, len(r.Text))] + "\uFFFD" }),
+		tellsAs(func(r *adapters.NotifyRequest) { r.Text = r.Text[:min(140, len(r.Text))] }),
+	},
+	"Notify/LostAnswerThenRetryIsOnce": {func(b *bent, _ *memory.World) { // takes a lost answer for a failure
+		b.notify = func(ctx context.Context, r adapters.NotifyRequest) (adapters.Outcome, error) {
+			out, err := b.Adapter.Notify(ctx, r)
+			if e, ok := err.(*adapters.Error); ok {
+				e.Code = adapters.Unavailable
+			}
+			return out, err
+		}
+	}},
+	"Notify/StrangerIsNotFound": {func(b *bent, _ *memory.World) {
+		b.notify = func(ctx context.Context, r adapters.NotifyRequest) (adapters.Outcome, error) {
+			out, err := b.Adapter.Notify(ctx, r)
+			if adapters.CodeOf(err) == adapters.NotFound {
+				err = nil
+			}
+			return out, err
+		}
+	}},
+	"Notify/CancelledTellsNothing": {tellsOn},
+	"Notify/StalledReturns":        {tellsOn},
 	"Contact/MissingIsNotFound": {func(b *bent, _ *memory.World) {
 		b.contact = func(ctx context.Context, id adapters.ContactID) (adapters.Contact, error) {
 			c, _ := b.Adapter.Contact(ctx, id)
@@ -405,6 +462,12 @@ var planted = map[string][]func(*bent, *memory.World){
 				res, err := b.Adapter.Blacklist(ctx, r)
 				b.log.Debug("took", "remark", res.Snapshot.Remark)
 				return res, err
+			}
+		},
+		func(b *bent, _ *memory.World) {
+			b.notify = func(ctx context.Context, r adapters.NotifyRequest) (adapters.Outcome, error) {
+				b.log.Debug("told", "text", r.Text)
+				return b.Adapter.Notify(ctx, r)
 			}
 		},
 	},
@@ -548,7 +611,7 @@ func broken(plant func(*bent, *memory.World)) Harness {
 	h.Open = func(log *slog.Logger, wrong bool) adapters.Adapter {
 		a := open(log, wrong).(*memory.Adapter)
 		b := &bent{Adapter: a, log: log, describe: a.Describe, check: a.Check, close: a.Close, blacklist: a.Blacklist, unblacklist: a.Unblacklist,
-			members: a.Members, departments: a.Departments, contact: a.Contact}
+			members: a.Members, departments: a.Departments, contact: a.Contact, notify: a.Notify}
 		b.contacts = func(ctx context.Context, at adapters.Cursor, n int) (adapters.Page[adapters.Contact], error) {
 			return a.Contacts(ctx, h.World.Owner, at, n)
 		}

@@ -37,6 +37,14 @@ var cases = slices.Concat([]testCase{
 	{"Unblacklist/WithoutSnapshotPutsNothingBack", blacklists, unblacklistBare},
 	{"Unblacklist/NamesWhatIsGone", blacklists, unblacklistGone},
 	{"Blacklist/ShortfallsSayWhy", blacklists, shortfallsSayWhy},
+	{"Notify/ReachesTheMember", notifies, notifyReaches},
+	{"Notify/TwiceIsOnce", notifies, notifyTwice},
+	{"Notify/LostAnswerThenRetryIsOnce", notifies, notifyLost},
+	{"Notify/OtherKeySameTextIsAnother", notifies, notifyOther},
+	{"Notify/LongTextsStayApart", notifies, notifyLong},
+	{"Notify/StrangerIsNotFound", notifies, notifyStranger},
+	{"Notify/CancelledTellsNothing", notifies, notifyCancelled},
+	{"Notify/StalledReturns", notifies, notifyStalled},
 }, listing("Members", func(t *try, a adapters.Adapter) pager[adapters.MemberID] {
 	return keys(a.(adapters.MemberReader).Members, func(m adapters.Member) adapters.MemberID { return m.ID })
 }, has[adapters.MemberReader], func(w World) []adapters.MemberID { return w.Members },
@@ -686,6 +694,16 @@ func errorsSecret(t *try) error {
 		hear(err)
 		if t.fault(LoseResponse, "") == nil {
 			_, err = a.Blacklist(t, t.request(nil))
+			hear(err)
+		}
+	}
+	if a, ok := t.opens[0].(adapters.Notifier); ok {
+		req := t.notice(key, strings.Join(t.World.Secrets, " "))
+		_, err := a.Notify(t, req)
+		hear(err)
+		slog.New(slog.NewJSONHandler(t.log, nil)).Info("kit", "notice", req)
+		if t.fault(LoseResponse, "") == nil {
+			_, err = a.Notify(t, t.notice(otherKey, req.Text))
 			hear(err)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing/fstest"
+	"time"
 
 	"github.com/guanxi-im/guanxi/adapters"
 )
@@ -22,6 +23,7 @@ var _ interface {
 	adapters.MemberReader
 	adapters.DepartmentReader
 	adapters.ContactReader
+	adapters.Notifier
 } = (*Adapter)(nil)
 
 var rules fs.FS = fstest.MapFS{} // no house rules: those of "*" hold
@@ -46,7 +48,8 @@ func (w *World) Open(secret string, log *slog.Logger) *Adapter {
 func (a *Adapter) Describe() adapters.Description {
 	return adapters.Description{
 		Platform: "memory", Title: "In memory (内存)", Organisation: true, Rules: rules,
-		Enforces: map[adapters.Action]adapters.Enforcement{adapters.BlacklistContact: adapters.Native},
+		Enforces:   map[adapters.Action]adapters.Enforcement{adapters.BlacklistContact: adapters.Native, adapters.Notify: adapters.Native},
+		KeyHorizon: map[adapters.Action]time.Duration{adapters.Notify: keyHorizon},
 	}
 }
 
@@ -158,6 +161,20 @@ func (a *Adapter) Blacklisted(ctx context.Context, owner adapters.MemberID, cont
 		return err
 	})
 	return s, err
+}
+
+// keyHorizon is how long the world is said to remember a key; it never forgets one.
+const keyHorizon = 24 * time.Hour
+
+// Notify tells a member. The world remembers keys; an adapter whose vendor does not makes each message one of its own in
+// another way.
+func (a *Adapter) Notify(ctx context.Context, req adapters.NotifyRequest) (adapters.Outcome, error) {
+	out := adapters.Outcome{Enforcement: adapters.Native}
+	err := a.call(ctx, "memory.Notify", func(Token) (err error) {
+		out.Changed, err = a.world.tell(req.Key, req.To, req.Text)
+		return err
+	})
+	return out, err
 }
 
 // Members pages by id: a cursor that is the last id seen survives members who come and go.

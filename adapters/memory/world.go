@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,6 +21,8 @@ type World struct {
 	contacts    []*contact
 	tags        map[adapters.TagID]adapters.Tag
 	effects     map[adapters.Key]int
+	told        map[adapters.MemberID][]string
+	toldKeys    map[adapters.Key]bool
 	current     Token
 	issued      int
 	trouble     *Trouble
@@ -60,7 +63,8 @@ func (t *Trouble) Error() string { return fmt.Sprintf("%s %s", t.Vendor, t.Code)
 
 // New makes a world. Its contacts' tags are its tag library.
 func New(secret string, members []adapters.Member, departments []adapters.Department, contacts []adapters.Contact) *World {
-	w := &World{secret: secret, members: members, departments: departments, tags: map[adapters.TagID]adapters.Tag{}, effects: map[adapters.Key]int{}}
+	w := &World{secret: secret, members: members, departments: departments, tags: map[adapters.TagID]adapters.Tag{}, effects: map[adapters.Key]int{},
+		told: map[adapters.MemberID][]string{}, toldKeys: map[adapters.Key]bool{}}
 	for _, c := range contacts {
 		k := &contact{Contact: c, follows: map[adapters.MemberID]*follow{}}
 		for _, f := range c.Follows {
@@ -85,6 +89,26 @@ func (w *World) Issued() int { w.mu.Lock(); defer w.mu.Unlock(); return w.issued
 
 // Effects counts what a key changed.
 func (w *World) Effects(k adapters.Key) int { w.mu.Lock(); defer w.mu.Unlock(); return w.effects[k] }
+
+// Told is what a member was told, the oldest first.
+func (w *World) Told(id adapters.MemberID) []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.told[id])
+}
+
+// tell tells a member something, once for a key. The lock is held.
+func (w *World) tell(k adapters.Key, id adapters.MemberID, text string) (changed bool, _ error) {
+	if !slices.ContainsFunc(w.members, func(m adapters.Member) bool { return m.ID == id }) {
+		return false, &Trouble{Code: adapters.NotFound, Vendor: "E404"}
+	}
+	if w.toldKeys[k] {
+		return false, nil
+	}
+	w.toldKeys[k] = true
+	w.told[id] = append(w.told[id], text)
+	return true, w.effect(k)
+}
 
 func (w *World) issue(secret string) (Token, error) {
 	w.mu.Lock()

@@ -3,12 +3,13 @@ package wecom
 import (
 	"context"
 	"net/url"
+	"time"
 
 	"github.com/guanxi-im/guanxi/adapters"
 )
 
 // This file is WeCom's calls, each as its page has it and nothing beside: what they mean to guanxi is in directory.go,
-// contacts.go and blacklist.go. Fields that nobody here reads are left out, phone numbers and pictures above all.
+// contacts.go, blacklist.go and notice.go. Fields that nobody here reads are left out, phone numbers and pictures above all.
 
 //go:generate go test -run TestCallTable -update
 
@@ -197,4 +198,37 @@ func (a *Adapter) remark(ctx context.Context, owner adapters.MemberID, contact a
 		Contact adapters.ContactID `json:"external_userid"`
 		Remark  string             `json:"remark"`
 	}{owner, contact, remark}}, nil)
+}
+
+// textLimit is how many bytes of a text WeCom sends; it cuts what is longer.
+const textLimit = 2048
+
+// duplicateInterval is how long WeCom knows a message again that it was sent: the longest that can be asked for.
+const duplicateInterval = 4 * time.Hour
+
+type messageAnswer struct {
+	Invalid    string `json:"invaliduser"`    // whom there is not, or whom the app may not write to
+	Unlicensed string `json:"unlicenseduser"` // who has no licence for the API (基础接口许可)
+	ID         string `json:"msgid"`
+}
+
+// sendText sends a member a text in the app's name. A member who cannot be sent to is named in an answer without a
+// code, and only where there was none but such the code is 81013. The same text is not sent to him twice within the
+// interval. Who has got 30 messages of the app within a minute, or 1,000 within an hour, gets no more, and nobody is told.
+//
+//vendor:op POST /cgi-bin/message/send
+//vendor:doc https://developer.work.weixin.qq.com/document/path/90236 2026-02-12
+func (a *Adapter) sendText(ctx context.Context, agent int, to adapters.MemberID, text string) (out messageAnswer, err error) {
+	type content struct {
+		Content string `json:"content"`
+	}
+	err = a.client.call(ctx, a.app, request{path: "/cgi-bin/message/send", writes: true, body: struct {
+		To        adapters.MemberID `json:"touser"`
+		Type      string            `json:"msgtype"`
+		Agent     int               `json:"agentid"`
+		Text      content           `json:"text"`
+		Duplicate int               `json:"enable_duplicate_check"`
+		Interval  int               `json:"duplicate_check_interval"` // seconds
+	}{to, "text", agent, content{text}, 1, int(duplicateInterval / time.Second)}}, &out)
+	return out, err
 }

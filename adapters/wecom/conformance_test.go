@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -26,6 +27,7 @@ const (
 	secret    = "s3cr3t-of-the-app"
 	dirSecret = "s3cr3t-of-the-assistant"
 	phone     = "13800138000"
+	agent     = 1000002
 )
 
 var longID = strings.Repeat("w", 64)
@@ -41,7 +43,7 @@ func seed() sim.Seed {
 	own[0].PersonalTags = []string{"校友"}
 	return sim.Seed{
 		CorpID: corp,
-		Apps: []sim.App{{Name: "app", Secret: secret, CustomerContact: true},
+		Apps: []sim.App{{Name: "app", Secret: secret, AgentID: agent, CustomerContact: true},
 			{Name: "assistant", Secret: dirSecret, ContactSync: true}},
 		Departments: []sim.Department{{ID: 1, Name: "总部"}, {ID: 3, Name: "空", ParentID: 1}, {ID: 2, Name: "销售部", ParentID: 1, Leaders: []string{"zhaomin003"}}, {ID: 10, Name: "华东", ParentID: 2}},
 		Members: []sim.Member{
@@ -108,7 +110,7 @@ func start(t *testing.T, s sim.Seed) *company {
 
 func (c *company) open(log *slog.Logger, cfg map[string]string) adapters.Adapter {
 	c.t.Helper()
-	full := map[string]string{optBase: c.server.URL, optCorp: corp, optSecret: secret}
+	full := map[string]string{optBase: c.server.URL, optCorp: corp, optSecret: secret, optAgent: strconv.Itoa(agent)}
 	for k, v := range cfg {
 		full[k] = v
 	}
@@ -163,6 +165,19 @@ func (c *company) effects() (kinds []string) {
 	return kinds
 }
 
+// told is what a member was sent.
+func (c *company) told(id adapters.MemberID) (texts []string) {
+	c.t.Helper()
+	var state sim.Seed
+	c.control(http.MethodGet, "state", "", &state)
+	for _, m := range state.Messages {
+		if slices.Contains(m.To, string(id)) {
+			texts = append(texts, m.Text)
+		}
+	}
+	return texts
+}
+
 func (c *company) faults(rules string) {
 	c.t.Helper()
 	c.control(http.MethodPost, "faults", `{"rules":[`+rules+`]}`, nil)
@@ -174,7 +189,7 @@ func (c *company) play(f adaptertest.Fault) bool {
 	case adaptertest.None:
 		c.faults("")
 	case adaptertest.LoseResponse:
-		c.faults(`{"match":"*/remark","dropResponse":true,"times":1}`)
+		c.faults(`{"match":"*/remark","dropResponse":true,"times":1},{"match":"*/message/send","dropResponse":true,"times":1}`)
 	case adaptertest.Stall:
 		c.faults(`{"match":"*","delay":"1m"}`)
 	case adaptertest.Refuse:
@@ -211,6 +226,7 @@ func TestConformance(t *testing.T) {
 				Contacts:    []adapters.ContactID{"wm_haikang", "wm_wide", "wm_emoji", "wm_own", adapters.ContactID(longID)},
 				Contact:     "wm_haikang",
 				Missing:     "wm_nobody",
+				Stranger:    "nobody",
 				Texts: []adapters.Contact{
 					text("wm_wide", "ＡＢＣ（全角）", "一二三四五六七八九十一二三四五六七八九十", adapters.Tag{ID: "et_east", Name: "华东"}),
 					text("wm_emoji", "👩‍👩‍👧 家", "🧧过年", adapters.Tag{ID: "et_odd", Name: "🧧"}),
@@ -219,6 +235,7 @@ func TestConformance(t *testing.T) {
 				Secrets: []string{secret, phone, "老周", "周采购", "access_token="},
 			},
 			Effects:  func(adapters.Key) int { return len(c.effects()) },
+			Told:     c.told,
 			Fault:    c.play,
 			Tokens:   func() int { return int(c.wire.tokens.Load()) },
 			Codes:    table,

@@ -2,13 +2,14 @@
 //
 // WeCom has no call that blocks or blacklists anybody. A blacklisting is emulated: the company's tags come off the
 // contact, and the member's remark for it is marked, so that whoever looks at it in the client is warned. Nothing is
-// stopped there, and the adapter says so.
+// stopped there, and the adapter says so. What members are told comes as a message of the app's.
 package wecom
 
 import (
 	"embed"
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,12 +22,13 @@ const platform = "wecom"
 var rules embed.FS
 
 func init() {
-	adapters.Register(description())
+	adapters.Register(description(true))
 	adapters.Offer(adapters.Info{Platform: platform, Options: options, Open: open})
 }
 
-func description() adapters.Description {
-	return adapters.Description{
+// description is what is declared of WeCom. Without an app to send its messages nobody can be told anything.
+func description(tells bool) adapters.Description {
+	d := adapters.Description{
 		Platform:     platform,
 		Title:        "WeCom (企业微信)",
 		Organisation: true,
@@ -46,6 +48,11 @@ func description() adapters.Description {
 			{Scope: "address", N: 600_000, Per: time.Hour},
 		},
 	}
+	if tells {
+		d.Enforces[adapters.Notify] = adapters.Native
+		d.KeyHorizon = map[adapters.Action]time.Duration{adapters.Notify: duplicateInterval}
+	}
+	return d
 }
 
 // The names of the options.
@@ -55,6 +62,7 @@ const (
 	optSecret    = "secret"
 	optDirectory = "directory_secret"
 	optMark      = "mark"
+	optAgent     = "agent_id"
 )
 
 var options = []adapters.Option{
@@ -62,6 +70,7 @@ var options = []adapters.Option{
 	{Name: optCorp, Required: true, Help: "the company's corpid (企业ID)"},
 	{Name: optSecret, Required: true, Secret: true, Help: "the secret of an app that is listed in 客户联系 → 可调用接口的应用"},
 	{Name: optDirectory, Secret: true, Help: "the secret of another app, to read members and departments where its visible range is wider; that of the contact-sync assistant (通讯录同步) does only from addresses it had before 2022-08-15"},
+	{Name: optAgent, Help: "the app's agentid (AgentId), as which members can be told something; the gateway does not do so yet"},
 	{Name: optMark, Default: "【黑名单】", Help: "what the remark for a blacklisted contact begins with, at most 10 characters"},
 }
 
@@ -80,6 +89,13 @@ func open(cfg map[string]string, env adapters.Env) (adapters.Adapter, error) {
 	a.directory = a.app
 	if s := cfg[optDirectory]; s != "" {
 		a.directory = c.tokens(cfg[optCorp], s)
+	}
+	if s := cfg[optAgent]; s != "" {
+		agent, err := strconv.ParseUint(s, 10, 31)
+		if err != nil || agent == 0 {
+			return nil, fmt.Errorf("wecom: option %q: expected a number such as 1000002", optAgent)
+		}
+		return &messenger{Adapter: a, agent: int(agent)}, nil
 	}
 	return a, nil
 }

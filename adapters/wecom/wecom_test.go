@@ -46,7 +46,7 @@ func (c *company) side(contact, owner string) sim.Follow {
 
 func TestBlacklistTouchesOneSideOnly(t *testing.T) {
 	c := start(t, seed())
-	a := c.open(discard, nil).(*Adapter)
+	a := c.open(discard, nil).(*messenger).Adapter
 	other := c.side("wm_haikang", "liqiang005")
 	res, err := a.Blacklist(t.Context(), wish("WangFang004", nil)) // userids are the same in any case
 	if err != nil {
@@ -71,7 +71,7 @@ func TestBlacklistTouchesOneSideOnly(t *testing.T) {
 }
 
 func TestPersonalTagsStayAndAreNamed(t *testing.T) {
-	a := start(t, seed()).open(discard, nil).(*Adapter)
+	a := start(t, seed()).open(discard, nil).(*messenger).Adapter
 	res, err := a.Blacklist(t.Context(), wish("liqiang005", nil))
 	if err != nil {
 		t.Fatal(err)
@@ -88,16 +88,16 @@ func TestPersonalTagsStayAndAreNamed(t *testing.T) {
 // The answer to the removal of the tags is lost, and with the process everything but what the caller has stored.
 func TestSnapshotOutlivesTheProcess(t *testing.T) {
 	c := start(t, seed())
-	before, err := c.open(discard, nil).(*Adapter).Blacklisted(t.Context(), "wangfang004", "wm_haikang")
+	before, err := c.open(discard, nil).(*messenger).Adapter.Blacklisted(t.Context(), "wangfang004", "wm_haikang")
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.faults(`{"match":"*/mark_tag","dropResponse":true,"times":1}`)
-	res, err := c.open(discard, nil).(*Adapter).Blacklist(t.Context(), wish("wangfang004", &before.Snapshot))
+	res, err := c.open(discard, nil).(*messenger).Adapter.Blacklist(t.Context(), wish("wangfang004", &before.Snapshot))
 	if adapters.CodeOf(err) != adapters.Indeterminate || !res.Changed {
 		t.Fatalf("%v, changed %t", err, res.Changed)
 	}
-	a := c.open(discard, nil).(*Adapter)
+	a := c.open(discard, nil).(*messenger).Adapter
 	if res, err = a.Blacklist(t.Context(), wish("wangfang004", &before.Snapshot)); err != nil || res.Changed {
 		t.Fatalf("changed %t (%v)", res.Changed, err)
 	}
@@ -128,7 +128,7 @@ func TestRemarks(t *testing.T) {
 			s := seed()
 			s.Contacts[0].Follows[0].Remark = tt.before
 			c := start(t, s)
-			a := c.open(discard, nil).(*Adapter)
+			a := c.open(discard, nil).(*messenger).Adapter
 			res, err := a.Blacklist(t.Context(), wish("wangfang004", nil))
 			if err != nil {
 				t.Fatal(err)
@@ -158,7 +158,7 @@ func TestRemarks(t *testing.T) {
 }
 
 func TestMembers(t *testing.T) {
-	a := start(t, seed()).open(discard, nil).(*Adapter)
+	a := start(t, seed()).open(discard, nil).(*messenger).Adapter
 	got := map[adapters.MemberID]adapters.Member{}
 	for m, err := range adapters.Each(t.Context(), 2, a.Members) {
 		if err != nil {
@@ -186,7 +186,7 @@ func TestMembersBehindEmptyDepartments(t *testing.T) {
 	s.Departments = append(s.Departments, sim.Department{ID: 999, Name: "末", ParentID: 1})
 	s.Members = append(s.Members, sim.Member{UserID: "last", Name: "末", Departments: []int64{999}, Status: sim.Activated})
 	c := start(t, s)
-	a := c.open(discard, nil).(*Adapter)
+	a := c.open(discard, nil).(*messenger).Adapter
 	n := 0
 	for range adapters.Each(t.Context(), 1000, a.Members) {
 		n++
@@ -199,7 +199,7 @@ func TestMembersBehindEmptyDepartments(t *testing.T) {
 // A member without contacts is answered with an error, which is an empty list.
 func TestContactsOfNobody(t *testing.T) {
 	c := start(t, seed())
-	a := c.open(discard, nil).(*Adapter)
+	a := c.open(discard, nil).(*messenger).Adapter
 	c.faults(`{"match":"*/get_by_user","errcode":84061}`)
 	if p, err := a.Contacts(t.Context(), "sunli006", "", 10); err != nil || len(p.Items) != 0 || p.Next != "" {
 		t.Errorf("%+v, %v", p, err)
@@ -209,7 +209,7 @@ func TestContactsOfNobody(t *testing.T) {
 // Each secret has a token of its own, and the directory is read with the directory's.
 func TestSecrets(t *testing.T) {
 	c := start(t, seed())
-	a := c.open(discard, map[string]string{optDirectory: dirSecret}).(*Adapter)
+	a := c.open(discard, map[string]string{optDirectory: dirSecret}).(*messenger).Adapter
 	if _, err := a.Departments(t.Context(), "", 10); err != nil {
 		t.Fatal(err)
 	}
@@ -219,7 +219,7 @@ func TestSecrets(t *testing.T) {
 	if n := c.wire.tokens.Load(); n != 2 {
 		t.Errorf("%d tokens, want one for each secret", n)
 	}
-	b := c.open(discard, map[string]string{optSecret: dirSecret}).(*Adapter)
+	b := c.open(discard, map[string]string{optSecret: dirSecret}).(*messenger).Adapter
 	if err := b.Check(t.Context()); adapters.CodeOf(err) != adapters.PermissionDenied {
 		t.Errorf("%v", err)
 	}
@@ -434,6 +434,9 @@ func TestOptions(t *testing.T) {
 		{with(optMark, "12345678901"), optMark},
 		{with(optMark, " x"), optMark},
 		{with(optSecret, ""), optSecret},
+		{with(optAgent, "1000002"), ""},
+		{with(optAgent, "app"), optAgent},
+		{with(optAgent, "0"), optAgent},
 		{with("secrt", "x"), "secrt"},
 	} {
 		a, err := adapters.Open(platform, tt.cfg, env)
@@ -491,6 +494,10 @@ func TestFixtures(t *testing.T) {
 		},
 		"externalcontact_mark_tag": func(a *Adapter) bool {
 			return a.markTag(context.Background(), "m", "c", []adapters.TagID{"et0001"}, nil) == nil
+		},
+		"message_send": func(a *Adapter) bool {
+			out, err := a.sendText(context.Background(), agent, "m", "t")
+			return err == nil && out == messageAnswer{Invalid: "userid1|userid2", Unlicensed: "userid3|userid4", ID: "xxxx"}
 		},
 		"externalcontact_remark": func(a *Adapter) bool { return a.remark(context.Background(), "m", "c", "r") == nil },
 		"error": func(a *Adapter) bool {

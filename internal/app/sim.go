@@ -141,6 +141,7 @@ func (p *program) simulate(ctx context.Context, platform, address, state string)
 // How the demo's WeCom is reached. Nothing of it is secret: the simulator listens on loopback only.
 const (
 	demoCorpID        = "ww00000000000demo"
+	demoAgentID       = 1000002
 	demoAppSecret     = "demo-wecom-app-secret"
 	demoContactSecret = "demo-wecom-contact-sync-secret"
 )
@@ -157,7 +158,7 @@ var addWays = map[string]int{"扫描二维码": 1, "搜索手机号": 2, "名片
 func wecomSeed(all directory.Snapshot) wecomsim.Seed {
 	at := workspaceOn(all, wecomsim.Platform)
 	seed := wecomsim.Seed{CorpID: demoCorpID, Apps: []wecomsim.App{
-		{Name: "guanxi", Secret: demoAppSecret, CustomerContact: at.CustomerContact},
+		{Name: "guanxi", Secret: demoAppSecret, AgentID: demoAgentID, CustomerContact: at.CustomerContact},
 		{Name: "contacts", Secret: demoContactSecret, ContactSync: true},
 	}}
 	userIDs := map[im.ID]string{} // by member

@@ -110,7 +110,19 @@ func (c *Connections) Capabilities(w im.Workspace) []Capability {
 	if c.byID[w.ID] == nil {
 		return nil
 	}
-	return slices.DeleteFunc(slices.Clone(c.Platform(w.Platform).Capabilities), func(k Capability) bool { return !c.enabled(w, k.Action) })
+	return slices.DeleteFunc(slices.Clone(c.Platform(w.Platform).Capabilities), func(k Capability) bool {
+		return !c.enabled(w, k.Action) || k.Action == string(adapters.Notify) && !c.Notifies(w.ID)
+	})
+}
+
+// Notifies reports whether people can be told something on the workspace's platform.
+func (c *Connections) Notifies(workspace im.ID) bool {
+	k := c.byID[workspace]
+	if k == nil {
+		return false
+	}
+	_, ok := k.adapter.(adapters.Notifier)
+	return ok
 }
 
 // Enforcement says how far a relationship is carried out on a workspace. Where nothing is connected it is recorded.

@@ -36,9 +36,10 @@ func TestEnforcement(t *testing.T) {
 	own, far, unlicensed, near, alone, elsewhere, held := on("own", "native"), on("far", "wecom"), on("unlicensed", "wecom"), on("near", "memory"),
 		on("alone", "wecom"), on("elsewhere", "agora"), on("held", "hermit")
 	unlicensed.CustomerContact = false
-	wecom := map[string]string{"corp_id": "ww", "secret": secret}
+	silent := map[string]string{"corp_id": "ww", "secret": secret}
+	wecom := map[string]string{"corp_id": "ww", "secret": secret, "agent_id": "1"}
 	c, err := platform.Connect(catalogue(), []im.Workspace{own, far, unlicensed, near, alone, elsewhere, held},
-		map[string]map[string]string{"far": wecom, "unlicensed": wecom, "near": {"world": "none"}}, env, s)
+		map[string]map[string]string{"far": wecom, "unlicensed": silent, "near": {"world": "none"}}, env, s)
 	must(t, err)
 	defer func() { must(t, c.Close()) }()
 	blacklist, contact, member := [2]string{"BLACKLIST", "contact"}, [2]string{"BLOCK", "contact"}, [2]string{"BLOCK", "member"}
@@ -79,9 +80,9 @@ func TestEnforcement(t *testing.T) {
 		noted        bool
 	}{
 		{own, "blacklist NATIVE, block_contact NATIVE, block_member NATIVE, group_block NATIVE, isolate NATIVE", false},
-		{far, "blacklist EMULATED", true},
+		{far, "blacklist EMULATED, notify NATIVE", true},
 		{unlicensed, "", false},
-		{near, "blacklist NATIVE", false},
+		{near, "blacklist NATIVE, notify NATIVE", false},
 		{alone, "", false},
 		{elsewhere, "", false},
 		{held, "", false},
@@ -93,7 +94,7 @@ func TestEnforcement(t *testing.T) {
 		expect(t, row.w.Name+": capabilities", strings.Join(got, ", "), row.capabilities)
 		expect(t, row.w.Name+": is explained", c.Note(row.w, im.Blacklist, im.KindContact) != "", row.noted)
 	}
-	expect(t, "what the platform declares is as it was", len(c.Platform("wecom").Capabilities), 1)
+	expect(t, "what the platform declares is as it was", len(c.Platform("wecom").Capabilities), 2)
 	expect(t, "health of what is not connected", c.Health(alone.ID), platform.Health{})
 	expect(t, "health of what is connected", c.Health(near.ID), platform.Health{Reachable: true})
 }

@@ -18,6 +18,8 @@ const (
 	badToken        code = 40014
 	badUserIDs      code = 40031
 	noSuchChat      code = 40050
+	badMessageType  code = 40008
+	badAgentID      code = 40056
 	badParameter    code = 40058
 	badTag          code = 40068
 	badContact      code = 40096
@@ -25,7 +27,9 @@ const (
 	noCorpID        code = 41002
 	noSecret        code = 41004
 	noUserID        code = 41009
+	noAgentID       code = 41011
 	tokenExpired    code = 42001
+	emptyText       code = 44004
 	tooOften        code = 45009
 	tooManyAtOnce   code = 45033
 	writeConflict   code = 45035
@@ -35,8 +39,11 @@ const (
 	noDepartment    code = 60003
 	noSuchUser      code = 60111
 	tooManyInScope  code = 81017
+	nobodyReached   code = 81013
+	toNobody        code = 82001
 	noRelation      code = 84061
 	notCustomerChat code = 90501
+	otherAgentID    code = 301002
 	nobodyLicensed  code = 701008
 )
 
@@ -49,6 +56,8 @@ var texts = map[code]string{
 	badToken:        "invalid access_token",
 	badUserIDs:      "invalid userid list",
 	noSuchChat:      "chatid not found",
+	badMessageType:  "invalid message type",
+	badAgentID:      "invalid agentid",
 	badParameter:    "invalid Request Parameter",
 	badTag:          "invalid tagid",
 	badContact:      "invalid external userid",
@@ -56,7 +65,9 @@ var texts = map[code]string{
 	noCorpID:        "corpid missing",
 	noSecret:        "corpsecret missing",
 	noUserID:        "missing userid",
+	noAgentID:       "missing agentid",
 	tokenExpired:    "access_token expired",
+	emptyText:       "empty content",
 	tooOften:        "api freq out of limit",
 	tooManyAtOnce:   "api concurrent out of limit",
 	writeConflict:   "concurrent write conflict",
@@ -66,8 +77,11 @@ var texts = map[code]string{
 	noDepartment:    "department not found",
 	noSuchUser:      "userid not found",
 	tooManyInScope:  "request number exceeds limit",
+	nobodyReached:   "user & party & tag all invalid",
+	toNobody:        "all touser & toparty & totag empty",
 	noRelation:      "not external contact",
 	notCustomerChat: "not customer group chat",
+	otherAgentID:    "not allow operate another agent with this accesstoken",
 	nobodyLicensed:  "no licensed user",
 }
 

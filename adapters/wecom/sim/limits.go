@@ -13,6 +13,8 @@ type Limits struct {
 	// WrongSecrets is how many wrong secrets an address may try before it is shut out for an hour. That it is shut out
 	// is documented, after how many is not; zero is 10.
 	WrongSecrets int
+	// MemberMinute and MemberHour are how many messages of one app reach one member, 30 and 1,000; the rest is dropped.
+	MemberMinute, MemberHour int
 }
 
 func (l Limits) orPublished() Limits {
@@ -22,6 +24,7 @@ func (l Limits) orPublished() Limits {
 	}{
 		{&l.CorpMinute, 10_000}, {&l.CorpHour, 150_000}, {&l.IPMinute, 20_000}, {&l.IPHour, 600_000},
 		{&l.Concurrent, 100}, {&l.WrongSecrets, 10},
+		{&l.MemberMinute, 30}, {&l.MemberHour, 1000},
 	} {
 		if *d.field == 0 {
 			*d.field = d.published

@@ -10,12 +10,15 @@ type Seed struct {
 	TagGroups   []TagGroup   `json:"tagGroups"`
 	Contacts    []Contact    `json:"contacts"`
 	Groups      []Group      `json:"groups"`
+	Messages    []Message    `json:"messages,omitempty"` // of the apps, the oldest first
 }
 
 // App is a secret, and what it may call: wecom has one for every application, and one for the contact-sync assistant.
 type App struct {
 	Name   string `json:"name"`
 	Secret string `json:"secret"`
+	// AgentID is what the app sends messages as; 0: it is none that can.
+	AgentID int `json:"agentId,omitempty"`
 	// CustomerContact: the app is listed in 客户联系 → 可调用接口的应用.
 	CustomerContact bool `json:"customerContact,omitempty"`
 	// ContactSync: the secret is that of the contact-sync assistant (通讯录同步助手).
@@ -139,4 +142,13 @@ type GroupMember struct {
 	JoinScene int    `json:"joinScene"` // 1 invited, 2 by link, 3 by QR code
 	Invitor   string `json:"invitor,omitempty"`
 	Nickname  string `json:"nickname,omitempty"`
+}
+
+// Message (应用消息) is what an app told members. Whom it did not reach is not in it.
+type Message struct {
+	ID      string   `json:"msgId"`
+	AgentID int      `json:"agentId"`
+	To      []string `json:"to"`
+	Text    string   `json:"text"`
+	SentAt  int64    `json:"sentAt"` // in seconds
 }

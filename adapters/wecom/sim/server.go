@@ -110,6 +110,8 @@ var ops = map[string]op{
 	"/cgi-bin/user/simplelist":       {method: http.MethodGet, scope: directory, run: (*call).userSimpleList},
 	"/cgi-bin/user/list_id":          {method: http.MethodPost, scope: contactSync, run: (*call).userListID},
 
+	"/cgi-bin/message/send": {method: http.MethodPost, scope: directory, run: (*call).sendMessage},
+
 	"/cgi-bin/externalcontact/get_follow_user_list": {method: http.MethodGet, scope: customers, run: (*call).followUserList},
 	"/cgi-bin/externalcontact/list":                 {method: http.MethodGet, scope: customers, run: (*call).contactList},
 	"/cgi-bin/externalcontact/get":                  {method: http.MethodGet, scope: customers, run: (*call).contactGet},
@@ -126,6 +128,7 @@ var ops = map[string]op{
 type call struct {
 	*world
 	now    time.Time
+	limits Limits
 	query  url.Values
 	body   []byte
 	effect stage.Effect // what it comes to
@@ -158,7 +161,7 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) {
 			if !known {
 				return stage.Verdict{Code: "404"}
 			}
-			c := &call{world: s.world, now: now, query: r.URL.Query(), body: body}
+			c := &call{world: s.world, now: now, limits: s.limits, query: r.URL.Query(), body: body}
 			answer, err := s.decide(c, o, r, ip, f, crowded)
 			if err != nil {
 				h := refusal(err, now, ip)

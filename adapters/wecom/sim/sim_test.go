@@ -26,8 +26,8 @@ func seed() sim.Seed {
 	s := sim.Seed{
 		CorpID: "ww1",
 		Apps: []sim.App{
-			{Name: "app", Secret: "app-secret", CustomerContact: true},
-			{Name: "plain", Secret: "plain-secret"},
+			{Name: "app", Secret: "app-secret", AgentID: 1000002, CustomerContact: true},
+			{Name: "plain", Secret: "plain-secret", AgentID: 1000003},
 			{Name: "sync", Secret: "sync-secret", ContactSync: true},
 		},
 		Departments: []sim.Department{
@@ -246,6 +246,9 @@ var documented = []struct {
 	{name: "externalcontact_groupchat_list", method: "POST", path: ext + "groupchat/list", body: `{"limit":10}`},
 	{name: "externalcontact_groupchat_get", method: "POST", path: ext + "groupchat/get", body: `{"chat_id":"wr1","need_name":1}`,
 		conditional: "group_chat.member_list[].invitor group_chat.member_list[].unionid"},
+	// A response code has a card of buttons.
+	{name: "message_send", method: "POST", path: "/cgi-bin/message/send", body: `{"touser":"Fang","msgtype":"text","agentid":1000002,"text":{"content":"x"}}`,
+		conditional: "response_code"},
 	{name: "error", method: "GET", path: "/cgi-bin/user/get?userid=nobody"},
 }
 

@@ -129,6 +129,7 @@ const (
 	memberUpdated      = "member_updated"
 	memberRemoved      = "member_removed"
 	memberSignedIn     = "member_signed_in"
+	messageSent        = "message_sent"
 )
 
 // The details of effects.
@@ -238,6 +239,14 @@ var effects = map[string]func(w *world, subject string, detail json.RawMessage) 
 			}
 		}
 	}),
+	messageSent: func(w *world, _ string, detail json.RawMessage) bool {
+		var m Message
+		if json.Unmarshal(detail, &m) != nil {
+			return false
+		}
+		w.Messages = append(w.Messages, m)
+		return true
+	},
 	memberRemoved:  on((*world).member, func(m *Member, _ struct{}) { m.Status = Left }),
 	memberSignedIn: on((*world).member, func(m *Member, d signIn) { m.Status, m.SignedInAt = Activated, d.At }),
 }
