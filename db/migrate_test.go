@@ -3,6 +3,7 @@ package db_test
 import (
 	"crypto/sha256"
 	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -247,7 +248,12 @@ func TestUpDownUp(t *testing.T) {
 	testkit.OnEach(t, func(t *testing.T, dsn string) {
 		w := newWorld(t, dsn)
 		must(t, w.Post(t.Context(), whole(w).unit))
-		down, err := w.Rollback(t.Context())
+		ms, err := w.Migrations(t.Context())
+		must(t, err)
+		if _, err := w.Rollback(t.Context(), len(ms)+1); !errors.Is(err, db.ErrSteps) {
+			t.Errorf("one step more than there are: %v", err)
+		}
+		down, err := w.Rollback(t.Context(), len(ms))
 		must(t, err)
 		if left := tables(t, w.raw, dsn); len(left) > 0 || len(down) == 0 {
 			t.Fatalf("took back %v and left %v", down, left)
@@ -265,6 +271,50 @@ func TestUpDownUp(t *testing.T) {
 		f := whole(w)
 		must(t, again.Post(t.Context(), f.unit))
 		f.check(t, w)
+	})
+}
+
+// Whoever takes a step back is told before what goes with it: the very tables and columns that are gone after.
+func TestLosses(t *testing.T) {
+	testkit.OnEach(t, func(t *testing.T, dsn string) {
+		w := newWorld(t, dsn)
+		must(t, w.Post(t.Context(), whole(w).unit))
+		ms, err := w.Migrations(t.Context())
+		must(t, err)
+		members := false
+		for range ms {
+			ls, err := w.Losses(t.Context(), 1)
+			must(t, err)
+			before := columns(t, dsn)
+			down, err := w.Rollback(t.Context(), 1)
+			must(t, err)
+			after := columns(t, dsn)
+			same(t, "steps", []string{ls[0].Step}, down)
+			var gone, want []string
+			for _, c := range before {
+				at := strings.Fields(c)
+				isTable := slices.ContainsFunc(ls[0].Tables, func(l db.LostTable) bool { return l.Name == at[0] })
+				if isTable || slices.Contains(ls[0].Columns, at[0]+"."+at[1]) {
+					want = append(want, c)
+				}
+				if !slices.Contains(after, c) && !slices.Contains(ls[0].Parts, at[0]) && !strings.HasPrefix(at[0], "decisions_") {
+					gone = append(gone, c)
+				}
+			}
+			same(t, ls[0].Step+": what is gone", want, gone)
+			for _, l := range ls[0].Tables {
+				members = members || l.Name == "members" && l.Rows == int64(len(w.co.Members))
+			}
+		}
+		if !members {
+			t.Error("nobody was told how many members go")
+		}
+		ls, err := w.Losses(t.Context(), 1)
+		must(t, err)
+		same(t, "losses where nothing is left", 0, len(ls))
+		down, err := w.Rollback(t.Context(), 1)
+		must(t, err)
+		same(t, "steps where nothing is left", 0, len(down))
 	})
 }
 

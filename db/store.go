@@ -43,6 +43,7 @@ type Options struct {
 	Now      func() time.Time
 	Log      *slog.Logger
 	ReadOnly bool // take no lock and start no writer: for audit verify
+	Existing bool // fail with fs.ErrNotExist where the file of SQLite is not there, in the place of making it; so does ReadOnly
 }
 
 // Store is one open database. Safe for concurrent use.
@@ -121,10 +122,10 @@ func Open(ctx context.Context, dsn string, o Options) (*Store, error) {
 	case dsn == "sqlite::memory:":
 		// A database in memory cannot be in WAL mode with a second, read-only pool: a private file can.
 		if s.remove, err = os.MkdirTemp("", "guanxi-"); err == nil {
-			err = s.openSQLite(ctx, filepath.Join(s.remove, "guanxi.db"), o.ReadOnly)
+			err = s.openSQLite(ctx, filepath.Join(s.remove, "guanxi.db"), o)
 		}
 	case strings.HasPrefix(dsn, "sqlite:"):
-		err = s.openSQLite(ctx, strings.TrimPrefix(dsn, "sqlite:"), o.ReadOnly)
+		err = s.openSQLite(ctx, strings.TrimPrefix(dsn, "sqlite:"), o)
 	default:
 		err = errors.New("expected sqlite:PATH, sqlite::memory: or postgres://…")
 	}
@@ -384,15 +385,16 @@ const groupMax = 32
 // copy, however large the company; it is the machine's cache of the file, which takes it back when it is short of memory.
 const mapped = 2<<30 - 64<<10
 
-func (s *Store) openSQLite(ctx context.Context, path string, readOnly bool) error {
+func (s *Store) openSQLite(ctx context.Context, path string, o Options) error {
 	if path == "" {
 		return errors.New("sqlite: expected a path after it")
 	}
-	if readOnly {
+	if o.ReadOnly || o.Existing {
 		if _, err := os.Stat(path); err != nil {
 			return err
 		}
-	} else {
+	}
+	if !o.ReadOnly {
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			return err
 		}
@@ -416,7 +418,7 @@ func (s *Store) openSQLite(ctx context.Context, path string, readOnly bool) erro
 	e := &sqlite{queue: make(chan *request, groupMax), done: make(chan struct{})}
 	w := &writer{stmts: make(map[string]*sql.Stmt)}
 	var err error
-	if !readOnly {
+	if !o.ReadOnly {
 		migrator, err := open("rwc")
 		if err != nil {
 			return err
@@ -439,7 +441,7 @@ func (s *Store) openSQLite(ctx context.Context, path string, readOnly bool) erro
 	}
 	e.readers.SetMaxOpenConns(max(2, runtime.GOMAXPROCS(0)))
 	s.eng = e
-	if readOnly {
+	if o.ReadOnly {
 		close(e.done)
 		return e.readers.PingContext(ctx)
 	}

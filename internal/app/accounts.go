@@ -19,7 +19,7 @@ func (p *program) accounts() *cobra.Command {
 
 func (p *program) accountsLint() *cobra.Command {
 	var asJSON bool
-	c := p.onDatabase(&cobra.Command{Use: "lint", Short: "List members whose account names break the naming rule; exit 1 where there are any"}, true,
+	c := p.onDatabase(&cobra.Command{Use: "lint", Short: "List members whose account names break the naming rule; exit 1 where there are any"}, db.Options{ReadOnly: true},
 		func(ctx context.Context, s *db.Store) error {
 			found := []intake.Misnamed{}
 			n := 0

@@ -39,7 +39,10 @@ func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	err := known(root, args)
+	if err == nil {
+		err = root.ExecuteContext(ctx)
+	}
 	if err == nil {
 		return exitDone
 	}
@@ -65,8 +68,51 @@ func (p *program) root() *cobra.Command {
 	migrate.AddCommand(p.migrateUp(), p.migrateDown(), p.migrateStatus())
 	imports := &cobra.Command{Use: "import", Short: "Take in files", Args: usage(cobra.NoArgs), RunE: needsCommand}
 	imports.AddCommand(p.importOrg())
+	root.SetHelpCommand(help(root))
+	root.InitDefaultHelpCmd()
 	root.AddCommand(imports, p.blacklist(), p.accounts(), p.keyset(), p.serve(), p.query(), migrate, p.token(), p.audit(), p.policy(), p.sim(), p.version())
 	return root
+}
+
+// known refuses what is no command, also where only help is asked for: else that would be the help of another one.
+func known(root *cobra.Command, args []string) error {
+	c, rest, err := root.Find(args)
+	if err != nil {
+		return usageError{err}
+	}
+	if !c.HasSubCommands() || len(rest) == 0 || strings.HasPrefix(rest[0], "-") {
+		return nil
+	}
+	return unknown(c, rest[0])
+}
+
+// unknown is a command that c has not.
+func unknown(c *cobra.Command, name string) error {
+	c.SuggestionsMinimumDistance = 2
+	meant := ""
+	if near := c.SuggestionsFor(name); len(near) > 0 {
+		meant = "did you mean " + strings.Join(near, " or ") + "? "
+	}
+	return usageError{fmt.Errorf("%s has no command %q; %ssee %s --help", c.CommandPath(), name, meant, c.CommandPath())}
+}
+
+// help is the help of a command, by its name.
+func help(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Say what a command does",
+		RunE: func(_ *cobra.Command, args []string) error {
+			if err := known(root, args); err != nil {
+				return err
+			}
+			c, _, err := root.Find(args)
+			if err != nil {
+				return usageError{err}
+			}
+			c.InitDefaultHelpFlag()
+			return c.Help()
+		},
+	}
 }
 
 func needsCommand(c *cobra.Command, _ []string) error {

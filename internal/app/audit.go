@@ -36,7 +36,7 @@ func (p *program) auditVerify() *cobra.Command {
 		Short: "Check the chain of the trail; exit 1 and the event's name where it is broken",
 		Long: `Walks the chain of hashes over all events. With --checkpoint it is held against checkpoints that were signed and kept
 outside the database, which finds a chain that was rewritten as a whole, cut at its end, or put back to an earlier day.`,
-	}, true, func(ctx context.Context, s *db.Store) error {
+	}, db.Options{ReadOnly: true}, func(ctx context.Context, s *db.Store) error {
 		marks, err := readMarks(marksFile, keyFile)
 		if err != nil {
 			return usageError{err}

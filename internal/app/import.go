@@ -66,7 +66,7 @@ The same file again changes nothing, and one that was cut off goes on where it s
 			return p.takeIn(c.Context(), cfg, file, f)
 		},
 	}
-	config.Flags(c.Flags())
+	config.Flags(c.Flags(), "db", "policies", "encryption", "import", "currency", "log")
 	fs := c.Flags()
 	fs.StringVar(&f.server, "server", p.variable("GUANXI_SERVER", ""), "the gateway that takes the file in; none: the database itself")
 	fs.StringVar(&f.token, "token", p.variable("GUANXI_TOKEN", ""), "who asks it: a token")

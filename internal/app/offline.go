@@ -3,9 +3,12 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,26 +20,34 @@ import (
 )
 
 // onDatabase makes a command that works on the database alone.
-func (p *program) onDatabase(c *cobra.Command, readOnly bool, work func(ctx context.Context, s *db.Store) error) *cobra.Command {
+func (p *program) onDatabase(c *cobra.Command, o db.Options, work func(ctx context.Context, s *db.Store) error) *cobra.Command {
+	return p.onSettings(c, func(ctx context.Context, cfg config.Config) error {
+		o.Now, o.Log = time.Now, logger(cfg.Log, p.stderr)
+		s, err := db.Open(ctx, string(cfg.DB), o)
+		if err != nil {
+			return usageError{err}
+		}
+		defer func() { _ = s.Close() }()
+		return work(ctx, s)
+	})
+}
+
+// onSettings makes a command that needs to know where the database is.
+func (p *program) onSettings(c *cobra.Command, work func(ctx context.Context, cfg config.Config) error) *cobra.Command {
 	c.Args = usage(cobra.NoArgs)
-	config.Flags(c.Flags())
+	config.Flags(c.Flags(), "db", "log")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		cfg, err := config.LoadOffline(c.Flags(), p.environ)
 		if err != nil {
 			return usageError{err}
 		}
-		s, err := db.Open(c.Context(), string(cfg.DB), db.Options{Now: time.Now, Log: logger(cfg.Log, p.stderr), ReadOnly: readOnly})
-		if err != nil {
-			return usageError{err}
-		}
-		defer func() { _ = s.Close() }()
-		return work(c.Context(), s)
+		return work(c.Context(), cfg)
 	}
 	return c
 }
 
 func (p *program) migrateUp() *cobra.Command {
-	return p.onDatabase(&cobra.Command{Use: "up", Short: "Bring the schema up to date"}, false, func(ctx context.Context, s *db.Store) error {
+	return p.onDatabase(&cobra.Command{Use: "up", Short: "Bring the schema up to date"}, db.Options{}, func(ctx context.Context, s *db.Store) error {
 		st, err := s.Inspect(ctx)
 		if err != nil {
 			return err
@@ -51,12 +62,71 @@ func (p *program) migrateUp() *cobra.Command {
 }
 
 func (p *program) migrateDown() *cobra.Command {
-	return p.onDatabase(&cobra.Command{Use: "down", Short: "Take the newest steps of the schema back; their rows are lost"}, false,
-		func(ctx context.Context, s *db.Store) error {
-			names, err := s.Rollback(ctx)
-			p.steps("taken back", names)
+	var steps int
+	var yes bool
+	c := p.onDatabase(&cobra.Command{
+		Use:   "down",
+		Short: "Take the newest step of the schema back; what it holds is lost",
+		Long: `Takes the newest step of the schema back, or so many as --steps says. The tables and columns that they made are lost with all
+that is in them. Without --yes it says what that would be, changes nothing and exits with 2.
+
+No server may hold the database.`,
+	}, db.Options{Existing: true}, func(ctx context.Context, s *db.Store) error {
+		if steps < 1 {
+			return usageError{fmt.Errorf("--steps: expected a number above 0, found %d", steps)}
+		}
+		if free, err := s.Hold(ctx, true); err != nil {
 			return err
-		})
+		} else if !free {
+			return usageError{errors.New("db: a server or an import holds this database; stop every replica first")}
+		}
+		losses, err := s.Losses(ctx, steps)
+		if errors.Is(err, db.ErrSteps) {
+			return usageError{fmt.Errorf("--steps %d: %w", steps, err)}
+		}
+		if err != nil {
+			return err
+		}
+		if len(losses) > 0 && !yes {
+			return usageError{fmt.Errorf("this would be lost:\n%sNothing was changed. Make a backup, and say --yes", lost(losses))}
+		}
+		names, err := s.Rollback(ctx, steps)
+		p.steps("taken back", names)
+		return err
+	})
+	c.Flags().IntVar(&steps, "steps", 1, "how many steps")
+	c.Flags().BoolVar(&yes, "yes", false, "lose what they hold")
+	return c
+}
+
+// lost says what goes with steps that are taken back, a line for each.
+func lost(losses []db.Loss) string {
+	var b strings.Builder
+	for _, l := range losses {
+		var what []string
+		for _, t := range l.Tables {
+			what = append(what, fmt.Sprintf("table %s with %s", t.Name, count(int(t.Rows), "row", "rows")))
+		}
+		for _, c := range l.Columns {
+			what = append(what, "column "+c)
+		}
+		for _, t := range l.Parts {
+			what = append(what, "rows of "+t)
+		}
+		if len(what) == 0 {
+			what = []string{"nothing but indexes"}
+		}
+		fmt.Fprintf(&b, "%s: %s\n", l.Step, strings.Join(what, ", "))
+	}
+	return b.String()
+}
+
+// count is a number of things.
+func count(n int, one, more string) string {
+	if n == 1 {
+		more = one
+	}
+	return fmt.Sprintf("%d %s", n, more)
 }
 
 func (p *program) steps(what string, names []string) {
@@ -70,9 +140,9 @@ func (p *program) steps(what string, names []string) {
 
 func (p *program) migrateStatus() *cobra.Command {
 	var asJSON bool
-	c := p.onDatabase(&cobra.Command{Use: "status", Short: "List the steps of the schema; exit 1 where some are missing"}, false,
-		func(ctx context.Context, s *db.Store) error {
-			ms, err := s.Migrations(ctx)
+	c := p.onSettings(&cobra.Command{Use: "status", Short: "List the steps of the schema, beside a running server too; exit 1 where some are missing"},
+		func(ctx context.Context, cfg config.Config) error {
+			ms, err := p.migrations(ctx, cfg)
 			if err != nil {
 				return err
 			}
@@ -94,12 +164,25 @@ func (p *program) migrateStatus() *cobra.Command {
 				}
 			}
 			if err == nil && missing > 0 {
-				err = fmt.Errorf("%d steps are missing; run guanxi migrate up", missing)
+				err = fmt.Errorf("%s missing; run guanxi migrate up", count(missing, "step is", "steps are"))
 			}
 			return err
 		})
 	c.Flags().BoolVar(&asJSON, "json", false, "answer in JSON")
 	return c
+}
+
+// migrations lists the steps of the schema, and makes no database where there is none.
+func (p *program) migrations(ctx context.Context, cfg config.Config) ([]db.Migration, error) {
+	s, err := db.Open(ctx, string(cfg.DB), db.Options{Now: time.Now, Log: logger(cfg.Log, p.stderr), ReadOnly: true})
+	if errors.Is(err, fs.ErrNotExist) {
+		return db.Missing(string(cfg.DB))
+	}
+	if err != nil {
+		return nil, usageError{err}
+	}
+	defer func() { _ = s.Close() }()
+	return s.Migrations(ctx)
 }
 
 func (p *program) token() *cobra.Command {

@@ -111,7 +111,7 @@ func (p *program) run(ctx context.Context, cfg config.Config) error {
 	if free, err := s.store.Hold(ctx, false); err != nil {
 		return err
 	} else if !free {
-		return usageError{errors.New("db: an import holds this database; start when it has ended")}
+		return usageError{errors.New("db: an import or guanxi migrate down holds this database; start when it has ended")}
 	}
 	made, err := s.prepare(ctx)
 	if err != nil {

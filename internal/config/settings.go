@@ -332,10 +332,15 @@ const (
 	variablePrefix = "GUANXI_"
 )
 
-// Flags registers a flag for each setting, and --config, which names the file.
-func Flags(flags *pflag.FlagSet) {
+// Flags registers --config, which names the file, and a flag for each setting that a command reads: for all of them, or for those
+// that are named and those of the sections that are.
+func Flags(flags *pflag.FlagSet, only ...string) {
 	flags.String(configFlag, "", "file of settings, in YAML")
 	for _, s := range settings {
+		section, _, _ := strings.Cut(s.path, ".")
+		if len(only) > 0 && !slices.Contains(only, s.path) && !slices.Contains(only, section) {
+			continue
+		}
 		switch s.field(&Config{}).(type) {
 		case *bool:
 			flags.Bool(s.flag(), s.fallback == "true", s.usage)
