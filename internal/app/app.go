@@ -70,7 +70,7 @@ func (p *program) root() *cobra.Command {
 	imports.AddCommand(p.importOrg())
 	root.SetHelpCommand(help(root))
 	root.InitDefaultHelpCmd()
-	root.AddCommand(imports, p.blacklist(), p.accounts(), p.keyset(), p.serve(), p.query(), migrate, p.token(), p.audit(), p.policy(), p.sim(), p.version())
+	root.AddCommand(imports, p.blacklist(), p.accounts(), p.config(), p.keyset(), p.serve(), p.query(), migrate, p.token(), p.audit(), p.policy(), p.sim(), p.version())
 	return root
 }
 

@@ -3,6 +3,7 @@ package app
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
@@ -358,6 +359,19 @@ func (s *server) openMarks() (*audit.Keeper, error) {
 	if s.cfg.Audit.CheckpointFile == "" {
 		return nil, nil
 	}
+	key, err := s.signingKey()
+	if err != nil {
+		return nil, err
+	}
+	k, err := audit.NewKeeper(s.store, key, s.cfg.Audit.CheckpointFile, func() time.Time { return s.clock.Now() })
+	if err != nil {
+		return nil, usageError{fmt.Errorf("audit.checkpoint_file: %w", err)}
+	}
+	return k, nil
+}
+
+// signingKey is the key that signs checkpoints.
+func (s *server) signingKey() (ed25519.PrivateKey, error) {
 	text, err := s.cfg.Audit.SigningKey()
 	if err != nil {
 		return nil, usageError{fmt.Errorf("audit.signing_key_file: %w", err)}
@@ -366,9 +380,5 @@ func (s *server) openMarks() (*audit.Keeper, error) {
 	if err != nil {
 		return nil, usageError{fmt.Errorf("audit.signing_key_file: %w", err)}
 	}
-	k, err := audit.NewKeeper(s.store, key, s.cfg.Audit.CheckpointFile, func() time.Time { return s.clock.Now() })
-	if err != nil {
-		return nil, usageError{fmt.Errorf("audit.checkpoint_file: %w", err)}
-	}
-	return k, nil
+	return key, nil
 }

@@ -55,7 +55,7 @@ func (p *program) serve() *cobra.Command {
 		Short: "Run the gateway",
 		Args:  usage(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
-			cfg, err := config.Load(c.Flags(), p.environ)
+			cfg, err := config.Load(c.Flags(), p.environ, secretOption)
 			if err != nil {
 				return usageError{err}
 			}

@@ -184,11 +184,7 @@ func (c Config) Connections(secret func(workspace, option string) bool) (map[str
 		prefix := workspacesKey + "." + name + "."
 		options, more := c.Workspaces[name].options(prefix)
 		faults = append(faults, more...)
-		for _, option := range slices.Sorted(maps.Keys(c.Workspaces[name])) {
-			if secret(name, option) {
-				faults = append(faults, Fault{Path: prefix + option, Expected: "it in a file, which " + option + fileSuffix + " names"})
-			}
-		}
+		faults = append(faults, c.Workspaces[name].inTheOpen(prefix, func(option string) bool { return secret(name, option) })...)
 		out[name] = options
 	}
 	if err := faults.err(); err != nil {
@@ -224,6 +220,16 @@ func (c Connection) options(prefix string) (map[string]string, Faults) {
 	return options, faults
 }
 
+// inTheOpen are the secrets that stand in the settings themselves.
+func (c Connection) inTheOpen(prefix string, secret func(option string) bool) (faults Faults) {
+	for _, option := range slices.Sorted(maps.Keys(c)) {
+		if secret(option) {
+			faults = append(faults, Fault{Path: prefix + option, Expected: "it in a file, which " + option + fileSuffix + " names"})
+		}
+	}
+	return faults
+}
+
 // String is the names of the options.
 func (c Connection) String() string { return strings.Join(slices.Sorted(maps.Keys(c)), ", ") }
 
@@ -239,7 +245,7 @@ func (c Connection) LogValue() slog.Value { return slog.StringValue(c.String()) 
 // secretBytes is the least length of an HS256 secret: that of the hash (RFC 7518, 3.2).
 const secretBytes = 32
 
-// Secret reads the HS256 secret. A line break at the end of the file is not part of it. The error never shows the
+// Secret reads the HS256 secret. A line break at the end of the file is not part of it. The error does not show the
 // path, for people put the secret itself there.
 func (a Auth) Secret() ([]byte, error) {
 	text, err := readLine(a.SecretFile)
@@ -301,11 +307,11 @@ func cause(err error) error {
 func (c Config) Validate() error {
 	return c.faults(func(s setting) bool {
 		return !reflect.ValueOf(s.field(&c)).Elem().IsZero()
-	}).err()
+	}, nil).err()
 }
 
-// faults are those of Validate, where given tells which settings somebody set.
-func (c Config) faults(given func(setting) bool) Faults {
+// faults are those of Validate, where given tells which settings somebody set, and secret which options of workspaces are.
+func (c Config) faults(given func(setting) bool, secret func(option string) bool) Faults {
 	var faults Faults
 	fault := func(path, value, expected string) {
 		faults = append(faults, Fault{Path: path, Value: value, Expected: expected})
@@ -331,7 +337,7 @@ func (c Config) faults(given func(setting) bool) Faults {
 		switch {
 		case c.Auth.SecretFile != "":
 			if _, err := c.Auth.Secret(); err != nil {
-				fault("auth.secret_file", redact(c.Auth.SecretFile), "a file with at least 32 bytes of secret"+because(err))
+				fault("auth.secret_file", showPath(c.Auth.SecretFile), "a file with at least 32 bytes of secret"+because(err))
 			}
 		case c.Auth.JWKSURL == "" && c.Auth.JWKSFile == "":
 			fault("auth.secret_file", "", "one of auth.secret_file, auth.jwks_url and auth.jwks_file")
@@ -351,11 +357,15 @@ func (c Config) faults(given func(setting) bool) Faults {
 			fault("auth.issuer", "", "the issuer of the tokens to believe")
 		}
 		if _, err := c.Encryption.Keyset(); c.Encryption.KeysetFile == "" || err != nil {
-			fault("encryption.keyset_file", redact(c.Encryption.KeysetFile), "a file with a Tink keyset as JSON"+because(err))
+			fault("encryption.keyset_file", showPath(c.Encryption.KeysetFile), "a file with a Tink keyset as JSON"+because(err))
 		}
 		for _, name := range slices.Sorted(maps.Keys(c.Workspaces)) {
-			_, more := c.Workspaces[name].options(workspacesKey + "." + name + ".")
+			prefix := workspacesKey + "." + name + "."
+			_, more := c.Workspaces[name].options(prefix)
 			faults = append(faults, more...)
+			if secret != nil {
+				faults = append(faults, c.Workspaces[name].inTheOpen(prefix, secret)...)
+			}
 		}
 	}
 	if _, err := c.Endpoints(); err != nil {
@@ -366,7 +376,7 @@ func (c Config) faults(given func(setting) bool) Faults {
 			fault("audit.checkpoint_file", "", "the file for what audit.signing_key_file signs")
 		}
 		if _, err := a.SigningKey(); err != nil {
-			fault("audit.signing_key_file", redact(a.SigningKeyFile), "a file with an Ed25519 key in PEM"+because(err))
+			fault("audit.signing_key_file", showPath(a.SigningKeyFile), "a file with an Ed25519 key in PEM"+because(err))
 		}
 	}
 	if c.Documents.Mode == "enforce" && c.Documents.Path == "" {

@@ -39,7 +39,7 @@ func load(t *testing.T, args, environ []string, file string) (Config, error) {
 	if err := flags.Parse(args); err != nil {
 		t.Fatal(err)
 	}
-	return Load(flags, environ)
+	return Load(flags, environ, func(option string) bool { return option == "app_key" })
 }
 
 // real is the least that the real server needs.
@@ -365,7 +365,7 @@ func TestConnections(t *testing.T) {
 func TestWebhooks(t *testing.T) {
 	const one, two = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_bmV3LXNlY3JldC1vZi10aGUtY3JtLWVuZHBvaW50"
 	single, both := write(t, "single", one), write(t, "both", one+"\r\n\n"+two+"\n")
-	got, err := load(t, []string{"--demo"}, nil, fmt.Sprintf(`
+	got, err := load(t, []string{"--demo", "--outbound-networks=::1"}, nil, fmt.Sprintf(`
 webhooks:
   crm:
     url: https://crm.example.com/hooks?key=canary#2
@@ -393,14 +393,20 @@ webhooks:
 		"d":   {"secret_file": "/nowhere/canary"},
 		"e":   {"url": "https://example.com", "secret": one, "secret_file": write(t, "empty", "\n")},
 		"f.g": {"url": "https://example.com", "secret_file": single},
-	}}
+		"h":   {"url": "http://127.0.0.1:9/hook", "secret_file": single},
+		"i":   {"url": "http://localhost:9/hook", "secret_file": single},
+		"j":   {"url": "http://127.1.1.1:9/hook", "secret_file": single},
+	}, Outbound: Outbound{[]netip.Prefix{netip.MustParsePrefix("127.1.0.0/16")}}}
 	_, err = c.Endpoints()
 	places := []Fault{{Path: "webhooks.B"}, {Path: "webhooks.B.purpose", Nearest: "purposes"}, {Path: "webhooks.B.secret_file", Value: redacted}, {Path: "webhooks.a.url", Value: redacted},
 		{Path: "webhooks.c.url", Value: redacted}, {Path: "webhooks.c.secret_file", Value: redacted}, {Path: "webhooks.c.purposes", Value: "loss"},
 		{Path: "webhooks.d.url"}, {Path: "webhooks.d.secret_file", Value: redacted}, {Path: "webhooks.e.secret"},
-		{Path: "webhooks.e.secret_file", Value: redacted}, {Path: "webhooks.f.g"}}
+		{Path: "webhooks.e.secret_file", Value: redacted}, {Path: "webhooks.f.g"}, {Path: "webhooks.h.url", Value: redacted}, {Path: "webhooks.i.url", Value: redacted}}
 	if diff := cmp.Diff(places, faults(t, err)); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if !strings.Contains(err.Error(), "127.0.0.1 in outbound.networks") {
+		t.Errorf("nobody learns which setting lets webhooks go to this machine:\n%v", err)
 	}
 	if strings.Contains(err.Error(), "canary") || strings.Contains(err.Error(), "whsec_M") {
 		t.Errorf("a secret is shown:\n%v", err)
@@ -454,6 +460,91 @@ func TestTheFileMayBeNamedByAVariable(t *testing.T) {
 	got, err := load(t, nil, append(real(t), "GUANXI_CONFIG="+path), "")
 	if err != nil || got.Currency != "EUR" {
 		t.Errorf("got %s, %v", got.Currency, err)
+	}
+}
+
+// What is wrong is shown, but for what may be a secret.
+func TestShown(t *testing.T) {
+	for text, want := range map[string]string{
+		"./foo.db": "./foo.db", "foo.db": "foo.db", "/var/lib/guanxi": "/var/lib/guanxi", "mysql://u:p@h:1/d?password=p": "mysql://h:1/d",
+		"postgresql://u:p@h/d": "postgresql://h/d", "host=h password=p": redacted, "u:p@h/d": redacted, "postgres://u:p%zz@h/d": redacted,
+		"postgres:///d?host=/run&password=p": redacted, "": "",
+	} {
+		if got := showDatabase(text); got != want {
+			t.Errorf("db %q: shown as %q, want %q", text, got, want)
+		}
+	}
+	for text, want := range map[string]string{
+		"/run/secrets/jwt": "/run/secrets/jwt", "secrets/jwt.txt": "secrets/jwt.txt", "./jwt": "./jwt", "../a/b": "../a/b",
+		"p4ssw0rd": redacted, "aGVsbG8/d29ybGQ+MTIz": redacted, "AB/CD/EF": redacted, "-----BEGIN KEY-----": redacted, "": "",
+	} {
+		if got := showPath(text); got != want {
+			t.Errorf("file %q: shown as %q, want %q", text, got, want)
+		}
+	}
+}
+
+// The schema of the file names every setting with a default of its kind, and each of its choices is one.
+func TestSchema(t *testing.T) {
+	b, err := json.Marshal(Schema())
+	if err != nil {
+		t.Fatal(err)
+	}
+	type node struct {
+		Type                 []string
+		Description          string
+		Default              any
+		Enum                 []any
+		Properties           map[string]node
+		AdditionalProperties any
+	}
+	var root node
+	if err := json.Unmarshal(b, &root); err != nil {
+		t.Fatal(err)
+	}
+	named := 0
+	for name, n := range root.Properties {
+		if n.AdditionalProperties == false {
+			named += len(n.Properties)
+		} else if name != workspacesKey && name != webhooksKey {
+			named++
+		}
+	}
+	if named != len(settings) {
+		t.Errorf("%d settings in the schema, want %d", named, len(settings))
+	}
+	for _, s := range settings {
+		at, section := root, ""
+		rest := s.path
+		if section, rest, _ = strings.Cut(s.path, "."); rest == "" {
+			rest = s.path
+		} else {
+			at = root.Properties[section]
+		}
+		n, ok := at.Properties[rest]
+		if !ok || n.Description == "" || len(n.Type) != 2 {
+			t.Errorf("%s: %+v", s.path, n)
+			continue
+		}
+		if kind := map[bool]string{true: "boolean"}[n.Type[0] == "boolean"]; s.fallback != "" {
+			switch n.Default.(type) {
+			case string:
+				kind = "string"
+			case float64:
+				kind = map[bool]string{true: "integer", false: "number"}[n.Type[0] == "integer"]
+			}
+			if kind != n.Type[0] {
+				t.Errorf("%s: the default %v is no %s", s.path, n.Default, n.Type[0])
+			}
+		}
+		for _, choice := range n.Enum {
+			if text, ok := choice.(string); ok && !s.set(&Config{}, text) {
+				t.Errorf("%s: the choice %s is none", s.path, text)
+			}
+		}
+	}
+	if got := root.Properties["http"].Properties["executor"].Enum; len(got) != 4 {
+		t.Errorf("choices of http.executor: %v", got)
 	}
 }
 
@@ -555,7 +646,7 @@ func TestValues(t *testing.T) {
 		for _, text := range texts {
 			_, err := load(t, nil, at(path, text), "")
 			shown := text
-			if path == "db" && !strings.HasPrefix(text, "sqlite:") || path == "tracing.endpoint" {
+			if path == "tracing.endpoint" || text == "postgres://h:p%zz@h/db" || text == "sqlite3:x" {
 				shown = redacted
 			}
 			want := []Fault{{Source: setting{path: path}.variable(), Path: path, Value: shown}}
@@ -626,6 +717,18 @@ func TestFaults(t *testing.T) {
 			want: []Fault{{Source: "guanxi.yaml:3:1", Path: "currency", Value: "json"}},
 		},
 		{
+			name: "no YAML, and what may well be in it", file: "auth: {issuer: i\n", environ: []string{"GUANXI_LISEN=x"},
+			want: []Fault{{Source: "guanxi.yaml", Path: "config"}},
+		},
+		{
+			name: "a secret in the open, beside other faults", file: "currency: RMB\nworkspaces: {feishu: {app_key: canary, secret_file: canary}}\n",
+			want: []Fault{
+				{Source: "guanxi.yaml:1:1", Path: "currency", Value: "RMB"},
+				{Source: "guanxi.yaml:2:40", Path: "workspaces.feishu.secret_file", Value: redacted},
+				{Source: "guanxi.yaml:2:23", Path: "workspaces.feishu.app_key"},
+			},
+		},
+		{
 			name: "no YAML", file: "listen: [\n",
 			want: []Fault{{Source: "guanxi.yaml", Path: "config"}},
 		},
@@ -661,16 +764,16 @@ func TestFaults(t *testing.T) {
 			name: "files that will not do", environ: []string{"HOME=/h"},
 			args: []string{"--auth-issuer=i", "--auth-secret-file=" + short, "--encryption-keyset-file=" + empty},
 			want: []Fault{
-				{Source: "--auth-secret-file", Path: "auth.secret_file", Value: redacted},
-				{Source: "--encryption-keyset-file", Path: "encryption.keyset_file", Value: redacted},
+				{Source: "--auth-secret-file", Path: "auth.secret_file", Value: short},
+				{Source: "--encryption-keyset-file", Path: "encryption.keyset_file", Value: empty},
 			},
 		},
 		{
 			name: "directories for files", environ: []string{"HOME=/h"},
 			args: []string{"--auth-issuer=i", "--auth-secret-file=/", "--encryption-keyset-file=/"},
 			want: []Fault{
-				{Source: "--auth-secret-file", Path: "auth.secret_file", Value: redacted},
-				{Source: "--encryption-keyset-file", Path: "encryption.keyset_file", Value: redacted},
+				{Source: "--auth-secret-file", Path: "auth.secret_file", Value: "/"},
+				{Source: "--encryption-keyset-file", Path: "encryption.keyset_file", Value: "/"},
 			},
 		},
 		{
@@ -777,7 +880,7 @@ func TestFaults(t *testing.T) {
 			want: []Fault{
 				{Source: "guanxi.yaml:3:1", Path: "listn", Nearest: "listen"},
 				{Source: "environment", Path: "GUANXI_LOGLEVEL", Nearest: "GUANXI_LOG_LEVEL"},
-				{Source: "GUANXI_DB", Path: "db", Value: redacted},
+				{Source: "GUANXI_DB", Path: "db", Value: "mysql://h/d"},
 				{Source: "GUANXI_LOG_FORMAT", Path: "log.format", Value: "xml"},
 				{Source: "guanxi.yaml:2:3", Path: "auth.leeway", Value: "30"},
 				{Source: "--currency", Path: "currency", Value: "RMB"},

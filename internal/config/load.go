@@ -22,9 +22,10 @@ import (
 
 // Load reads the settings: those of the file that --config or GUANXI_CONFIG names, if any, over them those of
 // environ, which is what os.Environ gives, over those the flags that were set. A text that another one overrides is
-// not judged, but names that are none are faults wherever they stand. The error is [Faults].
-func Load(flags *pflag.FlagSet, environ []string) (Config, error) {
-	return assemble(flags, environ, loader{})
+// not judged, but names that are none are faults wherever they stand. What secret says of the option of a workspace must stand in
+// a file of its own; nil: of none. The error is [Faults].
+func Load(flags *pflag.FlagSet, environ []string, secret func(option string) bool) (Config, error) {
+	return assemble(flags, environ, loader{secret: secret})
 }
 
 // LoadOffline is Load for what works on the database alone: it does not ask for what only a server needs.
@@ -35,7 +36,9 @@ func LoadOffline(flags *pflag.FlagSet, environ []string) (Config, error) {
 func assemble(flags *pflag.FlagSet, environ []string, l loader) (Config, error) {
 	l.given = map[string]value{}
 	l.workspaces, l.webhooks = map[string]Connection{}, map[string]Connection{}
-	l.file(configFile(flags, environ))
+	if l.file(configFile(flags, environ)); l.unreadable {
+		return Config{}, l.faults // what is missing may well stand in it
+	}
 	l.environment(environ)
 	l.flags(flags)
 	c := l.config(environ)
@@ -75,6 +78,8 @@ type loader struct {
 	webhooks   map[string]Connection
 	faults     Faults
 	offline    bool
+	unreadable bool // the file is none
+	secret     func(option string) bool
 }
 
 func (l *loader) fault(f Fault) { l.faults = append(l.faults, f) }
@@ -86,6 +91,7 @@ func (l *loader) file(name string) {
 	var parser located
 	k := koanf.New(".")
 	if err := k.Load(file.Provider(name), &parser); err != nil {
+		l.unreadable = true
 		l.fault(Fault{Source: name, Path: configFlag, Expected: "a YAML file of settings" + because(cause(err))})
 		return
 	}
@@ -286,7 +292,7 @@ func (l *loader) config(environ []string) Config {
 		return c
 	}
 	given := func(s setting) bool { _, ok := l.given[s.path]; return ok }
-	for _, f := range c.faults(given) {
+	for _, f := range c.faults(given, l.secret) {
 		if !l.faults.about(f.Path) {
 			f.Source = l.given[f.Path].source
 			l.fault(f)

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -24,6 +25,7 @@ type setting struct {
 	inDemo   string // the default of the demo, where it is another
 	expected string
 	field    func(*Config) any        // a pointer to the field
+	choices  []string                 // of which a text must be one; nil: it need not
 	valid    func(string) bool        // nil: any text
 	show     func(text string) string // a value as people may see it; nil: as it is
 }
@@ -67,7 +69,7 @@ var settings = []setting{
 		usage:    "which statuses answers have: compat, or those of the draft of GraphQL over HTTP",
 		expected: "compat or draft",
 		field:    func(c *Config) any { return &c.HTTP.StatusProfile },
-		valid:    oneOf("compat", "draft"),
+		choices:  []string{"compat", "draft"},
 	},
 	{
 		path: "http.upload_max", fallback: "32MiB",
@@ -100,7 +102,7 @@ var settings = []setting{
 		usage:    "how operations are worked out: by plan, by gqlgen, or by both, which fails where they do not agree",
 		expected: "plan, gqlgen or both",
 		field:    func(c *Config) any { return &c.HTTP.Executor },
-		valid:    oneOf("plan", "gqlgen", "both"),
+		choices:  []string{"plan", "gqlgen", "both"},
 	},
 	{
 		path: "http.live_max", fallback: "100",
@@ -150,21 +152,21 @@ var settings = []setting{
 		usage:    "what becomes of documents that are not trusted: off answers them, log tells of them, enforce refuses them",
 		expected: "off, log or enforce",
 		field:    func(c *Config) any { return &c.Documents.Mode },
-		valid:    oneOf("off", "log", "enforce"),
+		choices:  []string{"off", "log", "enforce"},
 	},
 	{
 		path: "log.level", fallback: "info",
 		usage:    "least level that is logged: debug, info, warn or error",
 		expected: "debug, info, warn or error",
 		field:    func(c *Config) any { return &c.Log.Level },
-		valid:    oneOf("debug", "info", "warn", "error"),
+		choices:  []string{"debug", "info", "warn", "error"},
 	},
 	{
 		path: "log.format", fallback: "text",
 		usage:    "text or json",
 		expected: "text or json",
 		field:    func(c *Config) any { return &c.Log.Format },
-		valid:    oneOf("text", "json"),
+		choices:  []string{"text", "json"},
 	},
 	{
 		path: "log.slow", fallback: "500ms",
@@ -193,7 +195,7 @@ var settings = []setting{
 		usage:    "file with the HS256 secret of tokens, at least 32 bytes",
 		expected: "a file with at least 32 bytes of secret",
 		field:    func(c *Config) any { return &c.Auth.SecretFile },
-		show:     redact,
+		show:     showPath,
 	},
 	{
 		path:     "auth.issuer",
@@ -259,7 +261,7 @@ var settings = []setting{
 		usage:    "file with the master key, a Tink keyset as JSON",
 		expected: "a file with a Tink keyset as JSON",
 		field:    func(c *Config) any { return &c.Encryption.KeysetFile },
-		show:     redact,
+		show:     showPath,
 	},
 	{
 		path:     "audit.checkpoint_file",
@@ -272,7 +274,7 @@ var settings = []setting{
 		usage:    "file with the key that signs checkpoints, as guanxi audit key makes it",
 		expected: "a file with an Ed25519 key in PEM",
 		field:    func(c *Config) any { return &c.Audit.SigningKeyFile },
-		show:     redact,
+		show:     showPath,
 	},
 	{
 		path: "audit.checkpoint_every", fallback: "1m",
@@ -386,7 +388,7 @@ func (s setting) onlyInDemo() bool { return s.path == "sim" }
 
 // set gives the setting a value, or reports that the text is none for it.
 func (s setting) set(c *Config, text string) bool {
-	if s.valid != nil && !s.valid(text) {
+	if s.choices != nil && !slices.Contains(s.choices, text) || s.valid != nil && !s.valid(text) {
 		return false
 	}
 	var err error
@@ -444,18 +446,31 @@ func redact(text string) string {
 	return redacted
 }
 
-// showDatabase shows files. A URL hides passwords in more places than one, as user information and as parameters, so
-// none of it is shown; nor is what is neither.
+// showDatabase shows files. A URL hides passwords in more places than one, as user information and as parameters, so of it
+// where it goes is shown, and nothing of what is neither.
 func showDatabase(text string) string {
-	if strings.HasPrefix(text, "sqlite:") {
+	if strings.HasPrefix(text, "sqlite:") || showPath(text) == text {
+		return text
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" {
+		return redact(text)
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+}
+
+// showPath shows what is written as a path, or is a file. People put secrets where the name of a file belongs, so other texts are
+// not shown.
+func showPath(text string) string {
+	_, err := os.Stat(text)
+	if err == nil || writtenAsPath.MatchString(text) {
 		return text
 	}
 	return redact(text)
 }
 
-func oneOf(words ...string) func(string) bool {
-	return func(s string) bool { return slices.Contains(words, s) }
-}
+// writtenAsPath: from a folder on, or with the ending of a file's name.
+var writtenAsPath = regexp.MustCompile(`^(\.{0,2}/)?[\w.-]+(/[\w.-]+)*\.[a-z]{2,6}$|^\.{0,2}/[\w.-]+(/[\w.-]+)*/?$`)
 
 func atMost(limit time.Duration) func(string) bool { return between(0, limit) }
 

@@ -3,6 +3,8 @@ package config
 import (
 	"errors"
 	"maps"
+	"net"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
@@ -45,7 +47,7 @@ func (c Config) Endpoints() (map[string]Webhook, error) {
 	out := make(map[string]Webhook, len(c.Webhooks))
 	var faults Faults
 	for _, name := range slices.Sorted(maps.Keys(c.Webhooks)) {
-		w, more := webhook(name, c.Webhooks[name])
+		w, more := webhook(name, c.Webhooks[name], c.Outbound.Networks)
 		out[name], faults = w, append(faults, more...)
 	}
 	if err := faults.err(); err != nil {
@@ -54,7 +56,10 @@ func (c Config) Endpoints() (map[string]Webhook, error) {
 	return out, nil
 }
 
-func webhook(name string, options Connection) (w Webhook, faults Faults) {
+// webhookOptions are what an endpoint may say.
+var webhookOptions = []string{"url", "secret_file", "purposes"}
+
+func webhook(name string, options Connection, networks []netip.Prefix) (w Webhook, faults Faults) {
 	at := webhooksKey + "." + name
 	fault := func(option, value, expected string) {
 		faults = append(faults, Fault{Path: at + "." + option, Value: value, Expected: expected})
@@ -62,14 +67,15 @@ func webhook(name string, options Connection) (w Webhook, faults Faults) {
 	if !endpointName.MatchString(name) {
 		faults = append(faults, Fault{Path: at, Expected: "a name of up to 40 lower-case letters, digits and hyphens"})
 	}
-	known := []string{"url", "secret_file", "purposes"}
 	for _, option := range slices.Sorted(maps.Keys(options)) {
-		if !slices.Contains(known, option) {
-			faults = append(faults, Fault{Path: at + "." + option, Expected: "an option of an endpoint", Nearest: nearest(option, known)})
+		if !slices.Contains(webhookOptions, option) {
+			faults = append(faults, Fault{Path: at + "." + option, Expected: "an option of an endpoint", Nearest: nearest(option, webhookOptions)})
 		}
 	}
 	if w.URL = options["url"]; !isEndpointURL(w.URL) {
 		fault("url", redact(w.URL), "https://HOST/PATH; http on a loopback host alone")
+	} else if at := onLoopback(w.URL); at.IsValid() && !slices.ContainsFunc(networks, func(n netip.Prefix) bool { return n.Contains(at) }) {
+		fault("url", redact(w.URL), "another host, or "+at.String()+" in outbound.networks (such as 127.0.0.0/8), without which nothing is sent there")
 	}
 	text, err := read(options["secret_file"])
 	for line := range strings.Lines(string(text)) {
@@ -97,6 +103,18 @@ func webhook(name string, options Connection) (w Webhook, faults Faults) {
 		w.Purposes = append(w.Purposes, purpose)
 	}
 	return w, faults
+}
+
+// onLoopback is the address on this machine that a URL names; none where it names another host.
+func onLoopback(s string) netip.Addr {
+	u, err := url.Parse(s)
+	if err != nil || !loopback(net.JoinHostPort(u.Hostname(), "0")) {
+		return netip.Addr{}
+	}
+	if at, err := netip.ParseAddr(u.Hostname()); err == nil {
+		return at
+	}
+	return netip.AddrFrom4([4]byte{127, 0, 0, 1})
 }
 
 // isEndpointURL: what is sent there is signed and not encrypted, so it goes over TLS or stays on this machine. A fragment is not

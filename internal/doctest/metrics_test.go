@@ -46,7 +46,7 @@ func busy(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	s := testkit.Demo(t, testkit.SQLite(t), "--policies", dir, "--config", filepath.Join(settings, "guanxi.yaml"))
+	s := testkit.Demo(t, testkit.SQLite(t), "--policies", dir, "--config", filepath.Join(settings, "guanxi.yaml"), "--outbound-networks", "127.0.0.1")
 	lin := s.As("linyue002")
 	lin.Do(`{members(first:2){nodes{accounts{status}}}}`, nil)
 	lin.Do(`mutation($t:ID!){block(input:{targetId:$t,kind:BLACKLIST,reason:"seen"}){userErrors{code}}}`,

@@ -194,7 +194,7 @@ func TestWebhooksRefused(t *testing.T) {
 		redirects, unlisted := testkit.Receive(t, oldSecret, "127.0.0.3"), testkit.Receive(t, oldSecret)
 		redirects.Answers(http.StatusTemporaryRedirect)
 		c := hooked(t, dsn, []endpoint{{name: "metadata", url: "https://169.254.169.254/latest/meta-data/"}, {name: "rebinds", url: "https://" + name + ":" + port},
-			{name: "redirects", url: redirects.URL}, {name: "unlisted", url: unlisted.URL}},
+			{name: "redirects", url: redirects.URL}, {name: "unlisted", url: strings.Replace(unlisted.URL, "http:", "https:", 1)}},
 			"--outbound-networks", "127.0.0.2/31")
 		lin := c.person("linyue002")
 		r := lin.blocks("wm_lanhai", as("BLACKLIST"))
