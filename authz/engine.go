@@ -26,6 +26,7 @@ type Layer struct {
 	Name   string // guard, default, company, region: and its name, or platform: and the Domain
 	Domain string // of a platform layer: the only domain that its lines may name
 	Files  fs.FS  // *.csv at its root: policy lines, and reasons.csv
+	Dir    string // where Files are, as people know it; empty: nobody edits them
 }
 
 // Sources is all that an engine is made of.

@@ -136,7 +136,10 @@ func (l Layer) gather(problems *Problems) bundledLayer {
 	out := bundledLayer{Name: l.Name, Domain: l.Domain}
 	entries, err := fs.ReadDir(l.Files, ".")
 	if err != nil { // a directory that went away is not one that was emptied
-		problems.add(l.Name, 0, 0, "the directory cannot be read: %v", err)
+		if at := (*fs.PathError)(nil); errors.As(err, &at) {
+			err = at.Err // its path is that within the directory: a dot
+		}
+		problems.add(cmp.Or(l.Dir, l.Name), 0, 0, "the directory cannot be read: %v", err)
 		return out
 	}
 	size := 0

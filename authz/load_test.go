@@ -302,7 +302,7 @@ func TestDirectories(t *testing.T) {
 		{"capitals", fstest.MapFS{"ACME.CSV": regular}, "ACME.CSV: only names that end in .csv, in small letters, are read; rename the file"},
 		{"a pipe", fstest.MapFS{"acme.csv": {Mode: fs.ModeNamedPipe}}, "acme.csv: cannot be read: it is no file"},
 		{"a directory", fstest.MapFS{"acme.csv/x": regular}, "acme.csv: cannot be read: it is no file"},
-		{"a directory that is gone", os.DirFS(t.TempDir() + "/gone"), "company: the directory cannot be read: open .: no such file or directory"},
+		{"a directory that is gone", os.DirFS(t.TempDir() + "/gone"), "company: the directory cannot be read: no such file or directory"},
 	} {
 		e, err := Build(sources(Layer{Name: CompanyLayer, Files: c.fs}))
 		switch {

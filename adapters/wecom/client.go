@@ -91,7 +91,7 @@ func (c *client) call(ctx context.Context, t *tokens, r request, out any) error 
 func (c *client) send(ctx context.Context, token string, r request, out any) *adapters.Error {
 	start := c.now()
 	err := c.exchange(ctx, token, r, out)
-	attrs := []slog.Attr{slog.String("op", r.op()), slog.Duration("took", c.now().Sub(start))}
+	attrs := []slog.Attr{slog.String("op", r.op()), slog.Float64("took_ms", float64(c.now().Sub(start).Microseconds())/1000)}
 	level := slog.LevelDebug
 	if err != nil {
 		attrs = append(attrs, slog.String("code", err.Code.String()), slog.String("vendor_code", err.Vendor.Code), slog.String("vendor_request", err.Vendor.RequestID))

@@ -39,19 +39,25 @@ func (p *program) auditVerify() *cobra.Command {
 outside the database, which finds a chain that was rewritten as a whole, cut at its end, or put back to an earlier day.`,
 	}, db.Options{ReadOnly: true}, func(ctx context.Context, s *db.Store) error {
 		marks, err := readMarks(marksFile, keyFile)
+		if tampered := (*audit.Tampered)(nil); asJSON && errors.As(err, &tampered) {
+			return errors.Join(p.printVerdict(map[string]any{"holds": false, "what": err.Error()}), err)
+		}
 		if err != nil {
-			return usageError{err}
+			return err
 		}
 		rep, err := audit.Verify(ctx, s, marks)
 		broken := (*audit.Broken)(nil)
 		if err != nil && !errors.As(err, &broken) {
 			return err
 		}
+		if broken != nil {
+			err = breach(broken)
+		}
 		if asJSON {
 			return errors.Join(p.verdict(rep, broken), err)
 		}
-		if broken != nil {
-			return fmt.Errorf("the trail is broken at event %d %s: %s", broken.Sequence, eventID(broken.ID), broken.What)
+		if err != nil {
+			return err
 		}
 		against := ""
 		if marksFile != "" {
@@ -69,30 +75,39 @@ outside the database, which finds a chain that was rewritten as a whole, cut at 
 // marksMax bounds a file of checkpoints: what [audit.ReadCheckpoints] takes.
 const marksMax = 1 << 30
 
-// readMarks reads a file of checkpoints.
+// breach says where the trail is broken, with the event's id as the API shows it.
+func breach(b *audit.Broken) error {
+	at := fmt.Sprintf("event %d", b.Sequence)
+	if !b.ID.IsZero() {
+		at += " " + eventID(b.ID)
+	}
+	return fmt.Errorf("the trail is broken at %s: %s", at, b.What)
+}
+
+// readMarks reads a file of checkpoints. One that somebody was at is an [audit.Tampered], any other fault one of usage.
 func readMarks(path, keyFile string) ([]audit.Checkpoint, error) {
 	if path == "" && keyFile == "" {
 		return nil, nil
 	}
 	if path == "" || keyFile == "" {
-		return nil, errors.New("expected both --checkpoint and --key, or neither")
+		return nil, usageError{errors.New("expected both --checkpoint and --key, or neither")}
 	}
 	text, err := os.ReadFile(keyFile)
 	if err != nil {
-		return nil, err
+		return nil, usageError{err}
 	}
 	key, err := audit.ParsePublicKey(text)
 	if err != nil {
-		return nil, fmt.Errorf("--key %s: %w", keyFile, err)
+		return nil, usageError{fmt.Errorf("--key %s: %w", keyFile, err)}
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, usageError{err}
 	}
 	defer func() { _ = f.Close() }()
 	marks, err := audit.ReadCheckpoints(io.LimitReader(f, marksMax), key)
 	if err == nil && len(marks) == 0 {
-		err = errors.New("no checkpoint in it")
+		err = usageError{errors.New("no checkpoint in it")}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("--checkpoint %s: %w", path, err)
@@ -110,8 +125,10 @@ func (p *program) verdict(rep audit.Report, broken *audit.Broken) error {
 			out["event"] = eventID(broken.ID)
 		}
 	}
-	return json.NewEncoder(p.stdout).Encode(out)
+	return p.printVerdict(out)
 }
+
+func (p *program) printVerdict(v map[string]any) error { return json.NewEncoder(p.stdout).Encode(v) }
 
 // eventID is the id of an event as the API shows it.
 func eventID(id im.ID) string { return nodeid.Encode(im.KindAudit, id) }

@@ -142,13 +142,16 @@ func (p *program) takeIn(ctx context.Context, cfg config.Config, file *source, f
 	if err != nil {
 		return err
 	}
+	if cfg.Encryption.KeysetFile == "" {
+		return usageError{errors.New("encryption.keyset_file: expected the file with the master key, as guanxi keyset makes it")}
+	}
 	keyset, err := cfg.Encryption.Keyset()
 	if err != nil {
-		return usageError{err}
+		return usageError{fmt.Errorf("encryption.keyset_file: %w", err)}
 	}
 	master, err := envelope.Open(keyset)
 	if err != nil {
-		return usageError{err}
+		return usageError{fmt.Errorf("encryption.keyset_file: %w", err)}
 	}
 	e, err := companyEngine(cfg.Policies)
 	if err != nil {
@@ -297,7 +300,7 @@ func (p *program) imported(ctx context.Context, svc *intake.Service, i im.Import
 	case failed != nil:
 		return p.fileFault(file, failed, l)
 	case i.Rejected > 0:
-		return fmt.Errorf("%d rows were refused", i.Rejected)
+		return fmt.Errorf("%s refused", count(i.Rejected, "row was", "rows were"))
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"mime/multipart"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -192,7 +193,11 @@ func (p *program) look(ctx context.Context, q question, e errand, id, more strin
 	q.document = "query($id: ID!) { node(id: $id) { ... on " + e.answer + " { " + e.fields + more + " } } }"
 	q.variables = map[string]any{"id": id}
 	var a struct{ Node *served }
-	if err := p.asked(ctx, q, &a); err != nil {
+	err = p.asked(ctx, q, &a)
+	if away := (*url.Error)(nil); errors.As(err, &away) {
+		return i, fmt.Errorf("%s goes on by itself as soon as a server runs on its database; this one does not answer: %w", id, err)
+	}
+	if err != nil {
 		return i, err
 	}
 	if a.Node == nil {
@@ -325,7 +330,7 @@ func (p *program) told(i served, wait *awaited, file *source, f importFlags) err
 	case i.State != string(im.JobDone):
 		return fmt.Errorf("%s: %s", file.name, i.LastError)
 	case i.Rejected > 0:
-		return fmt.Errorf("%d rows were refused", i.Rejected)
+		return fmt.Errorf("%s refused", count(i.Rejected, "row was", "rows were"))
 	}
 	return nil
 }

@@ -53,9 +53,21 @@ func companySources(dir string) (authz.Sources, error) {
 	if err != nil {
 		return src, usageError{err}
 	}
-	company, err := authz.Company(os.DirFS(dir))
+	company, err := companyLayers(dir)
 	src.Layers = append(src.Layers, company...)
 	return src, err
+}
+
+// companyLayers are the layers of a company's directory.
+func companyLayers(dir string) ([]authz.Layer, error) {
+	layers, err := authz.Company(os.DirFS(dir))
+	for i, l := range layers {
+		layers[i].Dir = dir
+		if region, ok := strings.CutPrefix(l.Name, authz.RegionLayer("")); ok {
+			layers[i].Dir = filepath.Join(dir, "regions", region)
+		}
+	}
+	return layers, err
 }
 
 // companyEngine decides by the shipped rules and those of a company's directory.

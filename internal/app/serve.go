@@ -292,6 +292,7 @@ func (s *server) secrets() (*envelope.Master, error) {
 		s.trust.Secret, err = s.cfg.Auth.Secret()
 		faults = append(faults, err)
 	}
+	s.warnOfReaders()
 	if s.trust.IsDemo() {
 		faults = append(faults, errors.New("auth: the demo's secret and issuer are known to everybody; set others"))
 	}
@@ -304,6 +305,17 @@ func (s *server) secrets() (*envelope.Master, error) {
 		return nil, err
 	}
 	return envelope.Open(keyset)
+}
+
+// warnOfReaders says which files of secrets others than their owner can read. It is no fault: whoever mounts them may have no choice.
+func (s *server) warnOfReaders() {
+	for setting, path := range map[string]string{"encryption.keyset_file": s.cfg.Encryption.KeysetFile, "auth.secret_file": s.cfg.Auth.SecretFile,
+		"audit.signing_key_file": s.cfg.Audit.SigningKeyFile} {
+		const others = 0o077
+		if info, err := os.Stat(path); err == nil && info.Mode().Perm()&others != 0 {
+			s.log.Warn("a file of secrets can be read by others than its owner; take their rights away", "setting", setting, "mode", info.Mode().Perm().String())
+		}
+	}
 }
 
 // issuersKeys is the key set of the issuer, not read yet; nil where there is none.
@@ -381,7 +393,7 @@ func (s *server) openPolicy(ctx context.Context, platforms *platform.Catalogue, 
 		if o.Files == nil {
 			return authz.Build(src)
 		}
-		company, err := authz.Company(o.Files)
+		company, err := companyLayers(s.cfg.Policies)
 		if err != nil {
 			return nil, err
 		}

@@ -117,12 +117,8 @@ type Broken struct {
 	What     string
 }
 
-func (b *Broken) Error() string {
-	if b.ID.IsZero() {
-		return fmt.Sprintf("event %d: %s", b.Sequence, b.What)
-	}
-	return fmt.Sprintf("event %d (%s): %s", b.Sequence, b.ID, b.What)
-}
+// Error has no id: people know events by those of the API.
+func (b *Broken) Error() string { return fmt.Sprintf("event %d: %s", b.Sequence, b.What) }
 
 // Report is what a verification found.
 type Report struct {

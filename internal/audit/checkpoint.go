@@ -57,8 +57,16 @@ const (
 	checkpointsMax = 1 << 20 // lines: two years of one a minute
 )
 
+// Tampered is a line of a file of checkpoints that key has not signed as it stands there.
+type Tampered struct {
+	Line int
+	What string
+}
+
+func (t *Tampered) Error() string { return fmt.Sprintf("line %d %s", t.Line, t.What) }
+
 // ReadCheckpoints reads a file of checkpoints, one JSON object a line, and believes those alone that key has signed. One
-// that is malformed, or signed by another, fails the whole: somebody was at the file.
+// that is malformed, or signed by another, fails the whole with a [Tampered]: somebody was at the file.
 func ReadCheckpoints(r io.Reader, key ed25519.PublicKey) ([]Checkpoint, error) {
 	var out []Checkpoint
 	lines := bufio.NewScanner(r)
@@ -72,10 +80,10 @@ func ReadCheckpoints(r io.Reader, key ed25519.PublicKey) ([]Checkpoint, error) {
 		}
 		var c Checkpoint
 		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
-			return nil, fmt.Errorf("line %d: expected a checkpoint in JSON", n)
+			return nil, &Tampered{n, "is no checkpoint in JSON"}
 		}
 		if !ed25519.Verify(key, c.signed(), c.Signature) {
-			return nil, fmt.Errorf("line %d: the signature is not of this key and this checkpoint", n)
+			return nil, &Tampered{n, "has a signature that is not of this key and this checkpoint"}
 		}
 		out = append(out, c)
 	}

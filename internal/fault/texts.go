@@ -28,14 +28,15 @@ func Speak(acceptLanguage string) Language {
 
 // texts is the catalogue: every sentence in each language, with the same arguments.
 var texts = map[string][2]string{
-	"internal":        {"Something went wrong on our side; the trace id tells us what.", "服务端出错；请凭 traceId 与我们联系。"},
-	"unauthenticated": {"Sign in first: send Authorization: Bearer with a valid token.", "请先登录：在 Authorization 头中携带有效的 Bearer 令牌。"},
-	"credentials_two": {"Authorization and X-API-Key are both there, and it is not clear who asks: send the token of a person or the key of a service.", "同时携带了 Authorization 与 X-API-Key，无法判断请求者：请只发送个人令牌或服务密钥之一。"},
-	"unavailable":     {"The store does not answer; nothing was changed. Try again soon.", "存储暂不可用，未作任何更改，请稍后重试。"},
-	"deadline":        {"The request took longer than it may.", "请求超时。"},
-	"forbidden":       {"Policy does not let you see this.", "策略不允许您查看该内容。"},
-	"policy_error":    {"The company's policy cannot decide this, so nothing is shown and nothing was done; its administrators find why in the log, by the trace id.", "公司的策略无法就此作出决定，因此不予显示，也未作任何更改；管理员可凭 traceId 在日志中查明原因。"},
-	"policy_denied":   {"Policy refuses this.", "策略拒绝了该操作。"},
+	"internal":            {"Something went wrong on our side; the trace id tells us what.", "服务端出错；请凭 traceId 与我们联系。"},
+	"unauthenticated":     {"Sign in first: send Authorization: Bearer with a valid token.", "请先登录：在 Authorization 头中携带有效的 Bearer 令牌。"},
+	"unauthenticated_key": {"This API key is none of ours, or holds no longer: send X-API-Key with one that does.", "该 API 密钥无效或已失效：请在 X-API-Key 头中携带有效的密钥。"},
+	"credentials_two":     {"Authorization and X-API-Key are both there, and it is not clear who asks: send the token of a person or the key of a service.", "同时携带了 Authorization 与 X-API-Key，无法判断请求者：请只发送个人令牌或服务密钥之一。"},
+	"unavailable":         {"The store does not answer; nothing was changed. Try again soon.", "存储暂不可用，未作任何更改，请稍后重试。"},
+	"deadline":            {"The request took longer than it may.", "请求超时。"},
+	"forbidden":           {"Policy does not let you see this.", "策略不允许您查看该内容。"},
+	"policy_error":        {"The company's policy cannot decide this, so nothing is shown and nothing was done; its administrators find why in the log, by the trace id.", "公司的策略无法就此作出决定，因此不予显示，也未作任何更改；管理员可凭 traceId 在日志中查明原因。"},
+	"policy_denied":       {"Policy refuses this.", "策略拒绝了该操作。"},
 
 	"not_acceptable":         {"This server answers {0}.", "本服务只返回 {0}。"},
 	"media_type":             {"Send the request as {0}.", "请以 {0} 发送请求。"},
@@ -203,6 +204,7 @@ var texts = map[string][2]string{
 
 	"import_empty":          {"The file is empty.", "文件为空。"},
 	"import_utf16":          {"This is UTF-16; save the file as UTF-8 or GB18030.", "文件编码为 UTF-16；请另存为 UTF-8 或 GB18030。"},
+	"import_parted":         {"The header is one field with semicolons in it; fields are parted by commas.", "表头只有一个含分号的字段；字段之间应使用逗号分隔。"},
 	"import_header":         {"Column {0} of the header has no name, or one that stands there twice: “{1}”.", "表头第 {0} 列没有名称或名称重复：“{1}”。"},
 	"import_row_long":       {"A row has at most {0} bytes.", "每行最多 {0} 字节。"},
 	"import_encoding":       {"The line is not valid {0}.", "该行不是有效的 {0} 文本。"},
@@ -249,7 +251,7 @@ var texts = map[string][2]string{
 	"import_unapproved":     {"It was not agreed to, or not in time; nothing was imported.", "审批未通过、已撤回或已过期；未导入任何数据。"},
 	"import_changed_mind":   {"It was agreed to, but the rules do not allow it any more; nothing was imported.", "审批已通过，但现行规则不再允许；未导入任何数据。"},
 	"not_found_import":      {"There is no such import, or you may not see it.", "该导入不存在，或您无权查看。"},
-	"import_shrank":         {"{0} of {1} people are missing from a file that says that it is complete; at most {2} % may be. Nothing was changed. If they are truly gone, say so and import it again.", "文件自称完整，却缺少 {1} 人中的 {0} 人，超过允许的 {2}%。未作任何更改；若确已离开，请确认后重新导入。"},
+	"import_shrank":         {"{0} of {1} people are missing from a file that says that it is complete; at most {2} % may be. Nothing was changed. If they are truly gone, say so (acceptShrink, --accept-shrink) and import it again.", "文件自称完整，却缺少 {1} 人中的 {0} 人，超过允许的 {2}%。未作任何更改；若确已离开，请确认（acceptShrink、--accept-shrink）后重新导入。"},
 
 	"page_both":        {"Page forwards with first and after or backwards with last and before, not both.", "请使用 first/after 向前翻页，或 last/before 向后翻页，不可同时使用。"},
 	"page_size":        {"{0} must lie between 0 and {1}; it is {2}.", "{0} 须在 0 到 {1} 之间，现为 {2}。"},

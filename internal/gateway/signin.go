@@ -43,8 +43,16 @@ func (c credential) given() bool { return c != credential{} }
 // credentialsTwo is the key of the fault of who signs in as two.
 const credentialsTwo = "credentials_two"
 
-// signIn believes one credential; of two it is not clear who asks.
+// signIn believes one credential; of two it is not clear who asks. Why one is not believed is in the log's line of the request.
 func (o *Options) signIn(ctx context.Context, c credential) (im.Session, error) {
+	at, err := o.believe(ctx, c)
+	if rec, ok := ctx.Value(recordKey{}).(*record); ok && fault.Is(err, fault.Unauthenticated) {
+		rec.turnedAway(err)
+	}
+	return at, err
+}
+
+func (o *Options) believe(ctx context.Context, c credential) (im.Session, error) {
 	switch {
 	case c.key != "" && c.authorization != "":
 		return im.Session{}, fault.New(fault.Unauthenticated, credentialsTwo)

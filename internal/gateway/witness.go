@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"github.com/guanxi-im/guanxi/graph/nodeid"
+	"github.com/guanxi-im/guanxi/internal/fault"
 	"github.com/guanxi-im/guanxi/internal/observe"
 	"github.com/guanxi-im/guanxi/resolvers"
 )
@@ -30,6 +32,7 @@ type record struct {
 	document string // its shape
 	code     string // of the first error
 	actor    string
+	reason   string // why its credential was refused
 	cost     int
 	tally    observe.Tally
 }
@@ -79,7 +82,7 @@ func (o Options) line(ctx context.Context, rec *record, method string, a *answer
 		method = "other" // a client may make up any
 	}
 	attrs := []slog.Attr{slog.String("request", resolvers.RequestOf(ctx).RequestID), slog.String("method", method),
-		slog.String("route", a.route), slog.Int("status", a.code), slog.Duration("took", took)}
+		slog.String("route", a.route), slog.Int("status", a.code), inMS("took_ms", took)}
 	o.Log.LogAttrs(ctx, level, "request", append(attrs, rec.attrs()...)...)
 }
 
@@ -95,6 +98,9 @@ func (rec *record) attrs() []slog.Attr {
 	}
 	if rec.actor != "" {
 		out = append(out, slog.String("actor", rec.actor))
+	}
+	if rec.reason != "" {
+		out = append(out, slog.String("reason", rec.reason))
 	}
 	if rec.cost > 0 {
 		out = append(out, slog.Int("cost", rec.cost))
@@ -148,7 +154,7 @@ func (x witness) InterceptOperation(ctx context.Context, next graphql.OperationH
 		rec.mu.Unlock()
 		act.End(code)
 		if onSocket {
-			attrs := []slog.Attr{slog.String("request", req.RequestID), slog.String("method", "SOCKET"), slog.String("route", "/graphql"), slog.Duration("took", took)}
+			attrs := []slog.Attr{slog.String("request", req.RequestID), slog.String("method", "SOCKET"), slog.String("route", "/graphql"), inMS("took_ms", took)}
 			x.o.Log.LogAttrs(ctx, slog.LevelInfo, "request", append(attrs, rec.attrs()...)...)
 		}
 		if x.o.Slow > 0 && took >= x.o.Slow && op.Operation.Operation != ast.Subscription {
@@ -206,9 +212,9 @@ func (x witness) slow(ctx context.Context, op *graphql.OperationContext, rec *re
 	phase := func(t graphql.TraceTiming) time.Duration { return max(0, t.End.Sub(t.Start)) }
 	t := &rec.tally
 	x.o.Log.LogAttrs(ctx, slog.LevelWarn, "slow operation", append([]slog.Attr{
-		slog.String("request", resolvers.RequestOf(ctx).RequestID), slog.Duration("took", took),
-		slog.Duration("read", phase(op.Stats.Read)), slog.Duration("parse", phase(op.Stats.Parsing)), slog.Duration("validate", phase(op.Stats.Validation)),
-		slog.Duration("database", time.Duration(t.InDatabase.Load())), slog.Duration("platforms", time.Duration(t.InCalls.Load())),
+		slog.String("request", resolvers.RequestOf(ctx).RequestID), inMS("took_ms", took),
+		inMS("read_ms", phase(op.Stats.Read)), inMS("parse_ms", phase(op.Stats.Parsing)), inMS("validate_ms", phase(op.Stats.Validation)),
+		inMS("database_ms", time.Duration(t.InDatabase.Load())), inMS("platforms_ms", time.Duration(t.InCalls.Load())),
 		slog.Int64("batches", t.Batches.Load()), slog.Int64("decisions", t.Decisions.Load()), slog.Int64("calls", t.Calls.Load())}, rec.attrs()...)...)
 }
 
@@ -223,6 +229,25 @@ func (rec *record) set(typ, document string, req resolvers.Request, code string)
 		who := req.Viewer.Ref()
 		rec.actor = nodeid.Encode(who.Kind, who.ID)
 	}
+}
+
+// turnedAway takes note of a credential that was refused.
+func (rec *record) turnedAway(err error) {
+	why := "no bearer token, or more than one credential"
+	if r, ok := errors.AsType[interface {
+		error
+		Reason() string
+	}](err); ok {
+		why = r.Reason()
+	}
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	rec.typ, rec.code, rec.reason = refused, string(fault.Unauthenticated), why
+}
+
+// inMS is a duration in the log: milliseconds.
+func inMS(name string, d time.Duration) slog.Attr {
+	return slog.Float64(name, float64(d.Microseconds())/1000)
 }
 
 // fail takes note of an answer's errors.

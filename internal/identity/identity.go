@@ -4,7 +4,6 @@ package identity
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"slices"
 	"sync/atomic"
@@ -84,7 +83,7 @@ func New(s Store, p authz.Source, o Options) *Service {
 // tokenMax is longer than any token of ours.
 const tokenMax = 4096
 
-// refuse is UNAUTHENTICATED: nobody is told what was wrong.
+// refuse is UNAUTHENTICATED: whoever asks is not told what was wrong; the log is, by a [reason].
 func refuse(cause error) error {
 	f := fault.New(fault.Unauthenticated, "unauthenticated")
 	f.Cause = cause
@@ -95,7 +94,7 @@ func refuse(cause error) error {
 // of the issuer cannot be had, it is UNAVAILABLE.
 func (s *Service) Authenticate(ctx context.Context, token string) (im.Session, error) {
 	if len(token) > tokenMax {
-		return im.Session{}, refuse(errors.New("token too long"))
+		return im.Session{}, refuse(tooLong)
 	}
 	n, err := s.nameIn(ctx, token)
 	if err != nil {
@@ -106,8 +105,14 @@ func (s *Service) Authenticate(ctx context.Context, token string) (im.Session, e
 	if err != nil {
 		return im.Session{}, err
 	}
-	if !found || p.standing.Ends(out.Began) {
-		return im.Session{}, refuse(errors.New("the token names nobody who works here, or is older than the end of all his sessions"))
+	switch {
+	case !found:
+		return im.Session{}, refuse(noSuch)
+	case p.standing.Ends(out.Began):
+		if p.standing.Employment == im.Departed || p.standing.Shut {
+			return im.Session{}, refuse(departed)
+		}
+		return im.Session{}, refuse(cutOff)
 	}
 	out.Viewer = p.viewer
 	return out, nil

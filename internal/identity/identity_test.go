@@ -115,6 +115,10 @@ func TestAuthenticate(t *testing.T) {
 	}
 	hs := func(c jwt.MapClaims) string { return sign(t, jwt.SigningMethodHS256, ours.Secret, c) }
 	good := hs(claims())
+	reasons := map[string]reason{"expired": "expired", "without an end": "no exp", "not yet": "not valid yet", "another issuer": "issuer", "no issuer": "no iss",
+		"another audience": "audience", "no audience": "no aud", "of tomorrow": "issued ahead", "from before the cut-off": "sessions ended", "nobody": "unknown account",
+		"someone who is gone": "departed", "an account that is no text": "no account", "another secret": "signature", "our secret, HS512": "signature",
+		"that asks for the unknown": "key", "no token": "malformed", "nothing": "malformed", "too long": "too long", "the demo's": "signature"}
 	head, rest, _ := strings.Cut(good, ".")
 	body, signature, _ := strings.Cut(rest, ".")
 	for name, c := range map[string]struct {
@@ -168,6 +172,9 @@ func TestAuthenticate(t *testing.T) {
 			}
 			if !fault.Is(err, fault.Unauthenticated) || !v.Member.ID.IsZero() {
 				t.Errorf("answered %v and %v", v.Member.AccountName, err)
+			}
+			if why, ok := errors.AsType[reason](err); !ok || reasons[name] != "" && why != reasons[name] {
+				t.Errorf("the log is told %q, want %q", why, reasons[name])
 			}
 			if text := fault.As(err).Text(fault.English); text != fault.New(fault.Unauthenticated, "unauthenticated").Text(fault.English) {
 				t.Errorf("tells what is wrong: %s", text)

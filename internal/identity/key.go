@@ -7,10 +7,10 @@ import (
 	"crypto/subtle"
 	"encoding/base32"
 	"encoding/base64"
-	"errors"
 	"strings"
 	"time"
 
+	"github.com/guanxi-im/guanxi/internal/fault"
 	"github.com/guanxi-im/guanxi/internal/im"
 )
 
@@ -61,6 +61,13 @@ func (s *Service) prefixOf(key string) (prefix string, ok bool) {
 	return key[:prefixLen], true
 }
 
+// refuseKey is refuse for keys.
+func refuseKey(cause error) error {
+	f := fault.New(fault.Unauthenticated, "unauthenticated_key")
+	f.Cause = cause
+	return f
+}
+
 // usedEvery is how exactly it is known when a key was last used.
 const usedEvery = time.Hour
 
@@ -72,7 +79,7 @@ var everyKey = im.Viewer{Scopes: map[im.Kind]im.Scope{im.KindAPIKey: {im.ScopeAl
 func (s *Service) AuthenticateKey(ctx context.Context, key string) (im.Session, error) {
 	prefix, ok := s.prefixOf(key)
 	if !ok {
-		return im.Session{}, refuse(errors.New("no API key"))
+		return im.Session{}, refuseKey(noKey)
 	}
 	k, viewer, err := s.serviceKey(ctx, prefix, key)
 	if err != nil {
@@ -80,7 +87,7 @@ func (s *Service) AuthenticateKey(ctx context.Context, key string) (im.Session, 
 	}
 	now := s.o.Now()
 	if !k.HoldsAt(now) {
-		return im.Session{}, refuse(errKeyHoldsNot)
+		return im.Session{}, refuseKey(unknownKey)
 	}
 	if now.Sub(k.LastUsedAt) > usedEvery {
 		if err := s.store.UsedKey(ctx, k.ID, now, now.Add(-usedEvery)); err != nil { // no reason to keep anybody out
@@ -89,8 +96,6 @@ func (s *Service) AuthenticateKey(ctx context.Context, key string) (im.Session, 
 	}
 	return im.Session{Viewer: viewer, Until: k.ExpiresAt}, nil
 }
-
-var errKeyHoldsNot = errors.New("the API key is none of ours, or holds no longer")
 
 // serviceKey reads the key of that text, and who asks with it. One that was right is known by its hash as long as a person is, see
 // [Service.person]: whoever revokes it makes it unknown.
@@ -105,7 +110,7 @@ func (s *Service) serviceKey(ctx context.Context, prefix, text string) (im.APIKe
 		return im.APIKey{}, im.Viewer{}, err
 	}
 	if subtle.ConstantTimeCompare(hash, k.Hash) != 1 || !found {
-		return im.APIKey{}, im.Viewer{}, refuse(errKeyHoldsNot)
+		return im.APIKey{}, im.Viewer{}, refuseKey(unknownKey)
 	}
 	v := allowed(asOf.engine, im.Viewer{Service: serviceOf(k)})
 	if now := s.o.Now(); k.HoldsAt(now) && now.Sub(k.LastUsedAt) <= usedEvery { // else its use is still to be noted

@@ -39,17 +39,17 @@ func (s *Service) nameIn(ctx context.Context, token string) (named, error) {
 		f.Cause = err
 		return named{}, f
 	} else if err != nil {
-		return named{}, refuse(err)
+		return named{}, refuse(whyNot(err, claims))
 	}
 	if n.account, _ = claims[s.o.Claim].(string); n.account == "" {
-		return named{}, refuse(errors.New("the token names nobody"))
+		return named{}, refuse(noAccount)
 	}
 	if began, err := claims.GetIssuedAt(); err == nil && began != nil {
 		n.began = began.Time
 	}
 	until, err := claims.GetExpirationTime()
 	if err != nil || until == nil {
-		return named{}, refuse(errors.New("token without an end"))
+		return named{}, refuse(noEnd)
 	}
 	n.until = until.Time
 	s.tokens.Add(hash, n)

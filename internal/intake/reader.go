@@ -69,6 +69,9 @@ func NewReader(r io.Reader, e Encoding) (*Reader, error) {
 	if bad != nil {
 		return nil, at(l.n, bad)
 	}
+	if len(cells) == 1 && strings.Contains(cells[0], ";") {
+		return nil, at(l.n, fault.Input("file", "import_parted"))
+	}
 	for i, c := range cells {
 		c = strings.TrimSpace(c)
 		if c == "" || slices.Contains(cells[:i], c) {

@@ -81,6 +81,16 @@ func TestCheckpointsCatchTheOwner(t *testing.T) {
 			}
 		}
 		check("untouched", true, "")
+		whole, err := os.ReadFile(marks)
+		must(t, "read", err, nil)
+		must(t, "write", os.WriteFile(marks, []byte(strings.Replace(string(whole), `"sequence":7,`, `"sequence":6,`, 1)), 0o600), nil)
+		for _, args := range [][]string{{}, {"--json"}} {
+			out, stderr, code := testkit.Run(append([]string{"audit", "verify", "--db", c.dsn, "--checkpoint", marks, "--key", public}, args...)...)
+			if code != 1 || !strings.Contains(stderr, "signature") || len(args) > 0 && !strings.Contains(out, `"holds":false`) {
+				t.Errorf("a checkpoint that was altered: exit %d: %s%s", code, out, stderr)
+			}
+		}
+		must(t, "write", os.WriteFile(marks, whole, 0o600), nil)
 		db := testkit.Database(t, c.dsn)
 		cut := func(after int) {
 			t.Helper()

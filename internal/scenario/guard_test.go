@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -348,5 +349,19 @@ func tokens(t *testing.T, s *testkit.Server) {
 		expect(t, what+": status", r.Status, 401)
 		expect(t, what+": code", r.Code(), "UNAUTHENTICATED")
 		expect(t, what+" on a socket", closeCode(s.As(""), testkit.Message{Type: "connection_init", Payload: vars{"authorization": "Bearer " + token}}), 4403)
+	}
+	key := s.Send("POST", "/graphql", `{"query":"{viewer{member{accountName}}}"}`, "Content-Type", "application/json", "X-API-Key", "gxk_none")
+	if key.Status != 401 || !strings.Contains(key.Body, "API key") || strings.Contains(key.Body, "Bearer") {
+		t.Errorf("a key that is none: %d %s", key.Status, key.Body)
+	}
+	// Nobody outside is told what was wrong; the log is, in the line of the request and of the socket.
+	for _, why := range []string{"expired", `"no exp"`, `"not valid yet"`, "issuer", `"no iss"`, "audience", `"no aud"`, `"no account"`, `"unknown account"`,
+		"signature", `"malformed key"`} {
+		if line := "type=refused code=UNAUTHENTICATED reason=" + why; !strings.Contains(s.Log(), line) {
+			t.Errorf("the log has no %s", line)
+		}
+	}
+	if line := regexp.MustCompile(`route="GET /graphql" .*took_ms=[0-9.]+ type=refused code=UNAUTHENTICATED reason=`); !line.MatchString(s.Log()) {
+		t.Errorf("no line of a socket says why it was refused: %s", s.Log())
 	}
 }

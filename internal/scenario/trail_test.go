@@ -113,6 +113,8 @@ func TestTrailIsTamperEvident(t *testing.T) {
 			} else if column == "detail" && !strings.Contains(stderr, v.Event) {
 				t.Errorf("what people read does not name %s: %s", v.Event, stderr)
 			}
+			_, machines, _ := testkit.Run("audit", "verify", "--db", c.dsn, "--json")
+			expect(t, column+": what is said beside JSON", machines, stderr)
 			write1(t, db, column, row[i], where)
 			if v, code := verify(t, c.dsn); code != 0 || !v.Holds {
 				t.Fatalf("%s put back: %v", column, v)
