@@ -69,8 +69,8 @@ func (p *program) root() *cobra.Command {
 	imports := &cobra.Command{Use: "import", Short: "Take in files", Args: usage(cobra.NoArgs), RunE: needsCommand}
 	imports.AddCommand(p.importOrg())
 	root.SetHelpCommand(help(root))
-	root.InitDefaultHelpCmd()
 	root.AddCommand(imports, p.blacklist(), p.accounts(), p.config(), p.keyset(), p.serve(), p.query(), migrate, p.token(), p.audit(), p.policy(), p.sim(), p.version())
+	root.InitDefaultHelpCmd()
 	return root
 }
 

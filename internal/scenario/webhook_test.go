@@ -193,8 +193,10 @@ func TestWebhooksRefused(t *testing.T) {
 		dns.mean(name, "127.0.0.2")
 		redirects, unlisted := testkit.Receive(t, oldSecret, "127.0.0.3"), testkit.Receive(t, oldSecret)
 		redirects.Answers(http.StatusTemporaryRedirect)
+		elsewhere := "elsewhere-" + name
+		dns.mean(elsewhere, "127.0.0.1")
 		c := hooked(t, dsn, []endpoint{{name: "metadata", url: "https://169.254.169.254/latest/meta-data/"}, {name: "rebinds", url: "https://" + name + ":" + port},
-			{name: "redirects", url: redirects.URL}, {name: "unlisted", url: strings.Replace(unlisted.URL, "http:", "https:", 1)}},
+			{name: "redirects", url: redirects.URL}, {name: "unlisted", url: "https://" + elsewhere + unlisted.URL[strings.LastIndex(unlisted.URL, ":"):]}},
 			"--outbound-networks", "127.0.0.2/31")
 		lin := c.person("linyue002")
 		r := lin.blocks("wm_lanhai", as("BLACKLIST"))
