@@ -44,7 +44,9 @@ type Object struct {
 	// Of a contact.
 	Importance string  // of im.Importance
 	OpenValue  float64 // of the open opportunities, in the company's currency
-	Verified   bool
+	// OpenForeign: some are in another currency, of which nobody knows what they come to in the company's.
+	OpenForeign bool
+	Verified    bool
 	// OwnDepartment: its owner is in a department of the actor, or in one below.
 	OwnDepartment bool
 	// OwnPool: it lies in the pool of a department that the actor is in.
@@ -55,7 +57,8 @@ type Object struct {
 	Scope    string // of im.Scope; empty: the platform's own
 	Bulk     string // it is part of a bulk: plain, that needed no approval, or approved, as a whole; empty: by itself
 
-	// Of a wish on behalf of another person, who that is; Initiator.Relation is where the target stands to him.
+	// Of a wish on behalf of another person, who that is; Initiator.Relation is where the target stands to him, and
+	// Initiator.Stands where he stands to the actor.
 	Initiator Initiator
 
 	// Of a bulk, an export, and contacts to be deleted: how many rows.
@@ -97,6 +100,7 @@ type Object struct {
 type Initiator struct {
 	ID         string
 	Relation   string // as Object.Relation, to the initiator
+	Stands     string // as Object.Relation, the initiator to the actor
 	Status     string // as Actor.Status
 	Employment string
 	Auditor    bool // he is an auditor
@@ -185,6 +189,7 @@ var attributes = map[string]attribute{
 	"r.obj.OtherDepartment": flags(func(f *facts) bool { return f.Object.OtherDepartment }),
 	"r.obj.Importance":      words(func(f *facts) string { return f.Object.Importance }, "", im.NormalContact, im.KeyContact),
 	"r.obj.OpenValue":       numbers(func(f *facts) float64 { return f.Object.OpenValue }),
+	"r.obj.OpenForeign":     flags(func(f *facts) bool { return f.Object.OpenForeign }),
 	"r.obj.Verified":        flags(func(f *facts) bool { return f.Object.Verified }),
 	"r.obj.OnBehalf":        flags(func(f *facts) bool { return f.Object.OnBehalf }),
 	"r.obj.Scope":           words(func(f *facts) string { return f.Object.Scope }, "", im.InitiatorView, im.WorkspaceScope),
@@ -211,6 +216,7 @@ var attributes = map[string]attribute{
 
 	"r.obj.InitiatorID":         ids(func(f *facts) string { return f.Object.Initiator.ID }),
 	"r.obj.InitiatorRelation":   words(func(f *facts) string { return f.Object.Initiator.Relation }, "", Superior, Subordinate),
+	"r.obj.InitiatorStands":     words(func(f *facts) string { return f.Object.Initiator.Stands }, "", Superior, Subordinate),
 	"r.obj.InitiatorStatus":     standings(func(f *facts) string { return f.Object.Initiator.Status }),
 	"r.obj.InitiatorEmployment": words(func(f *facts) string { return f.Object.Initiator.Employment }, "", im.Employed, im.Departing, im.Departed),
 	"r.obj.InitiatorAuditor":    flags(func(f *facts) bool { return f.Object.Initiator.Auditor }),

@@ -61,6 +61,7 @@ var attributeTexts = map[string]described{
 	"r.obj.Place":           {"the place in the group of the member who is to be blocked", []string{TypeGroup, TypeMember}},
 	"r.obj.Importance":      {"how much the contact matters", []string{TypeContact}},
 	"r.obj.OpenValue":       {"the contact's open business, in the company's currency", []string{TypeContact}},
+	"r.obj.OpenForeign":     {"the contact has open business in another currency", []string{TypeContact}},
 	"r.obj.Verified":        {"the contact is a verified enterprise user", []string{TypeContact}},
 	"r.obj.OwnDepartment":   {"the contact's owner is in a department of the actor, or in one below", []string{TypeContact}},
 	"r.obj.OwnPool":         {"the contact lies in the pool of a department that the actor is in", []string{TypeContact}},
@@ -85,6 +86,7 @@ var attributeTexts = map[string]described{
 
 	"r.obj.InitiatorID":         {text: "whom the actor acts for; empty: himself"},
 	"r.obj.InitiatorRelation":   {text: "where the target stands to whom the actor acts for"},
+	"r.obj.InitiatorStands":     {text: "where whom the actor acts for stands to the actor"},
 	"r.obj.InitiatorStatus":     {text: "the standing on the workspace of whom the actor acts for"},
 	"r.obj.InitiatorEmployment": {text: "the employment of whom the actor acts for"},
 	"r.obj.InitiatorAuditor":    {text: "whom the actor acts for is an auditor"},

@@ -15,7 +15,7 @@ func (s *Store) ContactFacts(ctx context.Context, q blocking.ContactsQuery) (out
 	var place blocking.Place
 	there := false
 	below, pools := map[im.ID]bool{}, map[im.ID]bool{}
-	value, live := map[im.ID]int64{}, map[im.ID]*im.Relationship{}
+	value, live := map[im.ID]business{}, map[im.ID]*im.Relationship{}
 	into := func(set map[im.ID]bool) func(row) error {
 		return func(r row) error {
 			var id im.ID
@@ -56,11 +56,11 @@ func (s *Store) ContactFacts(ctx context.Context, q blocking.ContactsQuery) (out
 		}),
 		owners.stmt(into(below)),
 		stmt{text: "select md.department_id from member_departments md where md.member_id = ?", args: []any{me}, scan: into(pools)},
-		s.amongIDs(new(builder).add("select o.contact_id, sum(o.amount) from opportunities o where o.is_open and o.currency = ? and ", q.Currency), "o.contact_id", q.Contacts).
+		s.amongIDs(openBusiness(q.Currency), "o.contact_id", q.Contacts).
 			add(" group by o.contact_id").stmt(func(r row) error {
 			var id im.ID
-			var open int64
-			err := r.Scan(&id, &open)
+			var open business
+			err := r.Scan(&id, &open.value, &open.foreign)
 			value[id] = open
 			return err
 		}),
@@ -80,7 +80,8 @@ func (s *Store) ContactFacts(ctx context.Context, q blocking.ContactsQuery) (out
 	place.Standing = account.Standing()
 	for _, c := range contacts {
 		f := blocking.BlockFacts{Found: true, Name: c.Name, Contact: c}
-		f.OwnDepartment, f.OwnPool, f.OpenValue = below[c.OwnerID], pools[c.PoolDepartmentID], value[c.ID]
+		f.OwnDepartment, f.OwnPool = below[c.OwnerID], pools[c.PoolDepartmentID]
+		f.OpenValue, f.OpenForeign = value[c.ID].value, value[c.ID].foreign
 		if there {
 			p := place
 			p.Live = live[c.ID]

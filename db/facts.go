@@ -104,9 +104,9 @@ func (s *Store) BlockFacts(ctx context.Context, q blocking.BlockQuery) (f blocki
 		// What stands between the two is read with the target himself.
 		m := new(builder).add("select ").relation(me, q.Target.ID).add(", ")
 		if he != me {
-			m.relation(he, q.Target.ID)
+			m.relation(he, q.Target.ID).add(", ").relation(me, he)
 		} else {
-			m.add("null")
+			m.add("null, null")
 		}
 		m.add(`, exists (select 1 from groups g join group_members a on a.group_id = g.id and a.party_id = ? and a.left_at is null
 				join group_members b on b.group_id = g.id and b.party_id = g.owner_id and b.left_at is null
@@ -116,15 +116,16 @@ func (s *Store) BlockFacts(ctx context.Context, q blocking.BlockQuery) (f blocki
 			add(isBelow("m.id")+", "+ownMemberColumns+" from members m where m.id = ? and ", me, q.Target.ID).visibleTo(q.Viewer, im.KindMember)
 		ss = append(ss, m.stmt(func(r row) error {
 			f.Member = &im.Member{}
-			return r.Scan(append([]any{textOf(&f.Relation), textOf(&f.InitiatorRelation), &f.OwnsSharedGroup, &f.OtherDepartment, &f.Below},
+			return r.Scan(append([]any{textOf(&f.Relation), textOf(&f.InitiatorRelation), textOf(&f.InitiatorStands), &f.OwnsSharedGroup, &f.OtherDepartment, &f.Below},
 				memberInto(f.Member)...)...)
 		}), places("exists (select 1 from accounts a where a.member_id = ? and a.workspace_id = w.id)", q.Target.ID))
 	case im.KindContact:
 		ss = append(ss,
 			new(builder).add("select "+ownContact+`, coalesce((select sum(o.amount) from opportunities o where o.contact_id = c.id and o.is_open and o.currency = ?), 0),
-				`, me, me, q.Currency).add(contactColumns+" from external_contacts c where c.id = ? and ", q.Target.ID).
+				exists (select 1 from opportunities o where o.contact_id = c.id and o.is_open and o.currency <> ? and o.amount > 0),
+				`, me, me, q.Currency, q.Currency).add(contactColumns+" from external_contacts c where c.id = ? and ", q.Target.ID).
 				visibleTo(q.Viewer, im.KindContact).stmt(func(r row) error {
-				c, err := scanContact(behind{r, []any{&f.OwnDepartment, &f.OwnPool, &f.OpenValue}})
+				c, err := scanContact(behind{r, []any{&f.OwnDepartment, &f.OwnPool, &f.OpenValue, &f.OpenForeign}})
 				f.Contact = &c
 				return err
 			}),
@@ -204,6 +205,19 @@ func (q *builder) relation(of, to im.ID) *builder {
 // pool of one. Both ? are the viewer's id.
 var ownContact = isBelow("c.owner_id") + `, exists (select 1 from member_departments vm
 	where vm.member_id = ? and vm.department_id = c.pool_department_id)`
+
+// business is what of a contact's opportunities is open: what it comes to in the company's currency, in hundredths, and whether some
+// is in another.
+type business struct {
+	value   int64
+	foreign bool
+}
+
+// openBusiness begins to read that by contact, of those that a condition names which is still to be added.
+func openBusiness(currency string) *builder {
+	return new(builder).add(`select o.contact_id, coalesce(sum(case when o.currency = ? then o.amount end), 0), max(case when o.currency <> ? and o.amount > 0 then 1 else 0 end) = 1
+		from opportunities o where o.is_open and `, currency, currency)
+}
 
 // lately reads what is known of who acts: how many blocks of contacts and blacklistings he has made of late, and the names of his
 // departments and of all above them.

@@ -93,12 +93,12 @@ func (s *Store) WishFacts(ctx context.Context, q blocking.WishQuery) (map[im.ID]
 				change(c, func(f *blocking.BlockFacts) { f.OwnDepartment, f.OwnPool = department, pool })
 				return err
 			}),
-			new(builder).add("select o.contact_id, sum(o.amount) from opportunities o where o.is_open and o.currency = ? and o.contact_id in ", q.Currency).
+			openBusiness(q.Currency).add("o.contact_id in ").
 				in(q.Contacts).add(" group by o.contact_id").stmt(func(r row) error {
 				var c im.ID
-				var open int64
-				err := r.Scan(&c, &open)
-				change(c, func(f *blocking.BlockFacts) { f.OpenValue = open })
+				var open business
+				err := r.Scan(&c, &open.value, &open.foreign)
+				change(c, func(f *blocking.BlockFacts) { f.OpenValue, f.OpenForeign = open.value, open.foreign })
 				return err
 			}))
 	}

@@ -137,12 +137,14 @@ type BlockFacts struct {
 	OtherDepartment bool                // the target is a member and shares no department with the initiator
 	// Where the target stands to the other person.
 	InitiatorRelation string
+	InitiatorStands   string // to the viewer
 	// Whose place is which (authz.PlaceOwner …) in the group of a group block.
 	InitiatorPlace, TargetPlace string
 	OwnDepartment               bool  // the contact's owner is in one of the viewer's departments, or below
 	OwnPool                     bool  // the contact lies in the pool of one of the viewer's departments
 	Below                       bool  // the member is in one of the viewer's departments, or below
 	OpenValue                   int64 // of the contact's open opportunities, in hundredths of the company's currency
+	OpenForeign                 bool  // some are in another currency
 	// What the viewer has made of late, besides what is asked for now: blocks of contacts, those of a bulk left out, and
 	// blacklistings.
 	Blocks, Blacklistings int
