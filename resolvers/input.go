@@ -92,6 +92,9 @@ func blockInput(in model.BlockInput) (blocking.BlockInput, error) {
 	if out.Source == "" {
 		out.Source = im.FromAPI
 	}
+	if in.WorkspaceIds != nil && len(in.WorkspaceIds) == 0 { // who chose none did not mean all
+		c.keep(fault.Input("workspaceIds", "workspace_none"))
+	}
 	for _, w := range in.WorkspaceIds {
 		out.WorkspaceIDs = append(out.WorkspaceIDs, c.optional("workspaceIds", &w, im.KindWorkspace))
 	}

@@ -206,7 +206,7 @@ func (s *Service) enforcement(w im.Workspace, in BlockInput) im.Enforcement {
 // object is a wished relationship as policy sees it.
 func (s *Service) object(v im.Viewer, in BlockInput, f BlockFacts, p Place) authz.Object {
 	o := authz.Object{Type: string(in.Target.Kind), ID: in.Target.ID.String(), Relation: f.Relation, OwnsSharedGroup: f.OwnsSharedGroup,
-		OtherDepartment: f.OtherDepartment, OpenValue: float64(f.OpenValue) / 100, Scope: string(in.Scope), Below: f.Below,
+		OtherDepartment: f.OtherDepartment, OpenValue: float64(f.OpenValue) / 100, OpenForeign: f.OpenForeign, Scope: string(in.Scope), Below: f.Below,
 		ActorPlace: f.InitiatorPlace, Place: f.TargetPlace, Bulk: in.bulk}
 	if f.Contact != nil {
 		o.Importance, o.Verified, o.OwnDepartment = string(f.Contact.Importance), f.Contact.Verified, f.OwnDepartment
@@ -215,7 +215,7 @@ func (s *Service) object(v im.Viewer, in BlockInput, f BlockFacts, p Place) auth
 	if m := f.Initiator; m != nil {
 		auditors := s.o.Policy.Engine().Implying(auditor)
 		o.OnBehalf = true
-		o.Initiator = authz.Initiator{ID: m.ID.String(), Relation: f.InitiatorRelation, Status: p.InitiatorStanding, Employment: string(m.Employment),
+		o.Initiator = authz.Initiator{ID: m.ID.String(), Relation: f.InitiatorRelation, Stands: f.InitiatorStands, Status: p.InitiatorStanding, Employment: string(m.Employment),
 			Auditor: slices.ContainsFunc(m.Roles, func(r string) bool { return slices.Contains(auditors, r) })}
 	}
 	return o
@@ -333,7 +333,7 @@ func (s *Service) wishAt(ctx context.Context, u *ledger.Unit, c Call, in BlockIn
 	}
 	if d.Outcome == im.Review {
 		r.State = im.PendingApproval
-		part.Approval = s.ask(u, c, action, r, d, candidates)
+		part.Approval, part.Candidates = s.ask(u, c, action, r, d, candidates), candidates
 	} else {
 		told, err := s.tell(ctx, r, facts.owner(), c.Viewer.ID(), d.Obligations)
 		if err != nil {

@@ -74,6 +74,8 @@ type Part struct {
 	Enforcement  im.Enforcement `json:"enforcement,omitempty"`
 	Risk         Risk           `json:"risk,omitzero"`
 	Preview      bool           `json:"-"` // it was only asked for: what stands here is what would be
+	// Candidates would have to agree, of a preview: those of an approval stand with it.
+	Candidates []im.Candidate `json:"-"`
 	// Effective: the relationship has, or once approved will have, its effects.
 	Effective bool `json:"effective,omitempty"`
 }

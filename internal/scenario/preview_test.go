@@ -11,13 +11,13 @@ import (
 	"github.com/guanxi-im/guanxi/internal/testkit"
 )
 
-const previewDocument = `query($in:BlockInput!){blockPreview(input:$in){results{workspace{name} decision{action outcome reason rules{name} needs{role count} obligations}
+const previewDocument = `query($in:BlockInput!){blockPreview(input:$in){results{workspace{name} decision{action outcome reason rules{name} needs{role count candidates{accountName}} obligations}
 	relationship{id} approval{id} enforcement effectiveAt undo{allowed until approverRoles leavesTrace} effects{channel allowed enforcement note} warnings{code message weight}}
 	effects{channel allowed} risk{level score signals{code message weight}} openOpportunityValue openOpportunityCurrency advice
 	userErrors{code message path workspace{name}}}}`
 
 // outcomeDocument asks of a block what a preview tells of it.
-const outcomeDocument = `mutation($in:BlockInput!){block(input:$in){results{workspace{name} decision{action outcome reason rules{name} needs{role count} obligations}
+const outcomeDocument = `mutation($in:BlockInput!){block(input:$in){results{workspace{name} decision{action outcome reason rules{name} needs{role count candidates{accountName}} obligations}
 	relationship{id initiator{accountName}} approval{id} enforcement effectiveAt undo{allowed until approverRoles leavesTrace} effects{channel allowed enforcement note}
 	warnings{code message weight}} userErrors{code message path workspace{name}}}}`
 

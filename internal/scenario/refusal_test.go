@@ -27,6 +27,7 @@ func TestOrderOfRefusals(t *testing.T) {
 				"ends now":              until(c.Now()),
 				"a workspace twice":     on("native", "native"),
 				"workspace malformed":   with("workspaceIds", []string{"nonsense"}),
+				"no workspace at all":   with("workspaceIds", []string{}),
 				"workspace of a type":   with("workspaceIds", []string{c.member("liqiang005")}),
 				"initiator malformed":   with("initiatorId", "nonsense"),
 				"initiator of a type":   with("initiatorId", c.workspace("native")),
@@ -198,5 +199,36 @@ func TestWorkedCases(t *testing.T) {
 				expect(t, name+": state", made.State, map[string]string{"ALLOW": "ACTIVE", "REVIEW": "PENDING_APPROVAL"}[k.outcome])
 			}
 		}
+	})
+}
+
+// A moment that is none is refused with the field that it stands in, and the one that stands for none inside, too: whoever writes
+// it would have something without an end.
+func TestMomentsThatAreNone(t *testing.T) {
+	onEach(t, func(t *testing.T, c company) {
+		wang := c.person("wangfang004")
+		for _, moment := range []string{"tomorrow", "2026-11-20", "0001-01-01T00:00:00Z"} {
+			a := wang.Do(blockDocument, vars{"in": vars{"targetId": c.contact("wm_spam"), "kind": "BLOCK", "reason": "x", "expiresAt": moment}})
+			if !strings.Contains(a.Body, `"path":["block","input","expiresAt"]`) || !strings.Contains(a.Body, "BAD_USER_INPUT") {
+				t.Errorf("%s: %s", moment, a.Body)
+			}
+		}
+	})
+}
+
+// Business in another currency is business (C-06), of which nobody knows what it comes to (C-07).
+func TestBusinessInAnotherCurrency(t *testing.T) {
+	onEach(t, func(t *testing.T, c company) {
+		var rows strings.Builder
+		for _, contact := range []string{"wm_qinghe", "wm_xingyun"} {
+			fmt.Fprintf(&rows, `{"type":"opportunity","workspace":"wecom-hq","contact":%q,"title":"usd-%s","amount":"5000000.00","currency":"USD","open":true}`+"\n", contact, contact)
+		}
+		lin := c.person("linyue002")
+		i := lin.ended(lin.upload(rows.String(), "").Import.ID)
+		must(t, "rows that were taken", i.Accepted, 2)
+		answer, by := said(c.person("wangfang004").block("wm_qinghe"))
+		expect(t, "of no other business", answer+" "+by, "REVIEW manager_of_actor C-06")
+		a := c.person("wangfang004").Do(previewDocument, vars{"in": vars{"targetId": c.contact("wm_qinghe"), "kind": "BLOCK", "reason": "x"}})
+		expect(t, "warned", strings.Contains(a.Body, "OPEN_DEAL"), true)
 	})
 }

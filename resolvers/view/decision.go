@@ -91,7 +91,7 @@ func (d *Decision) Needs(ctx context.Context) ([]*ApprovalNeed, error) {
 	if len(d.row.Needs) == 0 {
 		return []*ApprovalNeed{}, nil
 	}
-	if !d.row.AskedBy.IsZero() {
+	if d.who != nil || !d.row.AskedBy.IsZero() {
 		return d.b.needsOf(d.row.Needs, d.who, nil), nil
 	}
 	n := next(d.b, "Decision.needs", &d.b.shown.decisions, func(n *Batch, d *Decision) {

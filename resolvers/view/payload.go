@@ -57,6 +57,9 @@ func (b *Batch) command(r blocking.Result) (c Command, decisions []*Decision) {
 	byID := make(map[im.ID]*Decision)
 	for _, p := range r.Parts {
 		d := b.Decision(p.Decision)
+		if p.Preview {
+			d.who = p.Candidates
+		}
 		byID[p.Decision.ID] = d
 		decisions = append(decisions, d)
 	}
