@@ -66,9 +66,13 @@ func New(code Code, key string, args ...string) *Error {
 	return &Error{Code: code, Key: key, Args: args}
 }
 
-// Input is a fault of the field of the input that path leads to.
+// Input is a fault of the field of the input that path leads to; empty: of none alone.
 func Input(path, key string, args ...string) *Error {
-	return &Error{Code: InvalidInput, Key: key, Args: args, Path: []string{path}}
+	f := &Error{Code: InvalidInput, Key: key, Args: args}
+	if path != "" {
+		f.Path = []string{path}
+	}
+	return f
 }
 
 // Wrap makes an internal fault of an unexpected error. Its cause reaches the log and nobody else.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"strings"
 	"strconv"
 	"time"
 
@@ -33,6 +34,9 @@ const (
 )
 
 var blacklistColumns = []string{columnContact, columnName, columnCompany, columnReason, columnExpires}
+
+// columnOf is what a file calls the fields of a wish.
+var columnOf = map[string]string{"targetId": columnContact, "expiresAt": columnExpires}
 
 // Check refuses a file without a header, with a column that no row has, or without one that each has.
 func (k *Blacklist) Check(header []string) *fault.Error {
@@ -285,11 +289,13 @@ func (j *blacklistJudge) row(ctx context.Context, l listedRow, stand Answer, b *
 	b.Unit.Add(out.Unit)
 	switch {
 	case out.Fault != nil:
-		if len(out.Fault.Path) > 0 && out.Fault.Path[0] == "targetId" { // as the file calls it
-			out.Fault.Path = []string{columnContact}
-			if l.platformID == "" {
-				out.Fault.Path = []string{columnName}
-			}
+		if column := columnOf[strings.Join(out.Fault.Path, ".")]; column == columnContact && l.platformID == "" {
+			out.Fault.Path = []string{columnName}
+		} else if column != "" {
+			out.Fault.Path = []string{column}
+		}
+		if out.Fault.Code == fault.PolicyDenied {
+			out.Fault.Args = ruleNames(out.Unit.Decisions)
 		}
 		return refused(out.Fault), nil
 	case out.Stands:

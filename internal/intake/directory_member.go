@@ -66,6 +66,9 @@ func (j *judge) member(f *form) (outcome, error) {
 	if bad := j.mayGive(old, m); bad != nil && f.fault == nil {
 		f.fault = bad
 	}
+	if own := j.ownPlace(old, m); own != "" && wait[1] == nil && f.fault == nil {
+		f.fault = &fault.Error{Code: fault.PolicyDenied, Key: "import_place_own", Args: []string{own}, Path: []string{own}}
+	}
 	if there && m.ManagerID == m.ID {
 		f.refuse("manager", "import_manager_self")
 	}
@@ -202,6 +205,21 @@ func (j *judge) mayGive(old, m im.Member) *fault.Error {
 		}
 	}
 	return nil
+}
+
+// ownPlace is what of his own place who imports would change by it; empty: nothing. Policy judges him by that (C-01, C-05, C-06), so that
+// somebody else has to.
+func (j *judge) ownPlace(old, m im.Member) string {
+	switch me := j.imp.RequestedBy; {
+	case me.IsZero() || m.ID != me:
+	case old.ManagerID != m.ManagerID:
+		return "manager"
+	case old.Rank != m.Rank:
+		return "rank"
+	case old.JobFunction != m.JobFunction:
+		return "jobFunction"
+	}
+	return ""
 }
 
 // under reports whether somebody stands below another in the reporting line, himself included.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/guanxi-im/guanxi/internal/fault"
 	"github.com/guanxi-im/guanxi/internal/im"
+	"github.com/guanxi-im/guanxi/internal/sheet"
 )
 
 // WriteErrors writes the refused rows of an import as CSV that a spreadsheet opens without running anything.
@@ -30,7 +31,7 @@ func (s *Service) WriteErrors(ctx context.Context, w io.Writer, imp im.ID, l fau
 			if f == nil {
 				f = &fault.Error{}
 			}
-			err := out.Write([]string{strconv.Itoa(v.Line), string(f.Code), harmless(strings.Join(f.Path, ".")), harmless(f.Text(l)), harmless(v.Text)})
+			err := out.Write([]string{strconv.Itoa(v.Line), string(f.Code), sheet.Inert(strings.Join(f.Path, ".")), sheet.Inert(s.Sentence(f, l)), sheet.Inert(v.Text)})
 			if err != nil {
 				return err
 			}
@@ -43,11 +44,24 @@ func (s *Service) WriteErrors(ctx context.Context, w io.Writer, imp im.ID, l fau
 	return out.Error()
 }
 
-// harmless is a cell that no spreadsheet takes for a formula: one that begins like one is quoted by an apostrophe. See
-// https://owasp.org/www-community/attacks/CSV_Injection.
-func harmless(cell string) string {
-	if strings.IndexFunc(cell, func(r rune) bool { return strings.ContainsRune("=+-@\t\r\n＝＋－＠", r) }) == 0 {
-		return "'" + cell
+// ruleNames are the names of the rules that decided. The note of a row keeps them: of a dry run there is no decision to look up.
+func ruleNames(decisions []im.Decision) (names []string) {
+	for _, d := range decisions {
+		for _, r := range d.Rules {
+			names = append(names, r.Name)
+		}
 	}
-	return cell
+	return names
+}
+
+// Sentence says to a person why a row was refused: where policy did, in the words of the rules that did.
+func (s *Service) Sentence(f *fault.Error, l fault.Language) string {
+	if f.Code != fault.PolicyDenied || len(f.Args) == 0 || s.o.Policy == nil {
+		return f.Text(l)
+	}
+	rules := make([]im.RuleRef, len(f.Args))
+	for i, name := range f.Args {
+		rules[i].Name = name
+	}
+	return s.o.Policy.Engine().Reason(im.Deny, rules, l)
 }

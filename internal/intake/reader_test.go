@@ -252,14 +252,6 @@ func FuzzUnpack(f *testing.F) {
 	f.Fuzz(func(_ *testing.T, b []byte) { _, _ = Unpack(im.ID{}, b) })
 }
 
-func TestHarmless(t *testing.T) {
-	for in, want := range map[string]string{"=cmd|x": "'=cmd|x", "+1": "'+1", "-1": "'-1", "@a": "'@a", "＝x": "'＝x", "\tx": "'\tx", "a=b": "a=b", "": ""} {
-		if got := harmless(in); got != want {
-			t.Errorf("%q is %q, want %q", in, got, want)
-		}
-	}
-}
-
 func TestSaid(t *testing.T) {
 	var s said
 	for round := range 2 {

@@ -152,6 +152,12 @@ func TestBlacklistFile(t *testing.T) {
 		if !strings.Contains(errorsCSV, "wm_nobody") || strings.Contains(errorsCSV, "\n=") {
 			t.Error(errorsCSV)
 		}
+		// Whom policy refused is told by which rule, as one who had asked for it alone.
+		alone := lin.block("wm_spam", as("BLACKLIST")).UserErrors[0].Message
+		row := lin.Do(`query($id:ID!){node(id:$id){... on BlacklistImport{rows(first:9,onlyRejected:true){nodes{message}}}}}`, vars{"id": o.Import.ID})
+		if expect(t, "why of a row", row.Text("node.rows.nodes.0.message"), alone); !strings.Contains(errorsCSV, alone) {
+			t.Errorf("%q is not in %s", alone, errorsCSV)
+		}
 	})
 }
 

@@ -291,3 +291,17 @@ func TestImportBeginsAServer(t *testing.T) {
 		}
 	})
 }
+
+// Nobody changes what policy judges him by, by a file of his own: an admin who has no superior any more would keep him away.
+func TestImportOfOnesOwnPlace(t *testing.T) {
+	onEach(t, func(t *testing.T, c company) {
+		lin := c.person("linyue002")
+		for _, own := range []string{`"manager":""`, `"rank":99`, `"jobFunction":"SALES"`} {
+			field, _, _ := strings.Cut(strings.Trim(own, `"`), `"`)
+			i := lin.ended(lin.upload(`{"type":"member","employeeNo":"002",`+own+"}\n", "").Import.ID)
+			expect(t, own+" is refused", fmt.Sprint(i.Rejected, " ", *i.Rows.Nodes[0].Code, " ", i.Rows.Nodes[0].Path), "1 POLICY_DENIED ["+field+"]")
+		}
+		i := lin.ended(lin.upload(`{"type":"member","employeeNo":"002","phone":"13900000000"}`+"\n"+`{"type":"member","employeeNo":"004","rank":2}`+"\n", "").Import.ID)
+		expect(t, "what is not, and another's", i.Accepted, 2)
+	})
+}

@@ -132,6 +132,9 @@ func (r *ImportRow) Message() *string {
 	if r.row.Note == nil {
 		return nil
 	}
+	if r.row.Note.Code == fault.PolicyDenied {
+		return some(r.b.src.Imports.Sentence(r.row.Note, r.b.lang))
+	}
 	return some(Sentence(r.row.Note, r.b.lang))
 }
 
