@@ -32,7 +32,11 @@ func Presenter(log *slog.Logger) graphql.ErrorPresenterFunc {
 			}
 			log.Log(ctx, level, "request failed", "code", string(f.Code), "request", req.RequestID, "error", f.Cause)
 		}
-		out := &gqlerror.Error{Message: view.Sentence(f, req.Language), Path: graphql.GetPath(ctx),
+		path := graphql.GetPath(ctx)
+		if machinery != nil && len(machinery.Path) > len(path) { // to the field of the input
+			path = machinery.Path
+		}
+		out := &gqlerror.Error{Message: view.Sentence(f, req.Language), Path: path,
 			Extensions: map[string]any{"code": string(f.Code), "traceId": req.RequestID}}
 		if !f.DecisionID.IsZero() {
 			out.Extensions["decisionId"] = nodeid.Encode(im.KindDecision, f.DecisionID)

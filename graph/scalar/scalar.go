@@ -22,7 +22,8 @@ func MarshalDateTime(t time.Time) graphql.Marshaler {
 // UnmarshalDateTime reads RFC 3339, which has an offset. Anything else is BAD_USER_INPUT.
 func UnmarshalDateTime(v any) (time.Time, error) {
 	if s, ok := v.(string); ok {
-		if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
+		if t, err := time.Parse(time.RFC3339Nano, s); err == nil && !t.IsZero() { // which stands for none
+
 			return t.UTC(), nil
 		}
 	}
