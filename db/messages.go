@@ -61,10 +61,10 @@ func (s *Store) whole(ctx context.Context, v im.Viewer, ms []*im.Message, boxes 
 	return s.keys.open(ctx, open)
 }
 
-// took is the messages g in which a member has a part: he sent it, it was sent to him, or to a group while he was in it. Each ? is
-// the member's id.
+// took is the messages g in which a member has a part: he sent it, it was sent to him, or to a group while he was in it, as was
+// known by then: whom a file enters later, as of whatever day, reads nothing of what was said before it. Each ? is the member's id.
 const took = `(g.sender_id = ? or g.recipient_id = ? or exists (select 1 from group_members gm where gm.party_id = ? and gm.group_id = g.group_id
-	and gm.joined_at <= g.sent_at and (gm.left_at is null or gm.left_at > g.sent_at)))`
+	and gm.id < g.id and gm.joined_at <= g.sent_at and (gm.left_at is null or gm.left_at > g.sent_at)))`
 
 // unread is the kinds of relationships that close what was said before to the two.
 var unread = func() (out []im.RelationshipKind) {

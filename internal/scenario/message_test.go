@@ -300,6 +300,24 @@ func TestMessages(t *testing.T) {
 	})
 }
 
+// Whoever has himself entered in a group afterwards, as of whatever day, reads nothing of what was said there before.
+func TestEnteredAfterwards(t *testing.T) {
+	onEach(t, func(t *testing.T, c company) {
+		lin := c.person("linyue002")
+		group := c.group("午饭群")
+		say := func() string {
+			return c.person("mengjie015").Do(`mutation($g:ID!){sendMessage(input:{groupId:$g,text:"麻辣烫"}){message{id}}}`, vars{"g": group}).Text("sendMessage.message.id")
+		}
+		before := say()
+		row := `{"type":"membership","workspace":"native","group":"grp_lunch","member":"002","joinedAt":"2020-01-01T00:00:00Z"}` + "\n"
+		must(t, "rows that were taken", lin.ended(lin.upload(row, "").Import.ID).Accepted, 1)
+		after := say()
+		texts := lin.Do(`query($g:ID!){messages(first:9,filter:{groupId:$g}){nodes{id}}}`, vars{"g": group}).Body
+		expect(t, "what was said before", strings.Contains(texts, before), false)
+		expect(t, "what is said since", strings.Contains(texts, after), true)
+	})
+}
+
 // Who was blocked learns nothing: a refusal looks as if somebody merely could not be reached.
 func TestTargetLearnsNothingFromMessages(t *testing.T) {
 	onEach(t, func(t *testing.T, c company) {
