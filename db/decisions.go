@@ -31,7 +31,7 @@ func (s *Store) Decisions(ctx context.Context, ids []im.ID) (map[im.ID]im.Decisi
 // untracedDecision is whether a decision made, ended, or agreed to what an undo left no trace of.
 const untracedDecision = `(exists (select 1 from relationships u where u.id in (d.target_id, (select ua.subject_id from approvals ua where ua.id = d.target_id),
 	(select ul.subject_id from alerts ul where ul.id = d.target_id))
-	and ` + untraced + `) or exists (select 1 from relationships u where u.initiator_id = d.actor_id and u.decision_id = d.id and ` + untraced + "))"
+	and ` + untraced + `) or exists (select 1 from relationships u where coalesce(u.requested_by, u.initiator_id) = d.actor_id and u.decision_id = d.id and ` + untraced + "))"
 
 // firstDenial fails with [ledger.ErrStale] where the question was refused before.
 func firstDenial(d ledger.Denial) stmt {

@@ -6100,7 +6100,7 @@ type ImportDirectoryPayload implements CommandPayload {
 input ImportBlacklistInput {
   "Where its contacts are."
   workspaceId: ID!
-  "UTF-8 or GB18030 CSV with a header: platform_id, reason, expires_at."
+  "UTF-8 or GB18030 CSV with a header: platform_id or name and company, reason, expires_at."
   file: Upload!
   "Judge the rows and change nothing."
   dryRun: Boolean = false
@@ -7150,7 +7150,7 @@ input BlockInput {
   scope: RelationshipScope
   "Where it is asked for: one of the first four."
   source: RelationshipSource = API
-  "Member targets: the workspaces to act on; default all that both have accounts on."
+  "Member targets: the workspaces to act on; default all that both have accounts on. An empty list is refused."
   workspaceIds: [ID!]
   "Of a GROUP_BLOCK, and needed there: the group."
   groupId: ID

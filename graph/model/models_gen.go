@@ -68,7 +68,7 @@ type BlockInput struct {
 	Scope *RelationshipScope `json:"scope,omitempty"`
 	// Where it is asked for: one of the first four.
 	Source *RelationshipSource `json:"source,omitempty"`
-	// Member targets: the workspaces to act on; default all that both have accounts on.
+	// Member targets: the workspaces to act on; default all that both have accounts on. An empty list is refused.
 	WorkspaceIds []string `json:"workspaceIds,omitempty"`
 	// Of a GROUP_BLOCK, and needed there: the group.
 	GroupID *string `json:"groupId,omitempty"`
@@ -208,7 +208,7 @@ type GroupFilter struct {
 type ImportBlacklistInput struct {
 	// Where its contacts are.
 	WorkspaceID string `json:"workspaceId"`
-	// UTF-8 or GB18030 CSV with a header: platform_id, reason, expires_at.
+	// UTF-8 or GB18030 CSV with a header: platform_id or name and company, reason, expires_at.
 	File graphql.Upload `json:"file"`
 	// Judge the rows and change nothing.
 	DryRun *bool `json:"dryRun,omitempty"`

@@ -376,8 +376,8 @@ func refuses(f Facts, r Request) *fault.Error {
 		return nil
 	}
 	may := next[a.Status]
-	if !a.StatusUntil.IsZero() {
-		may = []im.AccountStatus{im.AccountFrozen}
+	if !a.StatusUntil.IsZero() && r.To != im.AccountFrozen {
+		return fault.New(fault.InvalidTransition, "transition_unfrozen")
 	}
 	if !slices.Contains(may, r.To) || !r.Until.IsZero() && a.Status != im.AccountFrozen {
 		var names []string

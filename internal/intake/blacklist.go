@@ -5,8 +5,8 @@ import (
 	"errors"
 	"io"
 	"slices"
-	"strings"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/guanxi-im/guanxi/authz"

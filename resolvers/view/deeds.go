@@ -345,6 +345,7 @@ func (a *Approval) Summary(ctx context.Context) (string, error) {
 	n := next(a.b, "Approval.summary", &a.b.shown.approvals, func(n *Batch, a *Approval) {
 		n.members.announce(a.row.RequestedBy, a.row.About) // it is about one of the two
 		n.contacts.announce(a.row.About)
+		n.decisions.announce(a.row.DecisionID)
 	})
 	who, err := n.members.get(ctx, a.row.RequestedBy)
 	if err != nil {
@@ -357,12 +358,23 @@ func (a *Approval) Summary(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if a.row.Subject.Kind == im.KindImport {
+	switch {
+	case a.row.Subject.Kind == im.KindImport:
 		w, err := a.b.workspace(ctx, a.row.WorkspaceID)
 		if err != nil || w == nil {
 			return "", err
 		}
 		return summary(a.b.lang, a.row.Action, name(who), w.Name()), nil
+	case a.row.Action == authz.ActionSetAccountStatus:
+		w, err := a.b.workspace(ctx, a.row.WorkspaceID)
+		if err != nil || w == nil {
+			return "", err
+		}
+		d, err := n.decisions.get(ctx, a.row.DecisionID)
+		if err != nil || d == nil {
+			return "", err
+		}
+		return statusSummary(a.b.lang, im.AccountStatus(d.row.Facts["r.obj.To"]), name(who), name(whom), w.Name()), nil
 	}
 	return summary(a.b.lang, a.row.Action, name(who), name(whom)), nil
 }

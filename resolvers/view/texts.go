@@ -10,38 +10,49 @@ import (
 
 // The sentences that are made of names; {who} and {whom} stand for them.
 var summaries = map[string][2]string{
-	authz.ActionBlock:            {"{who} asks to block {whom}.", "{who}申请屏蔽{whom}。"},
-	authz.ActionIsolate:          {"{who} asks to isolate {whom}.", "{who}申请隔离{whom}。"},
-	authz.ActionBlacklist:        {"{who} asks to blacklist {whom}.", "{who}申请将{whom}加入黑名单。"},
-	authz.ActionGroupBlock:       {"{who} asks to block {whom} in a group.", "{who}申请在群内屏蔽{whom}。"},
-	authz.ActionLift:             {"{who} asks to end what keeps {whom} away.", "{who}申请解除对{whom}的限制。"},
-	authz.ActionUndo:             {"{who} asks to take back what was done about {whom}.", "{who}申请撤销对{whom}的操作。"},
-	authz.ActionSetAccountStatus: {"{who} asks to change the status of an account of {whom}.", "{who}申请变更{whom}的账号状态。"},
-	authz.ActionBulk:             {"{who} asks to blacklist the contacts that a file names, on {whom}.", "{who}申请将文件所列的{whom}联系人加入黑名单。"},
-	authz.ActionSignOutDevices:   {"{who} asks to sign {whom} out everywhere.", "{who}申请将{whom}从所有设备退出登录。"},
-	authz.ActionBindAccount:      {"{who} asks to change whose an account is; it concerns {whom}.", "{who}申请变更与{whom}有关的账号归属。"},
-	authz.ActionUnlinkIdentity:   {"{who} asks to take a login off {whom}.", "{who}申请解除{whom}的登录关联。"},
+	authz.ActionBlock:          {"{who} asks to block {whom}.", "{who}申请屏蔽{whom}。"},
+	authz.ActionIsolate:        {"{who} asks to isolate {whom}.", "{who}申请隔离{whom}。"},
+	authz.ActionBlacklist:      {"{who} asks to blacklist {whom}.", "{who}申请将{whom}加入黑名单。"},
+	authz.ActionGroupBlock:     {"{who} asks to block {whom} in a group.", "{who}申请在群内屏蔽{whom}。"},
+	authz.ActionLift:           {"{who} asks to end what keeps {whom} away.", "{who}申请解除对{whom}的限制。"},
+	authz.ActionUndo:           {"{who} asks to take back what was done about {whom}.", "{who}申请撤销对{whom}的操作。"},
+	authz.ActionBulk:           {"{who} asks to blacklist the contacts that a file names, on {whom}.", "{who}申请将文件所列的{whom}联系人加入黑名单。"},
+	authz.ActionSignOutDevices: {"{who} asks to sign {whom} out everywhere.", "{who}申请将{whom}从所有设备退出登录。"},
+	authz.ActionBindAccount:    {"{who} asks to change whose an account is; it concerns {whom}.", "{who}申请变更与{whom}有关的账号归属。"},
+	authz.ActionUnlinkIdentity: {"{who} asks to take a login off {whom}.", "{who}申请解除{whom}的登录关联。"},
+}
+
+// statusSummaries are those of a change of status, by what an account shall come to; {where} stands for its workspace.
+var statusSummaries = map[im.AccountStatus][2]string{
+	im.AccountActive:   {"{who} asks to make {whom}'s account on {where} active again.", "{who}申请恢复{whom}在{where}的账号。"},
+	im.AccountFrozen:   {"{who} asks to freeze {whom}'s account on {where}.", "{who}申请冻结{whom}在{where}的账号。"},
+	im.AccountDormant:  {"{who} asks to put {whom}'s account on {where} to sleep.", "{who}申请休眠{whom}在{where}的账号。"},
+	im.AccountDisabled: {"{who} asks to disable {whom}'s account on {where}.", "{who}申请停用{whom}在{where}的账号。"},
 }
 
 var somebody = [2]string{"somebody", "某人"}
 
 func summary(l fault.Language, action, who, whom string) string {
-	return sentence(l, summaries[action], who, whom)
+	return sentence(l, summaries[action], who, whom, "")
+}
+
+func statusSummary(l fault.Language, to im.AccountStatus, who, whom, where string) string {
+	return sentence(l, statusSummaries[to], who, whom, where)
 }
 
 func detail(l fault.Language, k im.AlertKind, who, whom string) string {
-	return sentence(l, details[k], who, whom)
+	return sentence(l, details[k], who, whom, "")
 }
 
 // sentence puts names into a sentence; who has none here stays somebody.
-func sentence(l fault.Language, in [2]string, who, whom string) string {
+func sentence(l fault.Language, in [2]string, who, whom, where string) string {
 	if who == "" {
 		who = somebody[l]
 	}
 	if whom == "" {
 		whom = somebody[l]
 	}
-	return strings.NewReplacer("{who}", who, "{whom}", whom).Replace(in[l])
+	return strings.NewReplacer("{who}", who, "{whom}", whom, "{where}", where).Replace(in[l])
 }
 
 var titles = map[im.AlertKind][2]string{
