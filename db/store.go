@@ -381,10 +381,6 @@ type request struct {
 // them from waiting long.
 const groupMax = 32
 
-// mapped is how much of its file SQLite maps, in bytes: all that it is built to. What is mapped is read without a system call and a
-// copy, however large the company; it is the machine's cache of the file, which takes it back when it is short of memory.
-const mapped = 2<<30 - 64<<10
-
 func (s *Store) openSQLite(ctx context.Context, path string, o Options) error {
 	if path == "" {
 		return errors.New("sqlite: expected a path after it")
@@ -410,7 +406,7 @@ func (s *Store) openSQLite(ctx context.Context, path string, o Options) error {
 	}
 	open := func(mode string, pragmas ...string) (*sql.DB, error) {
 		q := url.Values{"_txlock": {"immediate"}, "mode": {mode}}
-		for _, p := range append(pragmas, "busy_timeout(5000)", "foreign_keys(1)", "cache_size(-8000)", fmt.Sprintf("mmap_size(%d)", mapped)) {
+		for _, p := range append(pragmas, "busy_timeout(5000)", "foreign_keys(1)", "cache_size(-8000)", "mmap_size(268435456)") {
 			q.Add("_pragma", p)
 		}
 		return sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+q.Encode())
