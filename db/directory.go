@@ -30,20 +30,20 @@ func memberInto(m *im.Member) []any {
 
 // MemberByAccount reads whom a token names, whoever asks.
 func (s *Store) MemberByAccount(ctx context.Context, account string) (m im.Member, found bool, err error) {
-	err = s.read(ctx, stmt{text: "select " + shutAt + ", " + memberColumns + " from members m where m.account_name = ?", args: []any{us(s.now()), account},
-		scan: one(&m, &found, signedIn(scanMember))})
+	q := s.bestStanding(new(builder).add("select "), s.now()).add(", "+memberColumns+" from members m where m.account_name = ?", account)
+	err = s.read(ctx, q.stmt(one(&m, &found, signedIn(scanMember))))
 	return m, found, unavailable(err, "read member by account")
 }
 
 // PeopleVersion grows after each write of this process that may have changed who is let in, or with what rights, or ended a key.
 func (s *Store) PeopleVersion() uint64 { return s.people.Load() }
 
-// signedIn scans a member behind whether he is let in.
+// signedIn scans a member behind how he stands.
 func signedIn(scan func(row) (im.Member, error)) func(row) (im.Member, error) {
 	return func(r row) (im.Member, error) {
-		shut := false
-		m, err := scan(behind{r, []any{&shut}})
-		m.Shut = shut
+		standing := ""
+		m, err := scan(behind{r, []any{textOf(&standing)}})
+		m.Standing = standing
 		return m, err
 	}
 }
@@ -62,7 +62,7 @@ func (s *Store) FindMember(ctx context.Context, v im.Viewer, by directory.Member
 	columns, joins, scan := membersAlong(v, by.Along)
 	q := new(builder).add("select ")
 	if by.SigningIn {
-		q.add(shutAt+", ", us(s.now()))
+		s.bestStanding(q, s.now()).add(", ")
 		scan = signedIn(scan)
 	}
 	q.add(columns + " from members m").join(joins).add(" where ")

@@ -335,15 +335,14 @@ func (s *Store) ApprovalFacts(ctx context.Context, v im.Viewer, id im.ID) (*bloc
 	return &f, nil
 }
 
-// activePerson is the members m who may take part in a review: employed, and with an account in full use on the workspace in
-// question (C-04), or on any where none is.
-func activePerson(workspace im.ID, now time.Time) *builder {
-	q := new(builder).add(`m.employment = 'ACTIVE' and exists (select 1 from accounts x where x.member_id = m.id and x.status = 'ACTIVE'
-		and x.status_scope = 'FULL' and (x.status_until is null or x.status_until > ?)`, us(now))
-	if !workspace.IsZero() {
-		q.add(" and x.workspace_id = ?", workspace)
+// activePerson adds that members m may take part in a review: employed, and ACTIVE on the workspace in question as decisions there
+// have it (C-04), or where none is, anywhere.
+func (s *Store) activePerson(q *builder, workspace im.ID, now time.Time) *builder {
+	q.add("m.employment = 'ACTIVE' and ")
+	if workspace.IsZero() {
+		return s.bestStanding(q, now).add(" = 'ACTIVE'")
 	}
-	return q.add(")")
+	return q.add("(select "+inFullUse+" from accounts x where x.workspace_id = ? and x.member_id = m.id "+ownFirst+")", us(now), workspace)
 }
 
 // nobody is the id of nobody: not NULL, which is neither in a list nor not in it.
@@ -354,8 +353,7 @@ func (s *Store) Approvers(ctx context.Context, q blocking.ApproverQuery) (map[st
 	out := make(map[string][]im.ID)
 	var ss []stmt
 	for role, implying := range q.Roles {
-		active := activePerson(q.WorkspaceID, s.now())
-		b := new(builder).add("select m.id from members m where ").add(active.b.String(), active.args...).
+		b := s.activePerson(new(builder).add("select m.id from members m where "), q.WorkspaceID, s.now()).
 			add(" and m.id not in ").in(slices.DeleteFunc([]im.ID{q.RequesterID, q.InitiatorID, q.TargetID, q.BesideID, nobody}, im.ID.IsZero))
 		switch role {
 		case im.ManagerOfActor:

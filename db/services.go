@@ -82,10 +82,12 @@ func (s *Store) Standings(ctx context.Context, members []im.ID) (map[im.ID]im.St
 		im.Standing
 	}
 	out := make(map[im.ID]im.Standing, len(members))
-	q := new(builder).add("select m.id, m.employment, m.sessions_valid_from, "+shutAt+" from members m where m.id in ", us(s.now())).in(members)
+	q := s.bestStanding(new(builder).add("select m.id, m.employment, m.sessions_valid_from, "), s.now()).add(" from members m where m.id in ").in(members)
 	err := s.read(ctx, q.stmt(func(r row) error {
 		var v standing
-		err := r.Scan(&v.id, textOf(&v.Employment), stamp{&v.ValidFrom}, &v.Shut)
+		best := ""
+		err := r.Scan(&v.id, textOf(&v.Employment), stamp{&v.ValidFrom}, textOf(&best))
+		v.Shut = im.Shut(best)
 		out[v.id] = v.Standing
 		return err
 	}))

@@ -15,9 +15,23 @@ const statusAt = "case when a.status_until <= ? then 'FROZEN' else a.status end"
 // standingAt is its standing (im.Account.Standing) at a moment.
 const standingAt = "case when a.status_until <= ? then 'FROZEN' when a.status = 'ACTIVE' and a.status_scope = 'EXPORT_ONLY' then 'EXPORT_ONLY' else a.status end"
 
-// shutAt says of member m that he is let in no more at a moment: there are accounts of his own, and all are frozen or disabled.
-const shutAt = `(exists (select 1 from accounts x where x.member_id = m.id and x.kind = 'HUMAN') and not exists (
-	select 1 from accounts x where x.member_id = m.id and x.kind = 'HUMAN' and x.status in ('ACTIVE', 'DORMANT') and (x.status_until is null or x.status_until > ?)))`
+// bestStanding adds how member m stands where no workspace is in question: the best of what is his own where the company is, and
+// only where he has none there, on personal messengers; null where nothing is his own.
+func (s *Store) bestStanding(q *builder, now time.Time) *builder {
+	q.add("(select b.standing from (select w.platform, "+standingAt+` as standing from accounts a join workspaces w on w.id = a.workspace_id
+		where a.member_id = m.id and a.kind = 'HUMAN') b order by `, us(now))
+	if len(s.personal) > 0 {
+		list, args := in(s.personal)
+		q.add("b.platform in "+list+", ", args...)
+	}
+	return q.add("case b.standing when 'ACTIVE' then 0 when 'EXPORT_ONLY' then 1 when 'DORMANT' then 2 when 'FROZEN' then 3 else 4 end limit 1)")
+}
+
+// inFullUse says of account x that its person may do with it what policy lets him, at a moment.
+const inFullUse = "x.status = 'ACTIVE' and x.status_scope = 'FULL' and (x.status_until is null or x.status_until > ?)"
+
+// ownFirst picks of somebody's accounts x on a workspace the one by which he stands there: his own, where there is one.
+const ownFirst = "order by x.kind <> 'HUMAN', x.id limit 1"
 
 // accountsLock is the advisory lock under which accounts are written whose steps hang on other accounts.
 const accountsLock = 0x6163636f756e7473
@@ -36,9 +50,9 @@ func stops(q *builder, by im.ID, since, until time.Time) *builder {
 // otherSuperAdmin says that somebody else than the person of account a can act with one of some roles on its workspace.
 func otherSuperAdmin(q *builder, roles []string, now time.Time) *builder {
 	list, args := in(roles)
-	return q.add("exists (select 1 from accounts x join members m on m.id = x.member_id where x.workspace_id = a.workspace_id and m.id is distinct from a.member_id and "+
-		`x.status = 'ACTIVE' and x.status_scope = 'FULL' and (x.status_until is null or x.status_until > ?) and m.employment = 'ACTIVE'
-		and exists (select 1 from member_roles mr where mr.member_id = m.id and mr.role in `, us(now)).add(list, args...).add("))")
+	return q.add(`exists (select 1 from member_roles mr join members m on m.id = mr.member_id
+		where m.id is distinct from a.member_id and m.employment = 'ACTIVE' and mr.role in `+list, args...).
+		add(" and (select "+inFullUse+" from accounts x where x.workspace_id = a.workspace_id and x.member_id = m.id "+ownFirst+"))", us(now))
 }
 
 // hasOwn says that a person has an account of his own, another than this, on the workspace of account a.

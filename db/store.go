@@ -42,22 +42,24 @@ type Options struct {
 	Master   *envelope.Master // wraps the data keys
 	Now      func() time.Time
 	Log      *slog.Logger
-	ReadOnly bool // take no lock and start no writer: for audit verify
-	Existing bool // fail with fs.ErrNotExist where the file of SQLite is not there, in the place of making it; so does ReadOnly
+	ReadOnly bool     // take no lock and start no writer: for audit verify
+	Existing bool     // fail with fs.ErrNotExist where the file of SQLite is not there, in the place of making it; so does ReadOnly
+	Personal []string // the platforms that people are on by themselves, without a company
 }
 
 // Store is one open database. Safe for concurrent use.
 type Store struct {
-	now    func() time.Time
-	log    *slog.Logger
-	ids    *im.IDs
-	keys   *keyring
-	print  envelope.Key // for Fingerprint
-	eng    engine
-	bun    *bun.DB // migrations only
-	remove string  // the temporary folder of sqlite::memory:
-	lock   *flock.Flock
-	held   []*sql.Conn // see Hold
+	now      func() time.Time
+	log      *slog.Logger
+	ids      *im.IDs
+	keys     *keyring
+	print    envelope.Key // for Fingerprint
+	eng      engine
+	bun      *bun.DB  // migrations only
+	personal []string // platforms; see Options
+	remove   string   // the temporary folder of sqlite::memory:
+	lock     *flock.Flock
+	held     []*sql.Conn // see Hold
 
 	reads, writes atomic.Uint64 // statements
 	people        atomic.Uint64 // see PeopleVersion
@@ -113,7 +115,7 @@ func Open(ctx context.Context, dsn string, o Options) (*Store, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{now: o.Now, log: o.Log, ids: im.NewIDs(o.Now)}
+	s := &Store{now: o.Now, log: o.Log, ids: im.NewIDs(o.Now), personal: o.Personal}
 	s.keys = newKeyring(o.Master, s)
 	var err error
 	switch {

@@ -104,7 +104,8 @@ func (p *program) run(ctx context.Context, cfg config.Config) error {
 		dsn = "sqlite::memory:"
 	}
 	now := func() time.Time { return s.clock.Now() }
-	if s.store, err = db.Open(ctx, dsn, db.Options{Master: master, Now: now, Log: s.log}); err != nil {
+	if s.store, err = db.Open(ctx, dsn, db.Options{Master: master, Now: now, Log: s.log,
+		Personal: personal(platform.NewCatalogue(adapters.All()))}); err != nil {
 		return usageError{err}
 	}
 	defer func() { _ = s.store.Close() }()
@@ -370,6 +371,16 @@ func (s *server) connect(ctx context.Context, workspaces []im.Workspace, setting
 	}
 	out.Check(ctx)
 	return out, nil
+}
+
+// personal lists the platforms that people are on by themselves, without a company.
+func personal(platforms *platform.Catalogue) (names []string) {
+	for _, p := range platforms.All() {
+		if !p.Organisation {
+			names = append(names, p.Name)
+		}
+	}
+	return names
 }
 
 // vendorTimeout bounds one call of a vendor's; a redirect is no answer of theirs.

@@ -119,7 +119,7 @@ func (s *Service) Authenticate(ctx context.Context, token string) (im.Session, e
 }
 
 func standing(m im.Member) im.Standing {
-	return im.Standing{Employment: m.Employment, ValidFrom: m.ValidFrom, Shut: m.Shut}
+	return im.Standing{Employment: m.Employment, ValidFrom: m.ValidFrom, Shut: im.Shut(m.Standing)}
 }
 
 // Viewer reads a member, or a service, afresh, with the rights of this moment: of a service, all that its keys may do. One who is

@@ -49,7 +49,9 @@ type Member struct {
 	Departments  []ID        // all of them, the primary first; filled where asked for
 	Employment   Employment
 	ValidFrom    time.Time // sessions that began earlier have ended; zero: none has
-	Shut         bool      // all accounts that are his own are frozen or disabled; filled where he is signed in
+	// Standing is the word of [Account.Standing] for the best that is his own, where the company is: how he stands where no workspace
+	// is in question. Empty: nothing is his own. Filled where he is signed in.
+	Standing string
 }
 
 // LogValue keeps names and phone numbers out of logs.
@@ -139,6 +141,11 @@ func (a Account) Standing() string {
 		return string(ExportOnlyScope)
 	}
 	return string(a.Status)
+}
+
+// Shut reports whether somebody who stands no better than so is let in no more.
+func Shut(standing string) bool {
+	return standing == string(AccountFrozen) || standing == string(AccountDisabled)
 }
 
 // AccountBinding is a span of time in which an account was somebody's.

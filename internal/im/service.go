@@ -48,7 +48,7 @@ type Session struct {
 type Standing struct {
 	Employment Employment
 	ValidFrom  time.Time // sessions that began earlier have ended; zero: none has
-	Shut       bool      // all accounts that are his own are frozen or disabled
+	Shut       bool      // all that is his own is frozen or disabled where the company is
 }
 
 // Ends reports whether a session that began at a moment has ended. Tokens count in whole seconds: one of the very second

@@ -372,6 +372,43 @@ func TestShutOut(t *testing.T) {
 	})
 }
 
+// What somebody has on a personal messenger does not let him in where the company has shut him out; who has nothing else is let in by it.
+func TestPersonalAccount(t *testing.T) {
+	onEach(t, func(t *testing.T, c company) {
+		const who = "wangfang004"
+		in := func() string {
+			a, err := c.As(who).Ask(`{viewer{roles}}`, nil)
+			must(t, "ask", err, nil)
+			return a.Code(0)
+		}
+		const others = `member_id = (select id from members where account_name = 'wangfang004')
+			and workspace_id <> (select id from workspaces where platform = 'wechat')`
+		c.exec("update accounts set status = 'FROZEN' where " + others)
+		eventually(t, "shut out", func() bool { return in() == "UNAUTHENTICATED" })
+		c.exec("update accounts set member_id = null where " + others)
+		eventually(t, "with nothing but a personal one", func() bool { return in() == "" })
+	})
+}
+
+// Who is frozen where he acts does not count there as active by an account that he shares with others.
+func TestSharedAccountDoesNotStandIn(t *testing.T) {
+	onEach(t, func(t *testing.T, c company) {
+		lin, feng := c.person("linyue002"), c.person("fengtao010")
+		c.exec("insert into member_roles (member_id, role) select id, 'super_admin' from members where account_name = 'hanlei017'")
+		c.exec(`insert into accounts (id, workspace_id, member_id, platform_id, kind, status, status_scope)
+			select member_id, workspace_id, member_id, 'shared', 'SHARED', 'ACTIVE', 'FULL' from accounts
+			where workspace_id = (select id from workspaces where name = 'native')
+			and member_id = (select id from members where account_name = 'hanlei017')`)
+		got, _ := lin.sets(c.accountOf("hanlei017", "native"), "FROZEN")
+		must(t, "one of two super_admins is frozen", got, "ALLOW")
+		got, a := feng.sets(c.accountOf("chenguang001", "native"), "FROZEN")
+		expect(t, "the last one", got+" "+a.Text("do.decision.rules.0.name"), "REVIEW C-14")
+		asked := lin.Do(`query($i:ID!){node(id:$i){...on Approval{needs{candidates{accountName}}}}}`, vars{"i": a.Text("do.approval.id")})
+		must(t, "others may agree", strings.Contains(asked.Body, "linyue002"), true)
+		expect(t, "the frozen one may", strings.Contains(asked.Body, "hanlei017"), false)
+	})
+}
+
 // However many freeze one account at once, one does, and the trail reads as if they had stood in line.
 func TestFreezesInLine(t *testing.T) {
 	onEach(t, func(t *testing.T, c company) {
