@@ -105,7 +105,7 @@ const unlinkWord = "identity.unlink"
 func linkQuestion(v im.Viewer, f IdentityFacts) authz.Request {
 	m := v.Member
 	return authz.Request{Action: authz.ActionUnlinkIdentity, Actor: authz.Actor{ID: m.ID.String(), Roles: m.Roles, Rank: m.Rank,
-		JobFunction: string(m.JobFunction), Status: string(im.AccountActive), Employment: string(m.Employment)},
+		JobFunction: string(m.JobFunction), Status: v.Standing(), Employment: string(m.Employment)},
 		Object: authz.Object{Type: authz.TypeIdentity, ID: f.Link.ID.String(), Mine: f.Member.ID == m.ID},
 		Env:    authz.Env{Regions: command.Regions(m.Region, f.Member.Region)}}
 }
@@ -137,6 +137,8 @@ type link struct {
 	s *Service
 	f IdentityFacts
 	a im.Approval
+
+	standing string // of the viewer
 }
 
 // LinkMatter reads what an approval about a login is about; nil where that is gone.
@@ -147,12 +149,12 @@ func (s *Service) LinkMatter(ctx context.Context, v im.Viewer, a im.Approval) (a
 	if err != nil || f == nil {
 		return nil, err
 	}
-	return &link{s, *f, a}, nil
+	return &link{s, *f, a, v.Standing()}, nil
 }
 
 // Place is no workspace: whoever is let in may decide it.
 func (l *link) Place() (im.Workspace, string, string) {
-	return im.Workspace{}, string(im.AccountActive), l.f.Member.Name
+	return im.Workspace{}, l.standing, l.f.Member.Name
 }
 
 // Approvers asks who may agree.

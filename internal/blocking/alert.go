@@ -44,7 +44,7 @@ func (s *Service) AcknowledgeAlert(ctx context.Context, c Call, in NoteInput) (R
 		}
 		ref := im.Ref{Kind: im.KindAlert, ID: a.ID}
 		// An alert is the gateway's own: no workspace is touched, so that no account there is asked for.
-		d, err := s.decide(ctx, question{action: authz.ActionAcknowledgeAlert, viewer: c.Viewer, standing: string(im.AccountActive), target: ref,
+		d, err := s.decide(ctx, question{action: authz.ActionAcknowledgeAlert, viewer: c.Viewer, standing: c.Viewer.Standing(), target: ref,
 			object: authz.Object{Type: authz.TypeAlert, ID: a.ID.String()}})
 		if err != nil {
 			return res, u, err

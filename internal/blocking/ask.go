@@ -93,7 +93,7 @@ func clip(s string) string { return s[:min(len(s), 64)] }
 
 // mayReadPolicy refuses whoever may not read the policy files.
 func (s *Service) mayReadPolicy(ctx context.Context, c Call) error {
-	d, err := s.decide(ctx, question{action: authz.ActionRead, viewer: c.Viewer, standing: string(im.AccountActive), object: authz.Object{Type: authz.TypePolicy}})
+	d, err := s.decide(ctx, question{action: authz.ActionRead, viewer: c.Viewer, standing: c.Viewer.Standing(), object: authz.Object{Type: authz.TypePolicy}})
 	if err != nil || d.Outcome == im.Allow {
 		return err
 	}
@@ -270,7 +270,7 @@ func (s *Service) askVerdict(ctx context.Context, actor im.Viewer, in AskInput) 
 
 // askBare asks by the facts that the caller gives, and the actor's own.
 func (s *Service) askBare(_ context.Context, actor im.Viewer, in AskInput) (x inquiry, err error) {
-	q := question{action: in.Action, viewer: actor, standing: string(im.AccountActive), target: in.Target,
+	q := question{action: in.Action, viewer: actor, standing: actor.Standing(), target: in.Target,
 		object: authz.Object{Type: string(in.Target.Kind)}}
 	if !in.Target.ID.IsZero() {
 		q.object.ID = in.Target.ID.String()

@@ -163,7 +163,7 @@ func (s *Service) PreDelivery(ctx context.Context, c Call, q PlatformPair, chann
 
 // checkQuestion is whether somebody may ask for a contact check; party: he is one of the two.
 func checkQuestion(v im.Viewer, to im.Ref, party bool, f CheckFacts) question {
-	return question{action: authz.ActionCheckContact, viewer: v, target: to, standing: string(im.AccountActive),
+	return question{action: authz.ActionCheckContact, viewer: v, target: to, standing: v.Standing(),
 		object: authz.Object{Type: authz.TypePair, Party: party, Below: f.Below}}
 }
 

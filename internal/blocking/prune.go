@@ -62,7 +62,7 @@ func (s *Service) Prune(ctx context.Context, c Call, in PruneInput) (Pruned, err
 		}
 	}
 	plan := func(ctx context.Context) (p Pruned, u ledger.Unit, err error) {
-		q := question{action: authz.ActionPrune, viewer: c.Viewer, standing: string(im.AccountActive), // on no workspace in particular
+		q := question{action: authz.ActionPrune, viewer: c.Viewer, standing: c.Viewer.Standing(), // on no workspace in particular
 			object: authz.Object{Type: authz.TypeRelationship, Kind: string(im.Blacklist)}}
 		if !in.WorkspaceID.IsZero() {
 			q.target = im.Ref{Kind: im.KindWorkspace, ID: in.WorkspaceID}

@@ -213,7 +213,8 @@ func actorOf(v im.Viewer) authz.Actor {
 		return authz.Actor{ID: v.Service.ID.String(), Roles: v.Service.Scopes, Status: string(im.AccountActive)}
 	}
 	m := v.Member
-	return authz.Actor{ID: m.ID.String(), Roles: m.Roles, Rank: m.Rank, JobFunction: string(m.JobFunction), Employment: string(m.Employment)}
+	return authz.Actor{ID: m.ID.String(), Roles: m.Roles, Rank: m.Rank, JobFunction: string(m.JobFunction), Status: v.Standing(),
+		Employment: string(m.Employment)}
 }
 
 // CutOff is what a command's unit carries to end all sessions of a member that began before now; who posts it calls [Service.Wake].

@@ -177,7 +177,6 @@ func clip(s string) string { return s[:min(len(s), 64)] }
 func (k *Keys) decide(ctx context.Context, u *ledger.Unit, c Call, action, event string, key im.APIKey, detail string) (im.Decision, error) {
 	v := c.Viewer
 	r := authz.Request{Action: action, Actor: actorOf(v), Object: authz.Object{Type: authz.TypeAPIKey, ID: key.ID.String()}}
-	r.Actor.Status = string(im.AccountActive) // on no workspace in particular
 	got, err := k.o.Policy.Engine().Decide(ctx, r)
 	if err != nil {
 		return im.Decision{}, err

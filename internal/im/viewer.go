@@ -29,6 +29,15 @@ func (v Viewer) Ref() Ref {
 	return v.Member.Ref()
 }
 
+// Standing is how the viewer stands where no workspace is in question, as policy calls it. A service is active, as its key holds; so is
+// who has no account of his own, and is known to the directory alone.
+func (v Viewer) Standing() string {
+	if v.Member.Standing == "" {
+		return string(AccountActive)
+	}
+	return v.Member.Standing
+}
+
 // Name is the person's or the service's, for the trail.
 func (v Viewer) Name() string {
 	if v.IsService() {

@@ -224,7 +224,7 @@ func (s *Service) decide(ctx context.Context, c Call, i *im.Import, file io.Read
 	}
 	m := c.Viewer.Member
 	r := authz.Request{Action: authz.ActionImportDirectory, Object: authz.Object{Type: authz.TypeDirectory, ID: i.ID.String()},
-		Actor: authz.Actor{ID: m.ID.String(), Roles: m.Roles, Rank: m.Rank, JobFunction: string(m.JobFunction), Status: string(im.AccountActive),
+		Actor: authz.Actor{ID: m.ID.String(), Roles: m.Roles, Rank: m.Rank, JobFunction: string(m.JobFunction), Status: c.Viewer.Standing(),
 			Employment: string(m.Employment)}}
 	if v := c.Viewer; v.IsService() {
 		r.Actor = authz.Actor{ID: v.Service.ID.String(), Roles: v.Service.Scopes, Status: string(im.AccountActive)}

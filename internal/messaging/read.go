@@ -57,7 +57,7 @@ func (s *Service) concerns(ctx context.Context, me im.ID, f Filter) (bool, error
 // refuse refuses to show other people's messages. Whoever may ask for access to them learns that; there is no difference between
 // what is not there and what is others'.
 func (s *Service) refuse(ctx context.Context, c Call) error {
-	d, err := s.decide(ctx, c.Viewer, question{action: authz.ActionRequestArchiveAccess, standing: string(im.AccountActive),
+	d, err := s.decide(ctx, c.Viewer, question{action: authz.ActionRequestArchiveAccess, standing: c.Viewer.Standing(),
 		object: authz.Object{Type: authz.TypeArchive}})
 	if err != nil {
 		return err

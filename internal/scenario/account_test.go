@@ -390,6 +390,25 @@ func TestPersonalAccount(t *testing.T) {
 	})
 }
 
+// Who is ACTIVE nowhere does nothing, also where no workspace is in question, and reads what is his own (C-04).
+func TestActiveNowhere(t *testing.T) {
+	onEach(t, func(t *testing.T, c company) {
+		lin, zhao := c.person("linyue002"), c.person("zhaomin003")
+		contacts := func(p person) int {
+			return int(p.Do(`{contacts(first:1){totalCount}}`, nil).Get("contacts.totalCount").(float64))
+		}
+		must(t, "the whole company's", contacts(lin) > 600, true)
+		must(t, "of all below her", contacts(zhao) > 500, true)
+		c.exec(`update accounts set status_scope = 'EXPORT_ONLY' where member_id in (select id from members where account_name = 'linyue002')`)
+		c.exec(`update accounts set status = 'DORMANT' where member_id in (select id from members where account_name = 'zhaomin003')`)
+		eventually(t, "imports nothing", func() bool { return lin.imports().codes() == "POLICY_DENIED" })
+		key := lin.Do(`mutation{createApiKey(input:{service:"x",scopes:["service:contacts"]}){secret userErrors{code}}}`, nil)
+		expect(t, "makes a key", key.Text("createApiKey.userErrors.0.code")+key.Text("createApiKey.secret"), "POLICY_DENIED")
+		eventually(t, "reads no contact of others", func() bool { return contacts(lin) < 10 })
+		eventually(t, "reads those that she follows alone", func() bool { return contacts(zhao) < 10 })
+	})
+}
+
 // Who is frozen where he acts does not count there as active by an account that he shares with others.
 func TestSharedAccountDoesNotStandIn(t *testing.T) {
 	onEach(t, func(t *testing.T, c company) {
