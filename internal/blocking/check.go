@@ -137,7 +137,7 @@ func (s *Service) ContactCheck(ctx context.Context, c Call, in CheckInput) (*Che
 // PreDelivery answers whether a platform may deliver something. A service is told of everybody, as far as yes and no; a person
 // of whom he may ask anyway. Faults: NOT_FOUND, FORBIDDEN, and BAD_USER_INPUT of two who are not in the group.
 func (s *Service) PreDelivery(ctx context.Context, c Call, q PlatformPair, channel im.Channel) (bool, error) {
-	pair, found, err := s.store.PlatformPair(ctx, q)
+	pair, found, err := s.store.PlatformPair(ctx, c.Viewer, q)
 	if err != nil {
 		return false, err
 	}

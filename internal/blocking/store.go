@@ -39,8 +39,9 @@ type Store interface {
 	Approvers(ctx context.Context, q ApproverQuery) (map[string][]im.ID, error)
 	// CheckFacts reads what contact checks are answered from, in one statement, in the order of the question.
 	CheckFacts(ctx context.Context, v im.Viewer, now time.Time, pairs []Pair) ([]CheckFacts, error)
-	// PlatformPair finds two parties by the ids that their platform gives them; false where one of them is not known.
-	PlatformPair(ctx context.Context, q PlatformPair) (p Pair, found bool, err error)
+	// PlatformPair finds two parties by the ids that their platform gives them; false where one of them is not known, or its id does
+	// not show to the viewer.
+	PlatformPair(ctx context.Context, v im.Viewer, q PlatformPair) (p Pair, found bool, err error)
 	// Due reads what the clock has brought about, the earliest first; at most limit of each.
 	Due(ctx context.Context, now time.Time, limit int) (Due, error)
 

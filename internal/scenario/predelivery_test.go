@@ -77,6 +77,13 @@ func TestPreDelivery(t *testing.T) {
 		expect(t, "of two who did not ask, to a person", c.Send(http.MethodPost, "/v1/check", `{"workspace":"wecom-hq","from":"wm_spam","to":"wangfang004","channel":"DIRECT_MESSAGE"}`,
 			"Authorization", "Bearer "+testkit.Token(t, "wangfang004")).Status, 200)
 
+		// Whose an id is that does not show cannot be tried out: not by a block of one's own, and not by what there is.
+		c.person("sunli006").blocks("wangfang004", on("native"))
+		for who, want := range map[string]int{"wangfang004": 404, "liqiang005": 404, "nobody": 404} {
+			expect(t, "from "+who+", as sunli006 asks", c.Send(http.MethodPost, "/v1/check", `{"workspace":"native","from":"`+who+`","to":"sunli006","channel":"DIRECT_MESSAGE"}`,
+				"Authorization", "Bearer "+testkit.Token(t, "sunli006")).Status, want)
+		}
+
 		// The store goes away: what is declared of the workspace holds.
 		c.exec("alter table relationships rename to gone")
 		for workspace, want := range map[string]string{
