@@ -245,6 +245,8 @@ var texts = map[string][2]string{
 	"import_account_clash":  {"The account name {0} was taken; this one is {1}.", "账号名 {0} 已被占用，改用 {1}。"},
 	"import_roles":          {"Only a super_admin gives or takes the role {0}.", "只有 super_admin 可以授予或收回角色 {0}。"},
 	"import_place_own":      {"Nobody changes his own {0}; somebody else has to import this row.", "不能修改自己的 {0}；请由他人导入该行。"},
+	"import_super_account":  {"An account of a super_admin is moved by bindAccount, to which another admin agrees.", "超级管理员的账号只能通过 bindAccount 变更，并须另一位管理员同意。"},
+	"import_super_name":     {"What a super_admin signs in as is not changed while the gateway runs; import it into a store that no server holds.", "网关运行时不能修改超级管理员的登录名；请在没有服务器占用数据库时导入。"},
 	"import_roles_own":      {"Nobody gives himself the role {0}.", "不能为自己授予角色 {0}。"},
 	"import_manager_self":   {"Nobody is his own manager.", "不能以自己为上级。"},
 	"import_manager_cycle":  {"This manager stands below the person: the reporting line would go round in a circle.", "该上级是此人的下属，汇报关系会形成循环。"},

@@ -23,6 +23,9 @@ func (j *judge) account(f *form) outcome {
 	if noOwner == nil && changes && j.gone[a.MemberID] && f.fault == nil {
 		f.fault = &fault.Error{Code: fault.InvalidTransition, Key: "bind_departed", Path: []string{"member"}}
 	}
+	if noOwner == nil && a.MemberID != old.MemberID && j.ofSuper(old.MemberID) && f.fault == nil {
+		f.fault = &fault.Error{Code: fault.PolicyDenied, Key: "import_super_account", Path: []string{"member"}}
+	}
 	if o, ok := f.settle(wait, noOwner, j.second(a, changes)); !ok {
 		return o
 	}
@@ -47,6 +50,10 @@ func (j *judge) account(f *form) outcome {
 	}
 	return o
 }
+
+// ofSuper reports whether what lets a person act may not be taken from him by a file that is taken in by a gateway: he is a super_admin,
+// and if he is the last one another admin has to agree (C-14), which commands ask for.
+func (j *judge) ofSuper(member im.ID) bool { return j.supers[member] && !j.imp.RequestedBy.IsZero() }
 
 // binds says on whom, and where, a row puts an account that is not his yet, or not of that kind.
 func (j *judge) binds(r *Row, w im.Workspace, member im.ID) (Tie, bool) {

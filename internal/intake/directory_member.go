@@ -69,6 +69,9 @@ func (j *judge) member(f *form) (outcome, error) {
 	if own := j.ownPlace(old, m); own != "" && wait[1] == nil && f.fault == nil {
 		f.fault = &fault.Error{Code: fault.PolicyDenied, Key: "import_place_own", Args: []string{own}, Path: []string{own}}
 	}
+	if there && m.AccountName != old.AccountName && j.ofSuper(m.ID) && f.fault == nil {
+		f.fault = &fault.Error{Code: fault.PolicyDenied, Key: "import_super_name", Path: []string{"accountName"}}
+	}
 	if there && m.ManagerID == m.ID {
 		f.refuse("manager", "import_manager_self")
 	}

@@ -305,3 +305,21 @@ func TestImportOfOnesOwnPlace(t *testing.T) {
 		expect(t, "what is not, and another's", i.Accepted, 2)
 	})
 }
+
+// What lets a super_admin act is not taken from him by a file: were he the last, another admin would have to agree (C-14).
+func TestImportLeavesSuperAdmins(t *testing.T) {
+	onEach(t, func(t *testing.T, c company) {
+		i := c.person("linyue002").upload(`{"type":"account","workspace":"native","platformId":"chenguang001","member":"017"}`+"\n"+
+			`{"type":"member","employeeNo":"001","accountName":"chenguang001-2"}`+"\n"+`{"type":"account","workspace":"native","platformId":"chenguang001","member":"001"}`+"\n", "").Import.ID
+		var got []string
+		for _, n := range c.person("linyue002").ended(i).Rows.Nodes {
+			code := ""
+			if n.Code != nil {
+				code = *n.Code
+			}
+			got = append(got, strings.TrimSpace(n.Verdict+" "+code))
+		}
+		expect(t, "rows", strings.Join(got, ", "), "REJECTED POLICY_DENIED, REJECTED POLICY_DENIED, UNCHANGED")
+		expect(t, "he signs in", c.person("chenguang001").Do(`{viewer{roles}}`, nil).Code(0), "")
+	})
+}
