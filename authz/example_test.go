@@ -41,7 +41,7 @@ func ExampleEngine_Decide() {
 	// REVIEW [{admin 1} {manager_of_actor 1}]
 	// This contact matters to the business, so a manager has to agree first.
 	// C-06 authz/policies/guard.csv:30
-	// C-07 authz/policies/guard.csv:37
+	// C-07 authz/policies/guard.csv:40
 	// [alert:KEY_CONTACT_BLOCKED expire:72h undo:72h undo_review:admin]
 }
 

@@ -87,6 +87,7 @@ func TestStaleBindings(t *testing.T) {
 		} {
 			w.exec("update accounts set member_id = ?, kind = 'HUMAN', status = 'ACTIVE', version = ? where id = ?", mine.MemberID, x.unit.Bindings[0].Account.Version-1, mine.ID)
 			w.exec("update accounts set member_id = ? where id = ?", other.MemberID, other.ID)
+			w.exec("update members set employment = 'ACTIVE' where employee_no = '013'")
 			x.meanwhile()
 			if err := w.Post(t.Context(), x.unit); errors.Is(err, ledger.ErrStale) == (what == "nothing") {
 				t.Errorf("%s: %v", what, err)

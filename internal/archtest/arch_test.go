@@ -45,7 +45,7 @@ internal/identity     : authz internal/im internal/fault internal/directory inte
 internal/blocking     : graph/nodeid authz internal/im internal/fault internal/ledger internal/page internal/approval internal/platform internal/observe internal/command
 internal/messaging    : authz internal/im internal/fault internal/ledger internal/page internal/blocking internal/observe
 internal/explorer     :
-internal/intake       : internal/im internal/fault internal/ledger internal/page internal/pinyin internal/blocking internal/command internal/approval authz
+internal/intake       : internal/im internal/fault internal/ledger internal/page internal/pinyin internal/sheet internal/blocking internal/command internal/approval authz
 internal/observe      :
 internal/demo         : internal/im internal/directory internal/pinyin
 db                    : internal/im internal/fault internal/envelope internal/ledger internal/page internal/audit internal/live internal/directory internal/platform internal/policy internal/blocking internal/intake internal/messaging internal/observe internal/approval internal/accounts internal/webhook
