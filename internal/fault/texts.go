@@ -153,7 +153,7 @@ var texts = map[string][2]string{
 	"archive_grant":              {"Other people's messages take a grant for the archive, which cannot be asked for yet.", "查看他人消息须有存档访问授权，目前尚不能申请。"},
 	"unsupported_bulk":           {"On this platform people are kept away one by one.", "该平台不支持批量操作，请逐个进行。"},
 	"bulk_empty":                 {"A bulk has at least one entry.", "批量操作至少须有一项。"},
-	"prune_days":                 {"A number of days from 0 to %s is expected.", "天数应为 0 到 %s 之间的整数。"},
+	"prune_days":                 {"A number of days from 0 to {0} is expected.", "天数应为 0 到 {0} 之间的整数。"},
 	"prune_review":               {"Removing them takes somebody's agreement by these rules, for which there is no way here.", "按现行规则，清理须经他人同意，此处无法发起审批。"},
 	"bulk_review":                {"So many at once take somebody's agreement, for which there is no way here; ask for fewer.", "如此批量须经他人同意，此处无法发起审批；请减少数量。"},
 	"advice_block":               {"A block stops this person's direct messages to you and nothing else: no work is touched, nothing is deleted, and nobody leaves a group.", "屏蔽只会阻止对方给您发送单聊消息：不影响工作流程，不删除任何数据，也不会使任何人退出群聊。"},
