@@ -306,7 +306,7 @@ func TestEnteredAfterwards(t *testing.T) {
 		lin := c.person("linyue002")
 		group := c.group("午饭群")
 		say := func() string {
-			return c.person("mengjie015").Do(`mutation($g:ID!){sendMessage(input:{groupId:$g,text:"麻辣烫"}){message{id}}}`, vars{"g": group}).Text("sendMessage.message.id")
+			return c.person("mengjie015").Do(`mutation($g:ID!,$w:ID!){sendMessage(input:{workspaceId:$w,groupId:$g,text:"麻辣烫"}){message{id}}}`, vars{"g": group, "w": c.workspace("native")}).Text("sendMessage.message.id")
 		}
 		before := say()
 		row := `{"type":"membership","workspace":"native","group":"grp_lunch","member":"002","joinedAt":"2020-01-01T00:00:00Z"}` + "\n"

@@ -206,9 +206,9 @@ func TestWorkedCases(t *testing.T) {
 // it would have something without an end.
 func TestMomentsThatAreNone(t *testing.T) {
 	onEach(t, func(t *testing.T, c company) {
-		wang := c.person("wangfang004")
 		for _, moment := range []string{"tomorrow", "2026-11-20", "0001-01-01T00:00:00Z"} {
-			a := wang.Do(blockDocument, vars{"in": vars{"targetId": c.contact("wm_spam"), "kind": "BLOCK", "reason": "x", "expiresAt": moment}})
+			a, err := c.As("wangfang004").Ask(blockDocument, vars{"in": vars{"targetId": c.contact("wm_spam"), "kind": "BLOCK", "reason": "x", "expiresAt": moment}})
+			must(t, "ask", err, nil)
 			if !strings.Contains(a.Body, `"path":["block","input","expiresAt"]`) || !strings.Contains(a.Body, "BAD_USER_INPUT") {
 				t.Errorf("%s: %s", moment, a.Body)
 			}
