@@ -56,7 +56,7 @@ func ruleNames(decisions []im.Decision) (names []string) {
 
 // Sentence says to a person why a row was refused: where policy did, in the words of the rules that did.
 func (s *Service) Sentence(f *fault.Error, l fault.Language) string {
-	if f.Code != fault.PolicyDenied || len(f.Args) == 0 || s.o.Policy == nil {
+	if f.Key != "policy_denied" || len(f.Args) == 0 || s.o.Policy == nil {
 		return f.Text(l)
 	}
 	rules := make([]im.RuleRef, len(f.Args))

@@ -173,7 +173,7 @@ func TestOneLineEach(t *testing.T) {
 	has(2, ok(line{Method: "POST", Route: "/graphql", Status: 200, Type: "query", Code: "OK"}))
 	has(1, ok(line{Method: "POST", Route: "/graphql", Status: 200, Type: "refused", Code: "GRAPHQL_VALIDATION_FAILED"}))
 	has(1, ok(line{Method: "POST", Route: "/graphql", Status: 400}))
-	has(1, ok(line{Method: "POST", Route: "/graphql", Status: 401}))
+	has(1, ok(line{Method: "POST", Route: "/graphql", Status: 401, Type: "refused", Code: "UNAUTHENTICATED"}))
 	has(1, ok(line{Method: "GET", Route: "other", Status: 404}))
 	has(1, ok(line{Method: "GET", Route: "/graphql live", Status: 101}))
 	has(1, ok(line{Method: "SOCKET", Route: "/graphql", Type: "subscription", Code: "OK", Statements: 1}))
