@@ -19,7 +19,7 @@ func TestOneSerialHistory(t *testing.T) {
 		var all sync.WaitGroup
 		for i := range 50 {
 			all.Go(func() {
-				time.Sleep(time.Duration(i%10) * 15 * time.Millisecond) // so that some find what others have just done
+				time.Sleep(time.Duration(i%10) * 40 * time.Millisecond) // so that some find what others have just done
 				document, v := blockDocument, in
 				if end := []string{"", liftDocument, undoDocument}[i%3]; end != "" {
 					a, err := wang.Ask(`{relationships(filter:{states:[ACTIVE]}){nodes{id}}}`, nil)
@@ -68,7 +68,7 @@ func TestOneSerialHistory(t *testing.T) {
 				live = ""
 			}
 		}
-		if n < 3 {
+		if n < 2 {
 			t.Errorf("only %d commands did something", n)
 		}
 		standing := read[struct{ Nodes []struct{ ID string } }](t, wang.Do(`{relationships(first:100,filter:{states:[ACTIVE]}){nodes{id}}}`, nil)).Nodes
