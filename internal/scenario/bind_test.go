@@ -398,9 +398,9 @@ func TestBindingsReviewed(t *testing.T) {
 				c.exec("update accounts set member_id = (select id from members where account_name = 'tangxin013'), version = version + 1 where platform_id = 'mengjie015' and workspace_id = (select id from workspaces where name = 'feishu-hq')")
 			}, "HUMAN shanxiaoyu016"},
 			{"an import has moved it", other, "liqiang005", nil, func() {
-				moved := `{"type":"account","workspace":"feishu-hq","platformId":"shanxiaoyu016","member":"013"}`
+				moved := `{"type":"account","workspace":"feishu-hq","platformId":"shanxiaoyu016","member":"004"}`
 				must(t, "an import", chen.ended(chen.upload(moved, "").Import.ID).counts(), "DONE 1=1+0+0")
-			}, "HUMAN tangxin013"},
+			}, "HUMAN wangfang004"},
 			{"the person leaves", robot, "wuhao008", nil, func() { c.exec("update members set employment = 'DEPARTED' where account_name = 'wuhao008'") }, "BOT "},
 		} {
 			id := asks(x.account, x.to, x.more)

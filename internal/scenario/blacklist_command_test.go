@@ -37,7 +37,7 @@ func TestBlacklistByTheCommandLine(t *testing.T) {
 				t.Errorf("%s: exit %d: %s%s", x.name, code, out, stderr)
 			}
 		}
-		want := `FILE:3: Policy refuses this. (POLICY_DENIED)
+		want := `FILE:3: Only a verified enterprise user can be blacklisted here. (POLICY_DENIED)
 FILE:4: platform_id: There is no such member or contact, or you may not see it. (NOT_FOUND)
 FILE:6: expires_at: expires_at cannot be “yesterday”; expected a day such as 2026-11-21, or a moment such as 2026-11-21T09:00:00+08:00. (INVALID_INPUT)
 FILE:8: The header names 3 columns; this row has 1. Is it only half written? (INVALID_INPUT)
