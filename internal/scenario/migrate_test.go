@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 
@@ -27,7 +28,7 @@ func TestMigrateDown(t *testing.T) {
 
 		newest := all[len(all)-1]
 		refused("without a word", newest+": ")
-		refused("all, without a word", "table members with ", "--steps", "22")
+		refused("all, without a word", "table members with ", "--steps", strconv.Itoa(len(all)))
 		refused("more than there are", "--steps 99", "--steps", "99", "--yes")
 		refused("none", "--steps", "--steps", "0", "--yes")
 		out, _, _ = testkit.Run("migrate", "status", "--db", c.dsn)
