@@ -48,7 +48,7 @@ func TestConfigCheck(t *testing.T) {
 		t.Errorf("exit %d: %v: %s", code, err, out)
 	}
 
-	path, dir = realSettings(t, "workspaces: {w: {secret: canary}}\n")
+	path, _ = realSettings(t, "workspaces: {w: {secret: canary}}\n")
 	code, out, _ = run(t, "config", "check", "--config", path)
 	if code != exitFound || !strings.Contains(out, "workspaces.w.secret: expected it in a file") {
 		t.Errorf("a secret in the open: exit %d: %s", code, out)

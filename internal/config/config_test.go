@@ -514,12 +514,9 @@ func TestSchema(t *testing.T) {
 		t.Errorf("%d settings in the schema, want %d", named, len(settings))
 	}
 	for _, s := range settings {
-		at, section := root, ""
-		rest := s.path
-		if section, rest, _ = strings.Cut(s.path, "."); rest == "" {
-			rest = s.path
-		} else {
-			at = root.Properties[section]
+		at, rest := root, s.path
+		if section, below, parts := strings.Cut(s.path, "."); parts {
+			at, rest = root.Properties[section], below
 		}
 		n, ok := at.Properties[rest]
 		if !ok || n.Description == "" || len(n.Type) != 2 {
