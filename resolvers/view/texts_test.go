@@ -18,9 +18,14 @@ func TestEveryAlertAndRequestHasItsSentence(t *testing.T) {
 			}
 		}
 		for _, action := range []string{authz.ActionBlock, authz.ActionIsolate, authz.ActionBlacklist, authz.ActionGroupBlock, authz.ActionLift,
-			authz.ActionUndo, authz.ActionSetAccountStatus, authz.ActionSignOutDevices, authz.ActionBindAccount, authz.ActionUnlinkIdentity} {
+			authz.ActionUndo, authz.ActionBulk, authz.ActionSignOutDevices, authz.ActionBindAccount, authz.ActionUnlinkIdentity} {
 			if summary(l, action, "", "") == "" {
 				t.Errorf("a request to %s has no summary in language %d", action, l)
+			}
+		}
+		for _, to := range model.AllAccountStatus {
+			if statusSummary(l, im.AccountStatus(to), "", "", "") == "" {
+				t.Errorf("a request to make an account %s has no summary in language %d", to, l)
 			}
 		}
 	}
